@@ -1,0 +1,78 @@
+"""The command ``du-infra``: one file per verb, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import ClassVar
+
+import click
+
+from du_infra._version import __version__
+from du_infra.cli.failure import report_failure
+from du_infra.errors import DuError
+
+_INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group whose verbs are imported when needed, so that ``--help`` stays quick.
+
+    ``verbs`` maps a verb to (module, one line of help); the module has a click command called ``command``.
+    """
+
+    verbs: ClassVar[dict[str, tuple[str, str]]] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.verbs:
+            return None
+        command: click.Command = importlib.import_module(self.verbs[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in self.verbs.items()])
+
+
+class _Main(LazyGroup):
+    verbs: ClassVar[dict[str, tuple[str, str]]] = {
+        "region": ("du_infra.cli.region", "Bring a region up or down, look at it, plan it"),
+        "validate": ("du_infra.cli.validate", "Check fleet.yaml and name every mistake"),
+        "schema": ("du_infra.cli.schema", "Print the JSON Schema of fleet.yaml"),
+        "doctor": ("du_infra.cli.doctor", "Say what this machine lacks; --fix installs it"),
+        "local": ("du_infra.cli.local", "The local cloud: LXD daemon, bridge, image, registry"),
+        "sample-images": (
+            "du_infra.cli.sample_images",
+            "Make the sample images and push them to the local registry",
+        ),
+    }
+
+
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="du-infra")
+def cli() -> None:
+    """Deployment units: the same services on one small VM, on several, in many regions."""
+
+
+def main() -> None:
+    """Run the command line; the only place where an error becomes text and an exit code."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; run the same command again to go on", err=True)
+        sys.exit(_INTERRUPTED)
+    except DuError as error:
+        report_failure(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

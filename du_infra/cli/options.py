@@ -1,0 +1,45 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def fleet_option(function: F) -> F:
+    """``--fleet FILE``: which fleet file; ``$DU_FLEET`` says it too."""
+    return click.option(
+        "--fleet",
+        "fleet_file",
+        type=click.Path(path_type=Path),
+        default=Path("fleet.yaml"),
+        envvar="DU_FLEET",
+        show_default=True,
+        help="The fleet file.",
+    )(function)
+
+
+def output_option(function: F) -> F:
+    """``--output table|json``: for people or for programs."""
+    choice = click.Choice(["table", "json"])
+    return click.option(
+        "--output", type=choice, default="table", show_default=True, help="For people or for programs."
+    )(function)
+
+
+def yes_option(function: F) -> F:
+    """``--yes``: answer every question with yes."""
+    return click.option("--yes", is_flag=True, envvar="DU_YES", help="Answer every question with yes.")(
+        function
+    )
+
+
+def echo_json(value: object) -> None:
+    """Print a result for programs: one JSON document on stdout."""
+    click.echo(json.dumps(value, indent=2))

@@ -1,0 +1,55 @@
+"""What is known about machines: plain data, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine that a region should have.
+
+    ``size`` is CPUs and memory in GiB ("1c1g"), ``address`` its private IPv4 address.
+    """
+
+    name: str
+    size: str
+    address: str
+    role: str = "worker"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that the provider has, whoever made it.
+
+    ``status`` is the provider's word in lower case ("running", "stopped"). ``addresses`` holds every IPv4
+    address that the machine is configured for, the region's VIP included. ``owner``, ``fleet`` and ``region``
+    are empty when du-infra did not make it.
+    """
+
+    name: str
+    status: str
+    addresses: tuple[str, ...] = ()
+    owner: str = ""
+    fleet: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network that a region's nodes and VIP live in.
+
+    ``first`` and ``last`` bound the addresses du-infra may hand out; ``admin`` names the networks that may
+    reach SSH without being asked for in fleet.yaml (the local host, for the local cloud).
+    """
+
+    cidr: str
+    gateway: str
+    first: str
+    last: str
+    admin: tuple[str, ...] = field(default=())
+
+    @property
+    def prefix(self) -> int:
+        """The prefix length of ``cidr``."""
+        return int(self.cidr.partition("/")[2])
