@@ -1,0 +1,86 @@
+"""Writes the root module of a region: fixed text around one of du-infra's modules, with all data beside it.
+
+Only names of variables and of the module reach the template, and both are checked; values go into
+``region.auto.tfvars.json``, which Terraform reads as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ProviderPlugin:
+    """A Terraform provider: where it comes from, the version we were tested with, and its settings."""
+
+    name: str
+    source: str
+    version: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+# refresh_interval is how long the LXD provider waits before it looks whether a machine is up; with its
+# default of 10 s a node takes 12 s, with 1 s it takes 1.5 s.
+PROVIDERS = {"lxd": ProviderPlugin("lxd", "terraform-lxd/lxd", "1.5.0", {"refresh_interval": "1s"})}
+
+VARIABLES_FILE = "region.auto.tfvars.json"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def write_root(folder: Path, modules: Path, module: str, variables: Mapping[str, object]) -> None:
+    """Write ``main.tf``, the values and a copy of the module into the folder (mode 0700).
+
+    ``module`` is the module's path below ``modules`` ("region-pool/lxd"). Files that would not change are not
+    touched. Raises ValueError for names that are no Terraform names, which is a mistake of the caller.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    _copy_module(modules / module, folder / "modules" / module)
+    write_private(folder / "main.tf", render(module, variables))
+    write_private(folder / VARIABLES_FILE, json.dumps(variables, indent=2, sort_keys=True) + "\n")
+
+
+def render(module: str, variables: Mapping[str, object]) -> str:
+    """The text of ``main.tf``."""
+    from jinja2 import Environment, StrictUndefined
+
+    for name in variables:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"not a Terraform variable: {name!r}")
+    if not re.fullmatch(r"[a-z0-9-]+(/[a-z0-9-]+)*", module):
+        raise ValueError(f"not a module: {module!r}")
+    source = files("du_infra.engines.terraform").joinpath("root.tf.j2").read_text(encoding="utf-8")
+    # Terraform's language is not HTML, and no value of a user's reaches the template: nothing to escape
+    engine = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    template = engine.from_string(source)
+    provider = PROVIDERS.get(module.rpartition("/")[2])
+    return template.render(module=module, variables=sorted(variables), provider=provider)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step, readable by its owner only; leave it alone if it says the same already."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    temporary = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+def _copy_module(source: Path, target: Path) -> None:
+    """Copy the module's own files: an installed module may be read-only, and must not change during a run."""
+    wanted = {file.name: file.read_text(encoding="utf-8") for file in sorted(source.glob("*.tf"))}
+    if not wanted:
+        raise ValueError(f"no Terraform module in {source}")
+    if target.is_dir() and {file.name for file in target.iterdir()} != set(wanted):
+        shutil.rmtree(target)
+    target.mkdir(parents=True, exist_ok=True)
+    for name, text in wanted.items():
+        write_private(target / name, text)
