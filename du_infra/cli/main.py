@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from typing import ClassVar
@@ -11,31 +10,10 @@ import click
 
 from du_infra._version import __version__
 from du_infra.cli.failure import report_failure
+from du_infra.cli.lazy import LazyGroup
 from du_infra.errors import DuError
 
 _INTERRUPTED = 130
-
-
-class LazyGroup(click.Group):
-    """A group whose verbs are imported when needed, so that ``--help`` stays quick.
-
-    ``verbs`` maps a verb to (module, one line of help); the module has a click command called ``command``.
-    """
-
-    verbs: ClassVar[dict[str, tuple[str, str]]] = {}
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.verbs)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.verbs:
-            return None
-        command: click.Command = importlib.import_module(self.verbs[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, text) for verb, (_, text) in self.verbs.items()])
 
 
 class _Main(LazyGroup):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from du_infra.errors import Refused
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,11 +38,19 @@ def output_option(function: F) -> F:
 
 def yes_option(function: F) -> F:
     """``--yes``: answer every question with yes."""
-    return click.option("--yes", is_flag=True, envvar="DU_YES", help="Answer every question with yes.")(
-        function
-    )
+    return click.option("--yes", is_flag=True, envvar="DU_YES", help="Answer every question with yes.")(function)
 
 
 def echo_json(value: object) -> None:
     """Print a result for programs: one JSON document on stdout."""
     click.echo(json.dumps(value, indent=2))
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something is lost; ``yes`` answers. Raises Refused when the answer is no, or nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Refused("nobody is there to ask", todo="add --yes to answer every question with yes")
+    if not click.confirm(question, err=True):
+        raise Refused("nothing was done: the answer was no")

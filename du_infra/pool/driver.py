@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from du_infra.pool.state import Machine, Network
@@ -23,6 +23,18 @@ class Provider(Protocol):
 
     def network(self) -> Network:
         """Where nodes and VIPs get their addresses."""
+
+    def registries(self) -> list[dict[str, object]]:
+        """Registries that nodes need to be told about: {"host", "url", "plain_http"}; others speak HTTPS."""
+
+    def prepare_images(self, images: Mapping[str, Sequence[str]], report: Reporter) -> None:
+        """Have the provider's own registry, if it has one, run and hold what it promises.
+
+        ``images`` maps repositories of the region's services to the tags asked for.
+        """
+
+    def connect(self) -> None:
+        """Make the provider's API answer, and nothing more; quick. For status and for taking down."""
 
     def machines(self) -> list[Machine]:
         """Every machine the provider has, ours or not."""

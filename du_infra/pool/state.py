@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 class Node:
     """A machine that a region should have.
 
-    ``size`` is CPUs and memory in GiB ("1c1g"), ``address`` its private IPv4 address.
+    ``size`` is CPUs and memory in GiB ("1c1g"), ``address`` its private IPv4 address. ``joined`` is true once
+    it has answered over SSH: from then on its name is spent.
     """
 
     name: str
     size: str
     address: str
     role: str = "worker"
+    joined: bool = False
 
 
 @dataclass(frozen=True)

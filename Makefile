@@ -1,0 +1,58 @@
+# du-infra: the same tasks for people and for CI. `make help` lists them.
+SHELL := /bin/sh
+REGION ?= home
+FLEET ?= fleet.yaml
+DU := .venv/bin/du-infra
+YESFLAG := $(if $(filter 1 yes true,$(YES)),--yes)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev region-up region-down region-status region-plan sample-images local-down test test-fast lint format bench clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  REGION=$(REGION)  FLEET=$(FLEET)  YES=1 answers every question"
+
+setup:
+	@scripts/bootstrap
+	@$(DU) doctor --fix --yes --quiet
+
+setup-dev:
+	@scripts/bootstrap dev
+	@$(DU) doctor --fix --yes --quiet
+
+region-up: setup ## Bring REGION up; run it again at any time
+	@$(DU) region up $(REGION) --fleet $(FLEET) $(YESFLAG)
+
+region-down: setup ## Destroy REGION's machines and forget it (asks)
+	@$(DU) region down $(REGION) --fleet $(FLEET) $(YESFLAG)
+
+region-status: setup ## Nodes, services, readiness of REGION
+	@$(DU) region status $(REGION) --fleet $(FLEET)
+
+region-plan: setup ## What region-up would do
+	@$(DU) region plan $(REGION) --fleet $(FLEET)
+
+sample-images: setup ## Make the sample images again and push them to the local registry
+	@$(DU) sample-images --force
+
+local-down: setup ## Take the local cloud away: daemon, bridge, image, registry (asks)
+	@$(DU) local down $(YESFLAG)
+
+test: setup-dev ## All tests, on real nodes too
+	.venv/bin/pytest
+
+test-fast: setup-dev ## The tests that need no node
+	.venv/bin/pytest -m "not lxd"
+
+lint: setup-dev ## Everything that can be checked without running it
+	@scripts/lint
+
+format: setup-dev ## Bring the code into its form
+	.venv/bin/ruff check -q --fix-only du_infra du_node tests bench
+	.venv/bin/ruff format -q du_infra du_node tests bench
+
+bench: setup-dev ## Measure the goals on this machine; docs/performance.md has the results
+	.venv/bin/python -m bench
+
+clean: ## Forget caches and builds (not the regions)
+	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

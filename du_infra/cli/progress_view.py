@@ -1,0 +1,50 @@
+"""How long work is shown: a live board on a terminal, plain lines elsewhere, and where the time went at the end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from du_infra.progress import Event, Reporter
+
+_MARKS = {"done": "✓", "failed": "✗", "warning": "!", "changed": "~", "step": "·"}
+
+
+@contextmanager
+def progress_view() -> Iterator[Reporter]:
+    """A reporter that draws on stderr; at the end, however it comes, it says where the time went."""
+    if not sys.stderr.isatty():
+        lines = PlainLines()
+        yield lines
+        return
+    from du_infra.cli.live_board import LiveBoard
+
+    with LiveBoard() as board:
+        yield board
+
+
+class PlainLines:
+    """One line an event, for logs: no colour, no cursor."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            click.echo(f"{time.monotonic() - self._start:6.1f}s  {line(event)}", err=True)
+
+
+def line(event: Event) -> str:
+    """An event in one line."""
+    if event.kind == "stage":
+        return f"{event.stage}: {event.text}" if event.text else event.stage
+    if event.kind in ("done", "failed"):
+        return f"{event.stage}: {event.kind} in {event.seconds:.1f} s"
+    node = f"{event.node}: " if event.node else ""
+    return f"  {_MARKS[event.kind]} {node}{event.text}"

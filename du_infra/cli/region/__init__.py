@@ -1,0 +1,23 @@
+"""``du-infra region``: one file per verb."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import click
+
+from du_infra.cli.lazy import LazyGroup
+
+
+class _Region(LazyGroup):
+    verbs: ClassVar[dict[str, tuple[str, str]]] = {
+        "up": ("du_infra.cli.region.up", "Bring a region to what fleet.yaml says"),
+        "down": ("du_infra.cli.region.down", "Destroy a region's machines and forget it"),
+        "status": ("du_infra.cli.region.status", "Nodes, services, readiness; exit 6 when not ready"),
+        "plan": ("du_infra.cli.region.plan", "What `up` would do"),
+    }
+
+
+@click.group(cls=_Region)
+def command() -> None:
+    """Bring a region up or down, look at it, plan it."""

@@ -1,0 +1,117 @@
+"""Stage "configure": Ansible, on the nodes that need it and no others."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from du_infra.assets import asset
+from du_infra.control.context import RegionContext
+from du_infra.control.machines import admin_cidrs
+from du_infra.control.region_plan import why_configure
+from du_infra.engines import zipapp
+from du_infra.health.state import NodeReport
+from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import Node
+from du_infra.progress import Event, Reporter
+from du_infra.release.plan import digest_of
+
+STAGE = "configure"
+
+_PLAYBOOK = "configure.yml"
+_TOP_PRIORITY = 150
+
+
+def configurations(context: RegionContext, record: PoolRecord) -> dict[str, dict[str, Any]]:
+    """Ansible's variables for each node by name; ``du_config_hash`` is the hash of all that decides the result."""
+    common = _common(context, record)
+    recipe = _hash_of_folder(asset("playbooks"))
+    hosts: dict[str, dict[str, Any]] = {}
+    for rank, node in enumerate(record.nodes):
+        own = {
+            **common,
+            "du_priority": max(1, _TOP_PRIORITY - rank),
+            "du_peers": [n.address for n in record.nodes if n.name != node.name],
+        }
+        hosts[node.name] = {**own, "du_config_hash": digest_of([recipe, {**own, "du_node_zipapp": ""}])[:16]}
+    return hosts
+
+
+def configure_nodes(
+    context: RegionContext,
+    record: PoolRecord,
+    reports: Sequence[NodeReport],
+    report: Reporter,
+    *,
+    force: bool = False,
+) -> int:
+    """Run the playbook where it is needed (everywhere with ``force``); returns how many tasks changed something.
+
+    Raises EngineFailed, with host, task and the module's own message, or Unreachable.
+    """
+    hosts = configurations(context, record)
+    reasons = {r.name: "asked for" if force else why_configure(r, hash_of(hosts[r.name])) for r in reports}
+    todo = [node for node in record.nodes if reasons.get(node.name)]
+    for node in todo:
+        report(Event("step", STAGE, reasons[node.name], node=node.name))
+    if not todo:
+        report(Event("step", STAGE, "nothing to change"))
+        return 0
+    return _run(context, todo, hosts, report)
+
+
+def hash_of(variables: Mapping[str, Any]) -> str:
+    """The configuration hash among a node's variables."""
+    return str(variables["du_config_hash"])
+
+
+def _run(
+    context: RegionContext, nodes: Sequence[Node], hosts: Mapping[str, Mapping[str, Any]], report: Reporter
+) -> int:
+    from du_infra.engines.ansible import run_playbook
+
+    outcome = run_playbook(
+        _PLAYBOOK,
+        [context.target(node) for node in nodes],
+        {},
+        {node.name: hosts[node.name] for node in nodes},
+        context.home / "ansible",
+        report,
+    )
+    return outcome.changed
+
+
+def _common(context: RegionContext, record: PoolRecord) -> dict[str, Any]:
+    program, fingerprint = zipapp.build(_build_folder(context))
+    return {
+        "du_fleet": context.fleet.fleet,
+        "du_region": context.name,
+        "du_vip": f"{record.vip}/{context.provider.network().prefix}",
+        "du_vrid": _virtual_router(record.vip),
+        "du_admin_cidrs": admin_cidrs(context),
+        "du_interface": "eth0",
+        "du_registries": context.provider.registries(),
+        "du_node_zipapp": str(program),
+        "du_node_sha256": fingerprint,
+    }
+
+
+def _build_folder(context: RegionContext) -> Path:
+    folder = context.home / "build"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _virtual_router(vip: str) -> int:
+    """A VRRP router id (1 to 255) that differs between neighbouring VIPs: the VIP's last byte."""
+    return ipaddress.IPv4Address(vip).packed[3] or 255
+
+
+def _hash_of_folder(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

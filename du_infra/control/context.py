@@ -1,0 +1,85 @@
+"""Everything a command needs to know of one region: its wish, its files, its store, its provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from du_infra.engines.ssh import Target
+from du_infra.pool.driver import Provider
+from du_infra.pool.plan import PoolWish
+from du_infra.pool.providers import provider_for
+from du_infra.pool.state import Node
+from du_infra.spec import FleetSpec, RegionSpec, ServiceSpec, services_of
+
+if TYPE_CHECKING:
+    from du_infra.store.database import Store
+
+
+@dataclass(frozen=True)
+class RegionContext:
+    """One region of a fleet; ``folder`` is where fleet.yaml stands."""
+
+    fleet: FleetSpec
+    name: str
+    folder: Path
+
+    @property
+    def spec(self) -> RegionSpec:
+        """The region as fleet.yaml describes it."""
+        return self.fleet.regions[self.name]
+
+    @cached_property
+    def services(self) -> dict[str, ServiceSpec]:
+        """The services this region runs."""
+        return services_of(self.fleet, self.name)
+
+    @property
+    def state(self) -> Path:
+        """The fleet's own folder, 0700."""
+        return self.folder / ".du"
+
+    @property
+    def home(self) -> Path:
+        """The region's part of it."""
+        return self.state / "regions" / self.name
+
+    @property
+    def key_file(self) -> Path:
+        """The private SSH key of the fleet."""
+        return self.state / "keys" / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The pinned host keys of the region's nodes."""
+        return self.home / "known_hosts"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a command changes the region; it outlives the region, so that nobody locks a ghost."""
+        return self.state / "locks" / self.name
+
+    @cached_property
+    def store(self) -> Store:
+        """The fleet's store, opened (and made) when first asked for."""
+        from du_infra.store.database import Store
+
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        return Store(self.fleet.state, self.folder)
+
+    @cached_property
+    def provider(self) -> Provider:
+        """The region's cloud."""
+        return provider_for(self.spec.provider)
+
+    @property
+    def wish(self) -> PoolWish:
+        """The pool that fleet.yaml asks for."""
+        pool = self.spec.pool
+        return PoolWish(self.fleet.fleet, self.name, pool.nodes, pool.size)
+
+    def target(self, node: Node) -> Target:
+        """How to reach a node over SSH."""
+        return Target(node.name, node.address, key_file=self.key_file, known_hosts=self.known_hosts)

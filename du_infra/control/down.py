@@ -1,0 +1,56 @@
+"""``region down``: no machine, no file and no record of the region is left."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+from du_infra.control.context import RegionContext
+from du_infra.control.machines import destroy_machines, own_machines
+from du_infra.control.up import locked
+from du_infra.engines import ssh
+from du_infra.progress import Reporter, stage
+
+STAGE = "destroy"
+
+
+@dataclass(frozen=True)
+class DownResult:
+    """What ``region down`` took away; ``nodes`` is empty when nothing was there."""
+
+    region: str
+    nodes: tuple[str, ...]
+
+
+def doomed(context: RegionContext) -> list[str]:
+    """The machines that ``region_down`` would destroy, by name."""
+    if not context.state.is_dir():
+        return []
+    context.provider.connect()
+    return own_machines(context, context.provider.machines())
+
+
+def region_down(context: RegionContext, report: Reporter) -> DownResult:
+    """Destroy the region's machines and forget it; only machines with this fleet's own mark are touched.
+
+    Run it again after a kill. Raises Busy when another du-infra works on the region, EngineFailed from Terraform.
+    """
+    if not context.state.is_dir():
+        return DownResult(context.name, ())
+    with locked(context, report):
+        nodes = tuple(doomed(context))
+        for node in context.store.pool(context.name).nodes:
+            ssh.close(context.target(node))
+        if nodes or (context.home / "terraform").is_dir():
+            with stage(report, STAGE, ", ".join(nodes)):
+                destroy_machines(context, report)
+        _forget(context)
+    return DownResult(context.name, nodes)
+
+
+def _forget(context: RegionContext) -> None:
+    """Files first: the store is what says that something may be left, so it goes last."""
+    shutil.rmtree(context.home, ignore_errors=True)
+    context.store.forget(context.name)
+    if not context.store.regions():
+        shutil.rmtree(context.state, ignore_errors=True)

@@ -1,0 +1,91 @@
+"""Stage "boot": nodes answer over SSH, each with the host key that its provider vouches for."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import replace
+
+from du_infra.control.context import RegionContext
+from du_infra.control.parallel import each
+from du_infra.engines import ssh
+from du_infra.errors import EngineFailed, NotReady
+from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import Node
+from du_infra.progress import Event, Reporter
+
+STAGE = "boot"
+
+_SSH_PORT = 22
+_BOOT_SECONDS = 120
+_FIRST_BOOT_SECONDS = 300
+_POLL_SECONDS = 0.2
+
+
+def join_nodes(context: RegionContext, record: PoolRecord, report: Reporter) -> PoolRecord:
+    """Wait until every node answers and, on its first boot, has finished it; then its name is spent.
+
+    Raises NotReady for a node that does not come up, Refused for one with another host key than the pinned.
+    """
+    pinned = _pinned(context)
+    each(lambda node: _wait_for_ssh(node), record.nodes)
+    fresh = [node for node in record.nodes if node.name not in pinned]
+    keys = each(lambda node: context.provider.host_key(node.name), fresh)
+    _pin(context, pinned | {node.name: key for node, key in zip(fresh, keys, strict=True)})
+    each(lambda node: _first_boot(context, node, report), [n for n in record.nodes if not n.joined])
+    joined = replace(record, nodes=tuple(replace(node, joined=True) for node in record.nodes))
+    if joined != record:
+        context.store.save_pool(context.name, joined)
+    return joined
+
+
+def _pinned(context: RegionContext) -> dict[str, str]:
+    if not context.known_hosts.exists():
+        return {}
+    lines = context.known_hosts.read_text(encoding="utf-8").splitlines()
+    return {name: key for name, _, key in (line.partition(" ") for line in lines)}
+
+
+def _pin(context: RegionContext, keys: dict[str, str]) -> None:
+    """Write known_hosts anew, through a temporary file: a kill leaves the old one whole."""
+    text = "".join(f"{name} {key.strip()}\n" for name, key in sorted(keys.items()))
+    if context.known_hosts.exists() and context.known_hosts.read_text(encoding="utf-8") == text:
+        return
+    context.known_hosts.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    writing = context.known_hosts.with_suffix(".new")
+    writing.write_text(text, encoding="utf-8")
+    writing.replace(context.known_hosts)
+
+
+def _wait_for_ssh(node: Node) -> None:
+    """Until the node's sshd greets; a TCP connection alone can be the work of something in between."""
+    deadline = time.monotonic() + _BOOT_SECONDS
+    while not _greets(node.address):
+        if time.monotonic() > deadline:
+            raise NotReady(
+                f"no SSH within {_BOOT_SECONDS} s",
+                where=f"{node.name} ({node.address})",
+                todo="look at the machine's console; run the same command again to go on waiting",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _greets(address: str) -> bool:
+    try:
+        with socket.create_connection((address, _SSH_PORT), timeout=2) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _first_boot(context: RegionContext, node: Node, report: Reporter) -> None:
+    """Wait for cloud-init, which may still be at work with the package manager. 2 is "done, with warnings"."""
+    report(Event("step", STAGE, "first boot", node=node.name))
+    done = ssh.run(context.target(node), ["cloud-init", "status", "--wait"], timeout=_FIRST_BOOT_SECONDS)
+    if done.rc not in (0, 2):
+        raise EngineFailed(
+            "cloud-init failed on this node",
+            where=node.name,
+            todo="look at /var/log/cloud-init.log there",
+            detail=done.stdout + done.stderr,
+        )

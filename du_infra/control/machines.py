@@ -1,0 +1,105 @@
+"""Stage "machines": the region's pool through Terraform, guarded, and what a killed run left behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from du_infra.control.context import RegionContext
+from du_infra.engines.keys import ensure_key
+from du_infra.pool.guard import guard
+from du_infra.pool.plan import PoolPlan, PoolRecord, plan_pool
+from du_infra.pool.state import Machine
+from du_infra.progress import Event, Reporter
+
+if TYPE_CHECKING:
+    from du_infra.engines.terraform import Workspace
+
+STAGE = "machines"
+
+
+def plan_machines(context: RegionContext, machines: list[Machine]) -> PoolPlan:
+    """The pool plan for what the provider has now."""
+    store = context.store
+    return plan_pool(context.wish, store.pool(context.name), machines, context.provider.network(), store.owner())
+
+
+def own_machines(context: RegionContext, machines: list[Machine]) -> list[str]:
+    """Names of the machines that this fleet's store made for this region."""
+    owner = context.store.owner()
+    return [m.name for m in machines if m.owner == owner and m.region == context.name]
+
+
+def bring_machines(context: RegionContext, report: Reporter) -> PoolRecord:
+    """Make, take over and start what the plan says; returns the pool as it is then.
+
+    Raises Refused when the plan would destroy anything or a name is taken, EngineFailed from Terraform.
+    """
+    machines = context.provider.machines()
+    plan = plan_machines(context, machines)
+    _tell(plan, report)
+    # Before Terraform runs: a name is given out first and used afterwards, so that a kill cannot give it out twice.
+    context.store.save_pool(context.name, plan.record)
+    workspace = open_workspace(context)
+    workspace.write(_module(context), _variables(context, plan.record))
+    workspace.init(report)
+    changes = workspace.plan_for(own_machines(context, machines), report=report)
+    guard(changes.changes, may_destroy=frozenset())
+    workspace.apply(changes, report)
+    for name in plan.stopped:
+        report(Event("step", STAGE, "starts", node=name))
+        context.provider.start(name)
+    return plan.record
+
+
+def destroy_machines(context: RegionContext, report: Reporter) -> None:
+    """Destroy the region's machines, all of them and no other."""
+    ours = own_machines(context, context.provider.machines())
+    record = context.store.pool(context.name)
+    workspace = open_workspace(context)
+    known = {node.name: node for node in record.nodes}
+    record = replace(record, nodes=tuple(known[name] for name in ours if name in known))
+    workspace.write(_module(context), _variables(context, record))
+    workspace.init(report)
+    changes = workspace.plan_for(ours, destroy=True, report=report)
+    guard(changes.changes, may_destroy=frozenset(ours))
+    workspace.apply(changes, report)
+
+
+def open_workspace(context: RegionContext) -> Workspace:
+    """The region's Terraform folder."""
+    from du_infra.engines.terraform import Workspace, find_binary
+
+    return Workspace(context.home / "terraform", find_binary(), context.provider.terraform_env())
+
+
+def _module(context: RegionContext) -> str:
+    return f"region-pool/{context.spec.provider}"
+
+
+def _tell(plan: PoolPlan, report: Reporter) -> None:
+    for name in plan.lost:
+        report(Event("warning", STAGE, "is gone; another node takes its place under a new name", node=name))
+    for name in plan.adopted:
+        report(Event("step", STAGE, "was left by a run that was killed; taking it over", node=name))
+
+
+def _variables(context: RegionContext, record: PoolRecord) -> dict[str, object]:
+    network = context.provider.network()
+    return {
+        "region": context.name,
+        "nodes": {n.name: {"size": n.size, "role": n.role, "address": n.address} for n in record.nodes},
+        "ssh_public_key": ensure_key(context.key_file),
+        "user_data": "",
+        "network_cidr": network.cidr,
+        "admin_cidrs": admin_cidrs(context),
+        "vip": record.vip,
+        "owner": context.store.owner(),
+        "labels": {"fleet": context.fleet.fleet},
+        **context.provider.terraform_vars(),
+    }
+
+
+def admin_cidrs(context: RegionContext) -> list[str]:
+    """The networks that may reach SSH: fleet.yaml's and the provider's own."""
+    return sorted({*context.spec.admin_cidrs, *context.provider.network().admin})

@@ -1,0 +1,83 @@
+"""Ask nodes and the VIP how they are."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from du_infra.control.context import RegionContext
+from du_infra.control.parallel import each
+from du_infra.engines import ssh
+from du_infra.errors import DuError
+from du_infra.health.state import NodeReport, VipReport
+from du_infra.pool.state import Node
+
+_COMMAND_NOT_FOUND = 127
+_NODE_SECONDS = 10
+_VIP_SECONDS = 2
+
+
+def observe_nodes(context: RegionContext, nodes: Sequence[Node]) -> list[NodeReport]:
+    """One report for each node, in their order; a node that does not answer is a report that says so."""
+    return each(lambda node: observe_node(context, node), nodes)
+
+
+def observe_node(context: RegionContext, node: Node) -> NodeReport:
+    """What du-node says on one node."""
+    try:
+        done = ssh.run(context.target(node), ["du-node", "status"], timeout=_NODE_SECONDS)
+    except DuError as error:
+        return NodeReport(node.name, node.address, reachable=False, why=error.what)
+    if done.rc == _COMMAND_NOT_FOUND:
+        return NodeReport(node.name, node.address, installed=False, why="not configured yet")
+    try:
+        return _report(node, json.loads(done.stdout))
+    except (ValueError, KeyError, TypeError):
+        words = (done.stderr or done.stdout).strip().splitlines()
+        return NodeReport(node.name, node.address, installed=False, why=words[-1] if words else "du-node says nothing")
+
+
+def observe_vip(vip: str) -> VipReport:
+    """What GET http://VIP/readyz answers."""
+    try:
+        status, body = http_get(vip, "/readyz", timeout=_VIP_SECONDS)
+    except OSError as error:
+        return VipReport(why=f"does not answer ({error.strerror or error})")
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return VipReport(status)
+    return VipReport(status, bool(answer.get("ready")), str(answer.get("config", "")), str(answer.get("why", "")))
+
+
+def http_get(address: str, path: str, *, timeout: float, host: str | None = None) -> tuple[int, bytes]:
+    """Status and body of GET http://address/path, asked for as ``host``. Raises OSError when nothing answers."""
+    connection = http.client.HTTPConnection(address, timeout=timeout)
+    try:
+        connection.request("GET", path, headers={"Host": host} if host else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"not HTTP: {error!r}") from error
+    finally:
+        connection.close()
+
+
+def _report(node: Node, told: dict[str, Any]) -> NodeReport:
+    configured = told.get("configured") or {}
+    services = tuple(told.get("services") or ())
+    return NodeReport(
+        name=node.name,
+        address=node.address,
+        ready=bool(told["ready"]),
+        config=str(told.get("config") or ""),
+        configured=str(configured.get("hash") or ""),
+        drift=tuple(configured.get("drift") or ()),
+        gateway=told.get("gateway") or {},
+        services=services,
+        memory=told.get("memory") or {},
+        disk=told.get("disk") or {},
+        why="" if told["ready"] else "; ".join(f"{s['name']}: {s['why']}" for s in services if s.get("why")),
+    )

@@ -1,0 +1,103 @@
+"""What has to happen to a region, as data. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+from du_infra.health.state import NodeReport
+from du_infra.pool.plan import PoolPlan
+
+Kind: TypeAlias = Literal["create", "adopt", "start", "configure", "deploy", "remove"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do: ``kind`` to ``target`` (a node, or a node and a service), and why."""
+
+    kind: Kind
+    target: str
+    why: str
+
+
+@dataclass(frozen=True)
+class RegionPlan:
+    """The actions that bring a region to what fleet.yaml says, in order; empty when it is there."""
+
+    region: str
+    actions: tuple[Action, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable form of ``region plan --output json``."""
+        return {"region": self.region, "actions": [asdict(action) for action in self.actions]}
+
+
+def plan_region(
+    region: str,
+    pool: PoolPlan,
+    reports: Mapping[str, NodeReport],
+    configurations: Mapping[str, str],
+    wanted: Mapping[str, Any],
+) -> RegionPlan:
+    """Everything between what is and what should be.
+
+    ``reports`` and ``configurations`` (the hash of what Ansible should have put there) go by node name;
+    ``wanted`` is what every node should run (release.plan.wanted_of).
+    """
+    return RegionPlan(region, tuple(_actions(pool, reports, configurations, wanted)))
+
+
+def why_configure(report: NodeReport, configuration: str) -> str:
+    """Why Ansible has to run on a node, or "" when it has not."""
+    if not report.installed:
+        return "new node"
+    if report.drift:
+        return f"changed by hand: {', '.join(report.drift)}"
+    if report.configured != configuration:
+        return "playbooks or settings changed" if report.configured else "an earlier run did not finish"
+    return ""
+
+
+def why_deploy(report: NodeReport, wanted: Mapping[str, Any]) -> str:
+    """Why du-node has to work on a node, or "" when what is wanted runs there and is ready."""
+    if report.config != wanted["config"]:
+        return "services or their settings changed" if report.config else "nothing deployed yet"
+    if not report.ready:
+        return report.why or "not ready"
+    return ""
+
+
+def _actions(
+    pool: PoolPlan,
+    reports: Mapping[str, NodeReport],
+    configurations: Mapping[str, str],
+    wanted: Mapping[str, Any],
+) -> Iterable[Action]:
+    for name in pool.created:
+        yield Action("create", name, "lost before" if pool.lost else "fleet.yaml asks for it")
+    for name in pool.adopted:
+        yield Action("adopt", name, "ours, and not recorded")
+    for name in pool.stopped:
+        yield Action("start", name, "it is stopped")
+    for node in pool.record.nodes:
+        report = reports.get(node.name) or NodeReport(node.name, node.address, installed=False)
+        if why := why_configure(report, configurations.get(node.name, "")):
+            yield Action("configure", node.name, why)
+        if why_deploy(report, wanted):
+            yield from _service_actions(report, wanted)
+
+
+def _service_actions(report: NodeReport, wanted: Mapping[str, Any]) -> Iterable[Action]:
+    running = {entry["name"]: entry for entry in report.services}
+    for service in wanted["services"]:
+        there = running.pop(service["name"], None)
+        target = f"{report.name}/{service['name']}"
+        if there is None:
+            yield Action("deploy", target, f"release {service['release']}")
+        elif there.get("release") != service["release"]:
+            yield Action("deploy", target, f"release {there.get('release')} → {service['release']}")
+        elif not there.get("ready"):
+            yield Action("deploy", target, there.get("why") or "not ready")
+    for name in running:
+        yield Action("remove", f"{report.name}/{name}", "not in fleet.yaml any more")

@@ -1,0 +1,40 @@
+"""``region status`` and ``region plan``: look, and change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from du_infra.control.configure import configurations, hash_of
+from du_infra.control.context import RegionContext
+from du_infra.control.machines import plan_machines
+from du_infra.control.observe import observe_nodes, observe_vip
+from du_infra.control.region_plan import RegionPlan, plan_region
+from du_infra.control.services import resolve_wanted
+from du_infra.health.plan import judge
+from du_infra.health.state import NodeReport, RegionStatus, VipReport
+from du_infra.pool.plan import PoolPlan, PoolRecord
+
+
+def region_status(context: RegionContext) -> RegionStatus:
+    """The region as its nodes and its VIP describe it now; a region that was never brought up is not ready."""
+    record = context.store.pool(context.name) if context.state.is_dir() else PoolRecord()
+    reports = observe_nodes(context, record.nodes)
+    answer = observe_vip(record.vip) if record.vip else VipReport()
+    return judge(context.name, context.spec, context.services, record.vip, reports, answer)
+
+
+def region_plan(context: RegionContext) -> RegionPlan:
+    """What ``region up`` would do now. The local cloud must run; an image that is not there yet is an error."""
+    context.provider.connect()
+    pool = plan_machines(context, context.provider.machines())
+    reports = _reports(context, pool)
+    hashes = {name: hash_of(variables) for name, variables in configurations(context, pool.record).items()}
+    return plan_region(context.name, pool, reports, hashes, resolve_wanted(context))
+
+
+def _reports(context: RegionContext, pool: PoolPlan) -> Mapping[str, NodeReport]:
+    absent = {*pool.created, *pool.stopped}
+    present: Sequence[NodeReport] = observe_nodes(
+        context, [node for node in pool.record.nodes if node.name not in absent]
+    )
+    return {report.name: report for report in present}

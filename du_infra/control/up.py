@@ -1,0 +1,115 @@
+"""``region up``: from whatever is there to a region that serves what fleet.yaml says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from du_infra.control.configure import STAGE as CONFIGURE
+from du_infra.control.configure import configure_nodes
+from du_infra.control.context import RegionContext
+from du_infra.control.join import STAGE as BOOT
+from du_infra.control.join import join_nodes
+from du_infra.control.machines import STAGE as MACHINES
+from du_infra.control.machines import bring_machines
+from du_infra.control.observe import observe_nodes
+from du_infra.control.services import STAGE as SERVICES
+from du_infra.control.services import deploy, resolve_wanted
+from du_infra.control.verify import STAGE as VERIFY
+from du_infra.control.verify import verify_region
+from du_infra.engines.lock import exclusive
+from du_infra.health.plan import service_url
+from du_infra.pool.plan import PoolRecord
+from du_infra.progress import Event, Reporter, stage
+from du_infra.release.plan import Json
+
+CLOUD = "cloud"
+
+
+@dataclass(frozen=True)
+class UpResult:
+    """What ``region up`` left: where the region answers, what changed, and how long each stage took.
+
+    ``urls`` goes by service, ``seconds`` by stage in the order they ran. ``changed_tasks`` counts Ansible's
+    changes over all nodes; ``deployed`` says whether any node's services were worked on.
+    """
+
+    region: str
+    vip: str
+    nodes: tuple[str, ...]
+    urls: Mapping[str, str]
+    config: str
+    changed_tasks: int
+    deployed: bool
+    seconds: Mapping[str, float]
+
+
+class _Clock:
+    """A reporter that notes how long each stage took and passes everything on."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        if event.kind in ("done", "failed"):
+            self.seconds[event.stage] = round(event.seconds, 2)
+        self._report(event)
+
+
+def region_up(context: RegionContext, report: Reporter, *, reconfigure: bool = False) -> UpResult:
+    """Bring the region up. Run it again after a kill, or when fleet.yaml changed: it goes on from what is there.
+
+    ``reconfigure`` runs Ansible on every node even if nothing asks for it. Raises any DuError; Busy when
+    another du-infra works on the region.
+    """
+    clock = _Clock(report)
+    with locked(context, clock):
+        context.store.event(context.name, "up", "started")
+        record, changed, deployed, wanted = _run(context, clock, reconfigure)
+        context.store.event(context.name, "up", f"ready with configuration {wanted['config']}")
+    return UpResult(
+        region=context.name,
+        vip=record.vip,
+        nodes=tuple(node.name for node in record.nodes),
+        urls={name: service_url(service, record.vip) for name, service in context.services.items()},
+        config=str(wanted["config"]),
+        changed_tasks=changed,
+        deployed=deployed,
+        seconds=clock.seconds,
+    )
+
+
+def locked(context: RegionContext, report: Reporter) -> Any:
+    """The region's lock: held while a command changes it."""
+    context.lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    context.state.chmod(0o700)
+    return exclusive(context.lock, what=f"region {context.name}", report=report, wait=0)
+
+
+def _run(context: RegionContext, report: Reporter, reconfigure: bool) -> tuple[PoolRecord, int, bool, Json]:
+    with stage(report, CLOUD, context.spec.provider):
+        context.provider.prepare(report)
+        context.provider.prepare_images(_images(context), report)
+        wanted = resolve_wanted(context)
+    with stage(report, MACHINES, f"{context.spec.pool.nodes} x {context.spec.pool.size}"):
+        record = bring_machines(context, report)
+    with stage(report, BOOT):
+        record = join_nodes(context, record, report)
+    with stage(report, CONFIGURE):
+        reports = observe_nodes(context, record.nodes)
+        changed = configure_nodes(context, record, reports, report, force=reconfigure)
+    with stage(report, SERVICES):
+        reports = observe_nodes(context, record.nodes) if changed else reports
+        deployed = deploy(context, record.nodes, reports, wanted, report)
+    with stage(report, VERIFY, f"http://{record.vip}/readyz"):
+        verify_region(record.vip, str(wanted["config"]), context.services)
+    return record, changed, deployed, wanted
+
+
+def _images(context: RegionContext) -> dict[str, list[str]]:
+    images: dict[str, list[str]] = {}
+    for service in context.services.values():
+        images.setdefault(service.image, []).append(service.tag)
+    return images

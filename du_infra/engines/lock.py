@@ -1,0 +1,53 @@
+"""One at a time, across processes: an flock that dies with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from du_infra.errors import Busy
+from du_infra.progress import Event, Reporter
+
+_POLL = 0.1
+
+
+@contextmanager
+def exclusive(path: Path, *, what: str, report: Reporter, wait: float) -> Iterator[None]:
+    """Hold the lock at ``path``; wait up to ``wait`` seconds for another holder and say so.
+
+    Raises Busy, naming the holder's process, when it still holds the lock then. The kernel lets go of the
+    lock when the holder dies, so nothing has to be cleaned up after a kill.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(descriptor, path, what, report, wait)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, what: str, report: Reporter, wait: float) -> None:
+    deadline = time.monotonic() + wait
+    told = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        if time.monotonic() > deadline:
+            raise Busy(
+                f"another du-infra (process {holder}) is at work on {what}",
+                where=str(path),
+                todo="wait for it to end, then run the same command again",
+            )
+        if not told:
+            report(Event("step", what, f"waiting for another du-infra (process {holder})"))
+            told = True
+        time.sleep(_POLL)

@@ -1,0 +1,1 @@
+"""Who is ready, by whose word."""

@@ -1,0 +1,100 @@
+"""From what nodes and the VIP say to what a region's state is. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from du_infra.health.state import NodeReport, NodeStatus, RegionStatus, ServiceStatus, VipReport
+from du_infra.spec import RegionSpec, ServiceSpec
+
+
+def judge(
+    name: str,
+    region: RegionSpec,
+    services: Mapping[str, ServiceSpec],
+    vip: str,
+    reports: Sequence[NodeReport],
+    answer: VipReport,
+) -> RegionStatus:
+    """The state of region ``name``; ``services`` are the ones it should run, ``reports`` one for each node."""
+    nodes = tuple(_node(report) for report in reports)
+    states = tuple(_service(key, spec, vip, reports) for key, spec in services.items())
+    reasons = tuple(_reasons(vip, nodes, states, answer))
+    return RegionStatus(
+        name=name,
+        provider=region.provider,
+        runtime=region.runtime,
+        gateway=region.gateway,
+        ready=not reasons,
+        vip=vip,
+        nodes=nodes,
+        services=states,
+        survives=_survives(len(nodes)),
+        why=reasons,
+    )
+
+
+def service_url(spec: ServiceSpec, vip: str) -> str:
+    """Where a service answers: its host name if it has one, else the VIP."""
+    return f"http://{spec.host or vip}{spec.path}"
+
+
+def _survives(nodes: int) -> str:
+    if nodes == 0:
+        return ""
+    if nodes == 1:
+        return "one node: a reboot or a crash heals, the loss of the machine is an outage"
+    return f"{nodes} nodes: every node runs every service, and the VIP moves when its holder is lost"
+
+
+def _reasons(
+    vip: str, nodes: Iterable[NodeStatus], services: Iterable[ServiceStatus], answer: VipReport
+) -> Iterable[str]:
+    if not vip:
+        yield "the region is not up"
+        return
+    for node in nodes:
+        if not node.ready:
+            yield f"{node.name}: {node.why or 'not ready'}"
+    for service in services:
+        if not service.ready:
+            yield f"{service.name}: {service.why or 'not ready'}"
+    if not answer.ready:
+        yield f"VIP {vip}: {answer.why or f'/readyz answers {answer.status}'}"
+
+
+def _node(report: NodeReport) -> NodeStatus:
+    return NodeStatus(
+        name=report.name,
+        address=report.address,
+        ready=report.reachable and report.installed and report.ready,
+        memory_used_mb=report.memory.get("used_mb"),
+        memory_total_mb=report.memory.get("total_mb"),
+        disk_used_percent=report.disk.get("used_percent"),
+        why=report.why,
+    )
+
+
+def _service(name: str, spec: ServiceSpec, vip: str, reports: Sequence[NodeReport]) -> ServiceStatus:
+    seen = [entry for report in reports for entry in report.services if entry.get("name") == name]
+    return ServiceStatus(
+        name=name,
+        url=service_url(spec, vip) if vip else "",
+        slot=_common(seen, "slot"),
+        release=_common(seen, "release"),
+        tag=_common(seen, "tag"),
+        digest=_common(seen, "digest"),
+        ready=bool(seen) and len(seen) == len(reports) and all(entry.get("ready") for entry in seen),
+        why=_why(seen, len(reports)),
+    )
+
+
+def _common(entries: Sequence[Mapping[str, Any]], key: str) -> str:
+    values = {str(entry.get(key) or "") for entry in entries}
+    return values.pop() if len(values) == 1 else "mixed" if values else ""
+
+
+def _why(seen: Sequence[Mapping[str, Any]], nodes: int) -> str:
+    told = "; ".join(sorted({str(entry["why"]) for entry in seen if entry.get("why")}))
+    return told or (f"runs on {len(seen)} of {nodes} node(s)" if len(seen) != nodes else "")

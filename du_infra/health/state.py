@@ -1,0 +1,87 @@
+"""What nodes and gateways say of themselves, and what a region's state is: plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What du-node answered on one node, or why nothing came.
+
+    ``config`` is the hash of what the node runs, ``configured`` the hash of what Ansible put there, ``drift``
+    the managed files that changed since. ``installed`` is false where du-node is not there yet.
+    """
+
+    name: str
+    address: str
+    reachable: bool = True
+    installed: bool = True
+    ready: bool = False
+    config: str = ""
+    configured: str = ""
+    drift: tuple[str, ...] = ()
+    gateway: Mapping[str, Any] = field(default_factory=dict)
+    services: tuple[Mapping[str, Any], ...] = ()
+    memory: Mapping[str, int] = field(default_factory=dict)
+    disk: Mapping[str, int] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class VipReport:
+    """What the region's VIP answered to GET /readyz; ``status`` 0 when nothing came."""
+
+    status: int = 0
+    ready: bool = False
+    config: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One node in a region's status. Memory in MB (of the node's whole use), disk in percent."""
+
+    name: str
+    address: str
+    ready: bool
+    memory_used_mb: int | None
+    memory_total_mb: int | None
+    disk_used_percent: int | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One service in a region's status; ``slot`` and ``release`` say "mixed" when nodes differ."""
+
+    name: str
+    url: str
+    slot: str
+    release: str
+    tag: str
+    digest: str
+    ready: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class RegionStatus:
+    """A region as it is now. ``ready``: the VIP answers, every node and every service is ready."""
+
+    name: str
+    provider: str
+    runtime: str
+    gateway: str
+    ready: bool
+    vip: str
+    nodes: tuple[NodeStatus, ...] = ()
+    services: tuple[ServiceStatus, ...] = ()
+    survives: str = ""
+    why: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable form of ``region status --output json`` (docs/cli.md)."""
+        return asdict(self)

@@ -1,0 +1,1 @@
+"""Versions of a service: what a release is, and what a node is asked to run."""

@@ -1,0 +1,1 @@
+"""Releases, identities and events of a fleet; SQLite beside fleet.yaml."""

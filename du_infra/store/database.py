@@ -1,0 +1,124 @@
+"""What must outlive a command: who owns the machines, which names were given out, what was released."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import secrets
+import socket
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, delete, insert, select
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import NullPool
+
+from du_infra.errors import DuError, SpecError
+from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import Node
+from du_infra.store import tables
+
+_SQLITE = "sqlite:///"
+_LOCK_WAIT_SECONDS = 15
+
+
+class Store:
+    """The state of one fleet. Every method is one transaction; a kill leaves the last one whole."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        """Open (and make) the store at ``url``; a relative SQLite path counts from ``folder``.
+
+        Raises SpecError for a URL that is no SQLite URL, DuError when the file is no database of ours.
+        """
+        if not url.startswith(_SQLITE):
+            raise SpecError(
+                "only sqlite:/// stores work today",
+                where=f"state: {url}",
+                todo="write sqlite:///.du/state.db",
+            )
+        self.path = folder / url.removeprefix(_SQLITE)
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        options: dict[str, Any] = {"connect_args": {"timeout": _LOCK_WAIT_SECONDS}, "poolclass": NullPool}
+        self._engine = create_engine(f"{_SQLITE}{self.path}", **options)
+        try:
+            tables.metadata.create_all(self._engine)
+        except DatabaseError as error:
+            raise DuError(
+                "the store cannot be opened",
+                where=str(self.path),
+                todo="check the file and the disk; move the file away to start with an empty store",
+                detail=str(error.orig),
+            ) from error
+        self.path.chmod(0o600)
+
+    def owner(self) -> str:
+        """The mark that this store's machines carry; made up once."""
+        with self._engine.begin() as connection:
+            known = connection.scalar(select(tables.meta.c.value).where(tables.meta.c.key == "owner"))
+            if known:
+                return str(known)
+            mark = secrets.token_hex(8)
+            connection.execute(insert(tables.meta).values(key="owner", value=mark))
+            return mark
+
+    def pool(self, region: str) -> PoolRecord:
+        """What is recorded of a region's pool; an empty record when nothing is."""
+        t = tables.nodes
+        with self._engine.connect() as connection:
+            row = connection.execute(select(tables.regions).where(tables.regions.c.name == region)).first()
+            rows = connection.execute(select(t).where(t.c.region == region)).all()
+        nodes = tuple(Node(r.name, r.size, r.address, r.role, r.joined) for r in rows)
+        return PoolRecord(row.vip, row.counter, nodes) if row else PoolRecord(nodes=nodes)
+
+    def save_pool(self, region: str, record: PoolRecord) -> None:
+        """Record a region's pool in place of what was recorded."""
+        with self._engine.begin() as connection:
+            _forget_pool(connection, region)
+            connection.execute(insert(tables.regions).values(name=region, vip=record.vip, counter=record.counter))
+            for n in record.nodes:
+                connection.execute(insert(tables.nodes).values(region=region, **asdict(n)))
+
+    def regions(self) -> list[str]:
+        """The regions that have a pool recorded."""
+        with self._engine.connect() as connection:
+            return list(connection.scalars(select(tables.regions.c.name)))
+
+    def forget(self, region: str) -> None:
+        """Drop everything recorded of a region."""
+        with self._engine.begin() as connection:
+            _forget_pool(connection, region)
+            connection.execute(delete(tables.releases).where(tables.releases.c.region == region))
+            connection.execute(delete(tables.events).where(tables.events.c.region == region))
+
+    def record_release(self, region: str, release: dict[str, Any]) -> None:
+        """Keep a release for ever; the same one twice is kept once.
+
+        ``release`` is an entry of a node's wanted services: name, release, tag, digest and settings.
+        """
+        t = tables.releases
+        key = {"id": release["release"], "region": region, "service": release["name"]}
+        with self._engine.begin() as connection:
+            if connection.execute(select(t.c.id).filter_by(**key)).first():
+                return
+            settings = json.dumps(release, sort_keys=True)
+            row = {
+                "tag": release["tag"],
+                "digest": release["digest"],
+                "settings": settings,
+                "created": time.time(),
+            }
+            connection.execute(insert(t).values(**key, **row))
+
+    def event(self, region: str, kind: str, text: str) -> None:
+        """Write down that something happened, when, and by whom."""
+        actor = f"{getpass.getuser()}@{socket.gethostname()}"
+        row = {"time": time.time(), "region": region, "actor": actor, "kind": kind, "text": text}
+        with self._engine.begin() as connection:
+            connection.execute(insert(tables.events).values(row))
+
+
+def _forget_pool(connection: Connection, region: str) -> None:
+    connection.execute(delete(tables.regions).where(tables.regions.c.name == region))
+    connection.execute(delete(tables.nodes).where(tables.nodes.c.region == region))

@@ -1,0 +1,61 @@
+"""The region planner names every action and why; nothing to do is an empty plan."""
+
+from __future__ import annotations
+
+from du_infra.control.region_plan import Action, plan_region
+from du_infra.health.state import NodeReport
+from du_infra.pool.plan import PoolPlan, PoolRecord
+from du_infra.pool.state import Node
+
+NODE = Node("demo-home-1", "1c1g", "198.18.1.2", joined=True)
+POOL = PoolPlan(PoolRecord("198.18.1.1", 1, (NODE,)))
+WANTED = {"config": "c1", "services": [{"name": "hello", "release": "v1-aa"}]}
+HELLO = {"name": "hello", "release": "v1-aa", "ready": True}
+GOOD = NodeReport(NODE.name, NODE.address, ready=True, config="c1", configured="k1", services=(HELLO,))
+
+
+def actions(report: NodeReport, pool: PoolPlan = POOL, wanted: dict[str, object] = WANTED) -> list[Action]:
+    return list(plan_region("home", pool, {NODE.name: report}, {NODE.name: "k1"}, wanted).actions)
+
+
+def changed(**fields: object) -> NodeReport:
+    return NodeReport(**{**vars(GOOD), **fields})
+
+
+def test_a_region_that_is_as_wished_needs_nothing() -> None:
+    assert actions(GOOD) == []
+
+
+def test_a_new_node_is_created_configured_and_deployed_to() -> None:
+    pool = PoolPlan(POOL.record, created=(NODE.name,))
+    plan = plan_region("home", pool, {}, {NODE.name: "k1"}, WANTED)
+    assert [a.kind for a in plan.actions] == ["create", "configure", "deploy"]
+
+
+def test_a_file_changed_by_hand_is_named_as_the_reason() -> None:
+    (action,) = actions(changed(drift=("/etc/nginx/nginx.conf",)))
+    assert action.kind == "configure"
+    assert "/etc/nginx/nginx.conf" in action.why
+
+
+def test_changed_playbooks_configure_again() -> None:
+    assert [a.kind for a in actions(changed(configured="k0"))] == ["configure"]
+
+
+def test_a_new_release_says_from_what_to_what() -> None:
+    old = {**HELLO, "release": "v0-bb"}
+    (action,) = actions(changed(config="c0", services=(old,)))
+    assert (action.kind, action.target) == ("deploy", "demo-home-1/hello")
+    assert "v0-bb → v1-aa" in action.why
+
+
+def test_a_service_that_left_the_fleet_file_is_removed() -> None:
+    stray = {**HELLO, "name": "old"}
+    (action,) = actions(changed(config="c0", services=(HELLO, stray)))
+    assert (action.kind, action.target) == ("remove", "demo-home-1/old")
+
+
+def test_a_service_that_is_not_ready_is_worked_on_again() -> None:
+    sick = {**HELLO, "ready": False, "why": "/readyz answers 503"}
+    (action,) = actions(changed(ready=False, services=(sick,)))
+    assert "503" in action.why

@@ -1,0 +1,40 @@
+"""A release is its content: the same content has the same id, and any difference makes another."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from du_infra.release.plan import digest_of, release_of, wanted_of
+from du_infra.spec import ServiceSpec
+
+DIGEST = "sha256:" + "0" * 64
+HELLO = ServiceSpec(image="registry.local:5000/hello", tag="v1", port=8080)
+
+
+def test_the_same_content_is_the_same_release() -> None:
+    assert release_of("hello", HELLO, DIGEST) == release_of("hello", HELLO, DIGEST)
+
+
+def test_another_image_under_the_same_tag_is_another_release() -> None:
+    other = "sha256:" + "1" * 64
+    assert release_of("hello", HELLO, DIGEST)["release"] != release_of("hello", HELLO, other)["release"]
+
+
+def test_another_setting_is_another_release() -> None:
+    changed = HELLO.model_copy(update={"env": {"A": "1"}})
+    assert release_of("hello", HELLO, DIGEST)["release"] != release_of("hello", changed, DIGEST)["release"]
+
+
+def test_a_release_pins_its_image_by_digest() -> None:
+    assert release_of("hello", HELLO, DIGEST)["image"] == f"registry.local:5000/hello@{DIGEST}"
+
+
+def test_the_configuration_hash_covers_every_release() -> None:
+    release = release_of("hello", HELLO, DIGEST)
+    assert wanted_of("demo", "home", [release])["config"] != wanted_of("demo", "home", [])["config"]
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.text()))
+def test_a_hash_does_not_depend_on_the_order_of_keys(value: dict[str, int | str]) -> None:
+    assert digest_of(value) == digest_of(dict(reversed(list(value.items()))))

@@ -1,0 +1,70 @@
+"""The store keeps what was written, and says clearly when it cannot be opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from du_infra.errors import DuError, SpecError
+from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import Node
+from du_infra.store.database import Store
+
+URL = "sqlite:///.du/state.db"
+RECORD = PoolRecord("198.18.1.1", 4, (Node("demo-home-4", "1c1g", "198.18.1.2", joined=True),))
+
+
+def test_the_owner_mark_is_made_once_and_stays(tmp_path: Path) -> None:
+    assert Store(URL, tmp_path).owner() == Store(URL, tmp_path).owner()
+
+
+def test_two_stores_have_two_owners(tmp_path: Path) -> None:
+    assert Store(URL, tmp_path / "a").owner() != Store(URL, tmp_path / "b").owner()
+
+
+def test_a_pool_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    Store(URL, tmp_path).save_pool("home", RECORD)
+    assert Store(URL, tmp_path).pool("home") == RECORD
+
+
+def test_saving_a_pool_replaces_the_one_before_and_no_other(tmp_path: Path) -> None:
+    store = Store(URL, tmp_path)
+    other = PoolRecord("198.18.1.9", 1, (Node("demo-away-1", "1c1g", "198.18.1.8"),))
+    store.save_pool("away", other)
+    store.save_pool("home", RECORD)
+    store.save_pool("home", PoolRecord("198.18.1.1", 4))
+    assert store.pool("home") == PoolRecord("198.18.1.1", 4)
+    assert store.pool("away") == other
+
+
+def test_a_forgotten_region_is_unknown(tmp_path: Path) -> None:
+    store = Store(URL, tmp_path)
+    store.save_pool("home", RECORD)
+    store.event("home", "up", "started")
+    store.forget("home")
+    assert store.pool("home") == PoolRecord()
+    assert store.regions() == []
+
+
+def test_a_release_is_kept_once(tmp_path: Path) -> None:
+    store = Store(URL, tmp_path)
+    release = {"name": "hello", "release": "v1-1234", "tag": "v1", "digest": "sha256:0"}
+    store.record_release("home", release)
+    store.record_release("home", release)
+
+
+def test_the_database_is_for_its_owner_only(tmp_path: Path) -> None:
+    assert Store(URL, tmp_path).path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".du").mkdir()
+    (tmp_path / ".du" / "state.db").write_bytes(b"not a database at all " * 100)
+    with pytest.raises(DuError, match=r"state\.db"):
+        Store(URL, tmp_path)
+
+
+def test_another_kind_of_store_is_a_mistake_in_the_fleet_file(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="sqlite"):
+        Store("postgresql://somewhere/db", tmp_path)
