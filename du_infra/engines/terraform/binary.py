@@ -38,7 +38,7 @@ def find_binary() -> Binary:
     for flavor, path in _candidates():
         try:
             return Binary(path, flavor, _version(path))
-        except (OSError, ValueError, KeyError, subprocess.SubprocessError) as problem:
+        except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError) as problem:
             failures.append(f"{path} does not work: {problem}")
     raise ToolMissing("neither terraform nor tofu works here", todo=_TODO, detail="\n".join(failures))
 

@@ -107,7 +107,7 @@ class Workspace:
 
     def _forget(self, gone: list[Tracked], report: Reporter) -> None:
         for one in gone:
-            report(Event("step", STAGE, "is gone; it will be made again", one.name))
+            report(Event("step", STAGE, "is gone from the provider", one.name))
         if gone:
             addresses = [one.address for one in gone]
             self._run.plain("state rm", *addresses, lock_timeout=LOCK_TIMEOUT)
