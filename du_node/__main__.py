@@ -1,0 +1,89 @@
+"""``du-node apply | heal | status | serve | version``. What each needs is imported when it is called."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False  # typing itself is not imported: serve has 15 MB
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from du_node.apply import Outcome
+
+_USAGE = "usage: du-node apply | status | serve | heal [SERVICE…] | version\n"
+_PATIENCE = 10.0
+
+
+def main(argv: list[str]) -> int:
+    """Run a verb; its exit code (see du_node.errors)."""
+    verbs = {"apply": _apply, "heal": _heal, "status": _status, "serve": _serve, "version": _version}
+    if not argv or argv[0] not in verbs:
+        sys.stderr.write(_USAGE)
+        return 2
+    return verbs[argv[0]](argv[1:])
+
+
+def _apply(_: list[str]) -> int:
+    from du_node.apply import apply
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a cut connection must not stop us half-way
+    text = sys.stdin.read()
+    return _work("apply", lambda lock: apply(text, lock), _PATIENCE)
+
+
+def _heal(sick: list[str]) -> int:
+    from du_node.apply import heal
+
+    return _work("heal", lambda lock: heal(frozenset(sick), lock), 0.0)
+
+
+def _work(verb: str, work: Callable[[int], Outcome], patience: float) -> int:
+    from du_node.errors import NodeError
+    from du_node.files import Lock
+    from du_node.say import say
+
+    began = time.monotonic()
+    try:
+        lock = Lock(verb)
+        lock.take(patience)
+        outcome = work(lock.descriptor)
+    except NodeError as trouble:
+        say(**trouble.line())
+        return trouble.exit_code
+    say(
+        kind="result",
+        ok=not outcome.errors,
+        steps=outcome.steps,
+        failed=sorted(outcome.errors),
+        seconds=round(time.monotonic() - began, 3),
+    )
+    return outcome.exit_code
+
+
+def _status(_: list[str]) -> int:
+    import json
+
+    from du_node.status import status
+
+    sys.stdout.write(json.dumps(status()) + "\n")
+    return 0
+
+
+def _serve(_: list[str]) -> int:
+    from du_node.serve import Server
+
+    Server().run()
+    return 0
+
+
+def _version(_: list[str]) -> int:
+    from du_node import __version__
+
+    sys.stdout.write(f"{__version__}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""What can go wrong on a node, and the exit code that says so.
+
+kind            exit  meaning
+bad-wanted         2  the wanted state is malformed; nothing was done
+tool               5  nerdctl, containerd or systemd failed
+image              5  the image is not in the registry, or is not what its digest says
+no-room            5  too little disk or memory
+gateway            5  nginx refused or ignored the new configuration; the old one stays
+not-ready          6  the new slot did not become ready in time; the old one stays routed
+busy               7  another du-node is at work
+registry           8  the registry does not answer
+"""
+
+from __future__ import annotations
+
+EXIT_CODES = {
+    "bad-wanted": 2,
+    "tool": 5,
+    "image": 5,
+    "no-room": 5,
+    "gateway": 5,
+    "not-ready": 6,
+    "busy": 7,
+    "registry": 8,
+}
+
+
+class NodeError(Exception):
+    """One failure: ``kind`` from the table above, ``what`` happened, ``todo`` next, ``detail`` in a tool's words."""
+
+    def __init__(self, kind: str, what: str, *, todo: str = "", detail: str = "", service: str = "") -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.what = what
+        self.todo = todo
+        self.detail = detail
+        self.service = service
+
+    @property
+    def exit_code(self) -> int:
+        """What the program exits with."""
+        return EXIT_CODES[self.kind]
+
+    def line(self) -> dict[str, object]:
+        """The error as one line of du-node's output."""
+        return {
+            "kind": "error",
+            "error": self.kind,
+            "service": self.service,
+            "text": self.what,
+            "todo": self.todo,
+            "detail": self.detail,
+        }

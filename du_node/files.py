@@ -1,0 +1,111 @@
+"""Files that are whole or not there at all, and the lock that lets one du-node at a time change the node."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from du_node import places
+from du_node.errors import NodeError
+
+
+def write(path: str, text: str, mode: int = 0o600) -> None:
+    """Replace ``path`` in one step; it survives a power cut. Raises NodeError no-room when the disk is full."""
+    fresh = f"{path}.{os.getpid()}.new"
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:  # noqa: PTH123
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(fresh).replace(path)
+    except OSError as trouble:
+        Path(fresh).unlink(missing_ok=True)
+        raise NodeError(
+            "no-room" if trouble.errno in (28, 122) else "tool",
+            f"{path} cannot be written: {trouble.strerror}",
+            todo="free some disk on the node",
+        ) from trouble
+
+
+def read(path: str) -> str:
+    """The text of ``path``; empty when there is none."""
+    try:
+        return Path(path).read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """The object in ``path``; empty when there is none or it is broken."""
+    try:
+        found = json.loads(read(path) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def stamp(path: str) -> str:
+    """Changes whenever the file is replaced; empty when there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - serve has no pathlib in memory
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
+
+
+class Lock:
+    """One du-node at a time. The kernel frees it when its holder, and every nerdctl that it started, is gone."""
+
+    def __init__(self, verb: str) -> None:
+        self._verb = verb
+        Path(places.LOCK).parent.mkdir(parents=True, exist_ok=True)
+        self.descriptor = os.open(places.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def take(self, patience: float) -> None:
+        """Wait up to ``patience`` seconds. A ``heal`` gives way to an ``apply``. Raises NodeError busy."""
+        deadline = time.monotonic() + patience
+        asked = False
+        while not self._try():
+            if self._verb == "apply" and not asked:
+                asked = _ask_healer_to_go()
+            if time.monotonic() > deadline:
+                raise _busy()
+            time.sleep(0.05)
+        os.ftruncate(self.descriptor, 0)
+        holder = {"pid": os.getpid(), "verb": self._verb, "since": time.time()}
+        os.pwrite(self.descriptor, json.dumps(holder).encode(), 0)
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _ask_healer_to_go() -> bool:
+    """Whatever a heal is doing, a newer apply continues it from what is there."""
+    holder = read_json(places.LOCK)
+    if holder.get("verb") != "heal":
+        return False
+    pid = int(holder.get("pid", 0))
+    if pid > 1 and "heal" in read(f"/proc/{pid}/cmdline").split("\0"):
+        os.kill(pid, signal.SIGTERM)
+    return True
+
+
+def _busy() -> NodeError:
+    holder = read_json(places.LOCK)
+    age = time.time() - float(holder.get("since", time.time()))
+    who = f"du-node {holder.get('verb', '')}".strip()
+    return NodeError(
+        "busy",
+        f"another {who} (pid {holder.get('pid', 'unknown')}) has been at work on this node for {age:.0f} s",
+        todo="wait until it ends, then run the command again",
+    )

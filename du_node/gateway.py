@@ -1,0 +1,182 @@
+"""nginx: test a configuration, put it in place, reload, and prove that it works. An adapter: it decides nothing.
+
+Exit codes prove nothing: `nginx -t` and a reload both say yes while the master keeps the old configuration (a port
+conflict does that). The proof is that fresh connections are answered with the new hash, several in a row, and
+that every worker from before has stopped taking connections.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+from du_node import conf, files, places, probe, processes
+from du_node.command import run
+from du_node.errors import NodeError
+from du_node.state import Gateway, Pair
+from du_node.table import Table
+
+_PROOFS = 5
+_PROOF_TIME = 10.0
+_START_TIME = 5.0
+_SHUTTING = "shutting down"
+_INCLUDE = re.compile(r"^(\s*include\s+)\S*conf\.d/\*\.conf(\s*;)", re.MULTILINE)
+_PID_LINE = re.compile(r"^\s*pid\s+([^;\s]+)\s*;", re.MULTILINE)
+_ERROR_LOG = re.compile(r"^\s*error_log\s+(/[^;\s]+)", re.MULTILINE)
+
+
+def observe() -> Gateway:
+    """The gateway as it is: which slots the live configuration routes to, or the stored one when nginx is down."""
+    table, disk = conf.read(files.read(places.DU_CONF))
+    master = master_pid()
+    live, pairs = ask() if master else ("", {})
+    draining = any(_SHUTTING in title for _, title in _workers(master)) if master else False
+    return Gateway(bool(master), pairs if live else conf.pairs(table), live, disk, draining)
+
+
+def ask() -> tuple[str, dict[str, Pair]]:
+    """What the live gateway says of itself: its hash ("" when it has none) and who is routed where."""
+    answer = probe.get(conf.PROOF_PORT, "/du", 1.0)
+    if not answer.ok:
+        return "", {}
+    told = {name[3:]: value.split() for name, value in answer.headers.items() if name.startswith("du-")}
+    return answer.body.strip(), {name: Pair(*slots[:2]) for name, slots in told.items() if slots}
+
+
+def start() -> None:
+    """Start nginx by its service. Raises NodeError gateway with nginx's own words."""
+    run(["systemctl", "reset-failed", "nginx"])
+    done = run(["systemctl", "restart", "nginx"], timeout=60)
+    deadline = time.monotonic() + _START_TIME
+    while not done.code and not master_pid() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if not master_pid():
+        raise NodeError(
+            "gateway",
+            "nginx does not start",
+            todo="see `systemctl status nginx` on the node",
+            detail=_complaints() or done.err,
+        )
+
+
+def set_table(table: Table) -> str:
+    """Make nginx work by ``table`` and prove it; its hash is returned. Raises NodeError gateway; the old stays then."""
+    text, digest = conf.render(table)
+    before = files.read(places.DU_CONF)
+    _test(text)
+    files.write(places.DU_CONF, text, 0o644)
+    old = reload()
+    if not _proven(digest, old):
+        _put_back(before)
+        raise NodeError(
+            "gateway",
+            "nginx was told to reload and kept its old configuration",
+            todo="see what nginx says below; something else may use its port",
+            detail=_complaints(),
+        )
+    return digest
+
+
+def drain(seconds: float) -> int:
+    """Wait up to ``seconds`` for workers of earlier configurations; how many are left."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = sum(_SHUTTING in title for _, title in _workers(master_pid()))
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.02)
+
+
+def reload() -> set[int]:
+    """Tell the master to read its files again; the workers it had until now are returned."""
+    master = master_pid()
+    if not master:
+        raise NodeError("gateway", "nginx is not running", todo="see `systemctl status nginx` on the node")
+    old = {pid for pid, title in _workers(master) if _SHUTTING not in title}
+    os.kill(master, signal.SIGHUP)
+    return old
+
+
+def master_pid() -> int:
+    """nginx's master process; 0 when it does not run."""
+    found = _PID_LINE.search(files.read(places.NGINX_CONF))
+    text = files.read(found.group(1) if found else "/run/nginx.pid").strip()
+    pid = int(text) if text.isdigit() else 0
+    return pid if pid and "nginx: master" in processes.title(pid) else 0
+
+
+def version() -> str:
+    """nginx's version, for example 1.31.3."""
+    done = run([_program(), "-v"])
+    return done.err.strip().rpartition("/")[2]
+
+
+def _program() -> str:
+    """The nginx that runs, or the one on PATH: a test by another binary would prove nothing."""
+    try:
+        return os.readlink(f"/proc/{master_pid()}/exe").removesuffix(" (deleted)")  # noqa: PTH115
+    except OSError:
+        return "nginx"
+
+
+def _workers(master: int) -> list[tuple[int, str]]:
+    return [(pid, title) for pid, title in processes.children(master) if "worker" in title] if master else []
+
+
+def _proven(digest: str, old: set[int]) -> bool:
+    deadline = time.monotonic() + _PROOF_TIME
+    in_a_row = 0
+    while time.monotonic() < deadline:
+        in_a_row = in_a_row + 1 if ask()[0] == digest else 0
+        if in_a_row >= _PROOFS and not _still_taking(old):
+            return True
+        if not in_a_row:
+            time.sleep(0.005)
+    return False
+
+
+def _still_taking(old: set[int]) -> bool:
+    """Whether a worker from before still accepts connections: it is told by its title, or gone, when it does not."""
+    titles = (processes.title(pid) for pid in old)
+    return any("worker" in title and _SHUTTING not in title for title in titles)
+
+
+def _put_back(text: str) -> None:
+    """The file must not hold what the master refused: the next start of nginx would fail by it."""
+    if text:
+        files.write(places.DU_CONF, text, 0o644)
+    else:
+        Path(places.DU_CONF).unlink(missing_ok=True)
+    reload()
+
+
+def _test(text: str) -> None:
+    """`nginx -t` on the whole configuration with the new du.conf in it, before anything is replaced."""
+    candidate = f"{places.TEST_CONF}.du"
+    main, count = _INCLUDE.subn(rf"\g<1>{candidate}\2", files.read(places.NGINX_CONF))
+    if count != 1:
+        raise NodeError(
+            "gateway",
+            f"{places.NGINX_CONF} does not include conf.d/*.conf",
+            todo="run `du-infra region up`",
+        )
+    files.write(candidate, text, 0o644)
+    files.write(places.TEST_CONF, main, 0o644)
+    done = run([_program(), "-t", "-q", "-p", "/etc/nginx/", "-c", places.TEST_CONF])
+    for path in (candidate, places.TEST_CONF):
+        Path(path).unlink(missing_ok=True)
+    if done.code:
+        raise NodeError("gateway", "nginx refuses the new configuration", detail=done.err.strip()[-2000:])
+
+
+def _complaints() -> str:
+    """nginx's latest errors."""
+    found = _ERROR_LOG.search(files.read(places.NGINX_CONF))
+    if found:
+        lines = files.read(found.group(1)).splitlines()[-200:]
+    else:
+        lines = run(["journalctl", "-u", "nginx", "-n", "200", "-o", "cat", "--no-pager"]).out.splitlines()
+    return "\n".join([line for line in lines if "[emerg]" in line][-5:])

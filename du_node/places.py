@@ -1,0 +1,16 @@
+"""Where du-node keeps things on a node."""
+
+from __future__ import annotations
+
+STATE = "/var/lib/du-node"
+RUN = "/run/du-node"
+WANTED = f"{STATE}/wanted.json"
+RESULT = f"{STATE}/result.json"
+CONFIGURED = f"{STATE}/configured.json"
+LOCK = f"{RUN}/lock"
+RESTARTS = f"{RUN}/restarts.json"
+HEALTH = f"{RUN}/health.json"
+LOGS = "/var/log/du"
+DU_CONF = "/etc/nginx/conf.d/du.conf"
+NGINX_CONF = "/etc/nginx/nginx.conf"
+TEST_CONF = "/etc/nginx/du-test.conf"

@@ -1,0 +1,40 @@
+"""What /proc says about processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def children(parent: int) -> Iterator[tuple[int, str]]:
+    """(pid, command line) of every child of ``parent``."""
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            # the name in brackets may hold blanks: what follows the last bracket is state, then parent
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[1]) == parent:
+                yield int(folder.name), title(int(folder.name))
+        except (OSError, ValueError, IndexError):
+            continue  # it ended while we looked
+
+
+def title(pid: int) -> str:
+    """The command line of a process; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def memory_kb(pid: int) -> int:
+    """Proportional set size, or resident size where the kernel does not tell it; 0 when it is gone."""
+    for name, field in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
+        try:
+            for line in Path(f"/proc/{pid}/{name}").read_text().splitlines():
+                if line.startswith(field):
+                    return int(line.split()[1])
+        except (OSError, ValueError):
+            continue
+    return 0

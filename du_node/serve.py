@@ -1,0 +1,207 @@
+"""Looks after the node between two applies, and answers /readyz. At most 15 MB: mind every import.
+
+It repairs nothing itself: it starts ``du-node heal``, which observes, plans and acts like an apply, and ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from du_node import places, readyz
+from du_node.loop import Asking, Listener, Loop
+from du_node.probe import Answer
+from du_node.watch import Facts, Watch
+
+PROOF_PORT = 19080
+_SOCKET = f"{places.RUN}/readyz.sock"
+_CALM_PERIOD, _BUSY_PERIOD = 2.0, 0.5
+_PROBE_TIME = 1.5
+_LOG_LIMIT = 10 << 20
+_LOG_PERIOD = 30.0
+
+
+class Cached:
+    """A JSON file, read again only when it was replaced; ``first_line`` skips the head of its first line."""
+
+    def __init__(self, path: str, head: str = "") -> None:
+        self._path = path
+        self._head = head
+        self._stamp = ""
+        self._value: dict[str, Any] = {}
+
+    @property
+    def stamp(self) -> str:
+        """See files.stamp; empty when there is no file."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116
+        except OSError:
+            return ""
+        return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
+
+    def get(self) -> dict[str, Any]:
+        """The object in the file; empty when there is none or it is broken."""
+        stamp = self.stamp
+        if stamp != self._stamp:
+            self._value = self._load() if stamp else {}
+            self._stamp = stamp
+        return self._value
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            with open(self._path, encoding="utf-8") as file:  # noqa: PTH123
+                text = file.readline() if self._head else file.read()
+            found = json.loads(text[len(self._head) :]) if text.startswith(self._head) else {}
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+class Server:
+    """The state between two looks: last answers, the healer that runs, when to look again."""
+
+    def __init__(self) -> None:
+        os.makedirs(places.RUN, exist_ok=True)  # noqa: PTH103
+        self._loop = Loop()
+        self._watch = Watch()
+        self._conf = Cached(places.DU_CONF, "# du-node ")
+        self._wanted = Cached(places.WANTED)
+        self._result = Cached(places.RESULT)
+        self._answers: dict[str, Answer] = {}
+        self._live = ""
+        self._healer = 0
+        self._next_log = 0.0
+        self._loop.add(Listener(_SOCKET, self._loop, self._readyz))
+
+    def run(self) -> None:
+        """For ever."""
+        self._look()
+        notify("READY=1")
+        while True:
+            began = time.monotonic()
+            facts = self._facts()
+            sick = self._watch.decide(facts, began)
+            if sick is not None:
+                self._heal(sick)
+            self._trim_logs(began)
+            notify("WATCHDOG=1")
+            calm = facts.gateway_ok and all(said == "ok" for said in facts.answers.values())
+            self._loop.run_until(began + (_CALM_PERIOD if calm else _BUSY_PERIOD))
+            self._look()
+
+    def _look(self) -> None:
+        """Ask the gateway and every routed slot at once, and wait for the answers."""
+        table = self._table()
+        left = {"gateway", *table}
+        self._loop.add(Asking(PROOF_PORT, "/du", _PROBE_TIME, lambda a: self._gateway_said(a, left)))
+        for name, item in table.items():
+            path = item["route"]["ready"]
+            self._loop.add(Asking(item["primary"]["port"], path, _PROBE_TIME, self._slot_said(name, left)))
+        while left:
+            self._loop.run_until(time.monotonic() + 0.02)
+        for gone in self._answers.keys() - table.keys():
+            del self._answers[gone]
+
+    def _gateway_said(self, answer: Answer, left: set[str]) -> None:
+        self._live = answer.body.strip() if answer.ok else ""
+        left.discard("gateway")
+
+    def _slot_said(self, name: str, left: set[str]) -> Any:
+        def said(answer: Answer) -> None:
+            self._answers[name] = answer
+            left.discard(name)
+
+        return said
+
+    def _table(self) -> dict[str, Mapping[str, Any]]:
+        return {item["service"]: item for item in self._conf.get().get("table", ())}
+
+    def _gateway_ok(self) -> bool:
+        stored = self._conf.get().get("hash", "")
+        return bool(stored) and stored == self._live
+
+    def _facts(self) -> Facts:
+        result, wanted = self._result.get(), self._wanted.get()
+        table = self._table()
+        failed = result.get("failed", ())
+        names = [service["name"] for service in wanted.get("services", ())]
+        return Facts(
+            {name: _word(self._answers.get(name)) for name in table},
+            gateway_ok=self._gateway_ok() or not wanted,
+            cut_off=bool(wanted) and result.get("wanted") != self._wanted.stamp,
+            lost=[name for name in names if name not in table and name not in failed],
+            busy=self._busy(),
+        )
+
+    def _busy(self) -> bool:
+        """Whether a du-node that changes things is at work, ours or the controller's."""
+        if self._healer:
+            done, _ = os.waitpid(self._healer, os.WNOHANG)
+            if not done:
+                return True
+            self._healer = 0
+        descriptor = os.open(places.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _heal(self, sick: list[str]) -> None:
+        argv = [sys.executable, "-IS", sys.argv[0], "heal", *sick]
+        self._healer = os.posix_spawn(sys.executable, argv, dict(os.environ))
+
+    def _readyz(self) -> tuple[int, str]:
+        ready = {name: answer.ok for name, answer in self._answers.items()}
+        table = list(self._table().values())
+        return readyz.answer(self._wanted.get(), table, ready, gateway_ok=self._gateway_ok(), applied=self._applied())
+
+    def _applied(self) -> bool:
+        """Whether the last apply ended, and all of it succeeded."""
+        result = self._result.get()
+        return result.get("wanted") == self._wanted.stamp and not result.get("failed")
+
+    def _trim_logs(self, now: float) -> None:
+        if now < self._next_log:
+            return
+        self._next_log = now + _LOG_PERIOD
+        try:
+            names = os.listdir(places.LOGS)  # noqa: PTH208
+        except OSError:
+            return
+        for name in names:
+            path = f"{places.LOGS}/{name}"
+            if name.endswith(".log") and os.stat(path).st_size > _LOG_LIMIT:  # noqa: PTH116
+                trim(path)
+
+
+def trim(path: str) -> None:
+    """Move a log's content to ``path``.1 while its writer (containerd's shim, which appends) keeps it open."""
+    with open(path, "r+b") as log, open(f"{path}.1", "wb") as kept:  # noqa: PTH123
+        while os.sendfile(kept.fileno(), log.fileno(), None, 1 << 20):
+            pass
+        log.truncate(0)
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing happens where no service manager asked for it."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
+        link.connect("\0" + address[1:] if address.startswith("@") else address)
+        link.send(state.encode())
+
+
+def _word(answer: Answer | None) -> str:
+    if answer is None:
+        return "failed"
+    return "ok" if answer.ok else "refused" if answer.refused else "failed"

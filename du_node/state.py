@@ -1,0 +1,122 @@
+"""What is wanted of a node and what was seen on it: plain data, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SLOTS = ("blue", "green")
+FIRST_PORT, LAST_PORT = 20000, 29999
+
+
+def other(slot: str) -> str:
+    """The slot that ``slot`` is not."""
+    return "green" if slot == "blue" else "blue"
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a release is reached: host name ("" for any), path prefix, and the path that says it is ready."""
+
+    host: str = ""
+    path: str = "/"
+    ready: str = "/readyz"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Two services cannot have the same key."""
+        return self.host, self.path
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as it is wanted. ``image`` ends in its digest; ``memory_mb`` 0 means no limit; times in seconds.
+
+    ``config`` is a hash of everything the container is made of; ``size_mb`` is the image's size in the
+    registry, 0 when the controller did not say.
+    """
+
+    name: str
+    release: str
+    tag: str
+    image: str
+    digest: str
+    port: int
+    route: Route = Route()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    command: tuple[str, ...] = ()
+    memory_mb: int = 0
+    start_timeout: int = 60
+    stop_grace: int = 10
+    size_mb: int = 0
+    config: str = ""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Everything that is wanted of this node; ``config`` is the controller's hash of it."""
+
+    fleet: str
+    region: str
+    node: str
+    config: str
+    services: tuple[Service, ...] = ()
+
+
+@dataclass(frozen=True)
+class Container:
+    """A slot's container, as its labels and the runtime tell. ``port`` is the one on loopback.
+
+    ``ready`` is the answer of one readiness probe, made while observing.
+    """
+
+    service: str
+    slot: str
+    running: bool
+    port: int
+    release: str
+    tag: str
+    image: str
+    digest: str
+    config: str
+    route: Route = Route()
+    start_timeout: int = 60
+    stop_grace: int = 10
+    ready: bool = False
+    exit_code: int = 0
+
+    def serves(self, service: Service) -> bool:
+        """Whether this is the wanted release with the wanted settings."""
+        return (self.release, self.config) == (service.release, service.config)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the gateway does for a service: ``primary`` takes the requests, ``backup`` takes over if it fails."""
+
+    primary: str
+    backup: str = ""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The live gateway. ``pairs`` by service; ``live`` and ``disk`` are hashes of the running and the stored config.
+
+    ``draining`` says that workers of an earlier configuration still finish requests.
+    """
+
+    running: bool = False
+    pairs: Mapping[str, Pair] = field(default_factory=dict)
+    live: str = ""
+    disk: str = ""
+    draining: bool = False
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen on the node. ``images`` are references; ``ports`` are taken by others."""
+
+    containers: tuple[Container, ...] = ()
+    gateway: Gateway = Gateway()
+    images: frozenset[str] = frozenset()
+    ports: frozenset[int] = frozenset()

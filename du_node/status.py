@@ -1,0 +1,133 @@
+"""``du-node status``: how the node is, as one JSON object. One call of nerdctl, the rest is reading."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from du_node import files, gateway, places, probe, processes
+from du_node.act import explain, memory_info
+from du_node.errors import NodeError
+from du_node.runtime import Runtime
+from du_node.state import Container, Gateway
+
+# What is ours on a node and the same however many services run. containerd's shims (one for each container) are
+# counted as part of the service.
+_OURS = ("containerd", "nginx", "keepalived", "du-node")
+
+
+def status() -> dict[str, Any]:
+    """The object that docs/du-node.md describes."""
+    wanted = files.read_json(places.WANTED)
+    seen = gateway.observe()
+    configured = files.read_json(places.CONFIGURED)
+    services, trouble = _services(wanted, seen)
+    names = {service["name"] for service in services if service["ready"]}
+    ready = bool(wanted) and not trouble and seen.running and seen.live == seen.disk != ""
+    return {
+        "node": wanted.get("node", ""),
+        "ready": ready and all(s["name"] in names for s in wanted.get("services", ())),
+        "config": applied(wanted),
+        "configured": {"hash": configured.get("hash", ""), "drift": drift(configured.get("files", {}))},
+        "gateway": {
+            "kind": "nginx",
+            "version": gateway.version(),
+            "running": seen.running,
+            "config": seen.live,
+        },
+        "services": services,
+        "memory": _memory(),
+        "disk": _disk(),
+        "uptime_s": int(float(files.read("/proc/uptime").split()[0])),
+        "why": trouble,
+    }
+
+
+def applied(wanted: dict[str, Any]) -> str:
+    """The hash of what was wanted last, if all of it was done; else empty."""
+    result = files.read_json(places.RESULT)
+    done = result.get("wanted") == files.stamp(places.WANTED) and not result.get("failed")
+    return str(wanted.get("config", "")) if done else ""
+
+
+def drift(recorded: dict[str, str]) -> list[str]:
+    """Which of the files that the roles wrote are no longer as they were written (``recorded``: path → sha256)."""
+    return sorted(path for path, digest in recorded.items() if _sha256(path) != digest)
+
+
+def _sha256(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _services(wanted: dict[str, Any], seen: Gateway) -> tuple[list[dict[str, Any]], str]:
+    try:
+        containers = {(c.service, c.slot): c for c in Runtime().containers()}
+        trouble = ""
+    except NodeError as failed:
+        containers, trouble = {}, failed.what
+    restarts = files.read_json(places.RESTARTS)
+    failed_names = files.read_json(places.RESULT).get("failed", ())
+    names = [s["name"] for s in wanted.get("services", ())]
+    rows = []
+    for name in sorted({*names, *seen.pairs}):
+        pair = seen.pairs.get(name)
+        container = containers.get((name, pair.primary)) if pair else None
+        why = trouble or ("its wanted release failed; see `du-infra region up`" if name in failed_names else "")
+        rows.append(_row(name, container, int(restarts.get(name, 0)), why))
+    return rows, trouble
+
+
+def _row(name: str, container: Container | None, restarts: int, why: str) -> dict[str, Any]:
+    if not container:
+        empty = {"slot": "", "release": "", "tag": "", "digest": "", "ready": False, "port": 0}
+        return {"name": name, **empty, "restarts": restarts, "why": why or "not deployed"}
+    answer = probe.get(container.port, container.route.ready, 1.0)
+    ready = container.running and answer.ok
+    if not container.running:
+        why = f"the container is not running (exit code {container.exit_code})"
+    elif not ready:
+        why = explain(container, answer)
+    return {
+        "name": name,
+        "slot": container.slot,
+        "release": container.release,
+        "tag": container.tag,
+        "digest": container.digest,
+        "ready": ready,
+        "port": container.port,
+        "restarts": restarts,
+        "why": why,
+    }
+
+
+def _memory() -> dict[str, Any]:
+    info = memory_info()
+    total, free = info.get("MemTotal", 0), info.get("MemAvailable", 0)
+    overhead = sum(processes.memory_kb(pid) for pid in _our_processes())
+    return {"total_mb": total >> 10, "used_mb": (total - free) >> 10, "overhead_mb": overhead >> 10}
+
+
+def _our_processes() -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            name = processes.title(int(folder.name)).replace("nginx:", "nginx")
+            words = [word.rpartition("/")[2] for word in name.split()[:4]]
+            if words and (
+                words[0] in _OURS
+                or (words[0].startswith("python") and any(word.startswith("du-node") for word in words))
+            ):
+                found.append(int(folder.name))
+    return found
+
+
+def _disk() -> dict[str, Any]:
+    found = os.statvfs("/")
+    usable = found.f_blocks - found.f_bfree + found.f_bavail
+    used = 100 * (found.f_blocks - found.f_bfree) / usable if usable else 0.0
+    return {"total_mb": found.f_blocks * found.f_frsize >> 20, "used_percent": round(used)}

@@ -1,0 +1,142 @@
+"""Reads the wanted state that the controller sends (JSON), and refuses what a node should not be given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from du_node.conf import safe
+from du_node.errors import NodeError
+from du_node.state import Route, Service, Wanted
+
+VERSION = 1
+_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9.:_/-]*@sha256:[0-9a-f]{64}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_READY = re.compile(r"/[A-Za-z0-9._~/?=&%+:@,;!*-]*")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_T = TypeVar("_T")
+
+
+def parse(text: str) -> Wanted:
+    """The wanted state in ``text``; raises NodeError bad-wanted that names the field."""
+    try:
+        data = json.loads(text)
+    except ValueError as bad:
+        raise NodeError("bad-wanted", f"the wanted state is not JSON: {bad}") from bad
+    if not isinstance(data, dict) or data.get("version") != VERSION:
+        raise NodeError(
+            "bad-wanted",
+            f"the wanted state must be an object with version {VERSION}",
+            todo="use the du-node that came with this du-infra",
+        )
+    fields = {key: _get(data, key, str, key) for key in ("fleet", "region", "node", "config")}
+    services = tuple(_service(item, n) for n, item in enumerate(_get(data, "services", list, "services")))
+    _no_twins(services)
+    return Wanted(**fields, services=services)
+
+
+def _service(data: object, number: int) -> Service:
+    where = f"services[{number}]"
+    if not isinstance(data, dict):
+        raise NodeError("bad-wanted", f"{where} must be an object")
+    name = _guard(where, lambda: safe("service", _get(data, "name", str, where)))
+    where = f"service {name}"
+    service = Service(
+        name=name,
+        release=_guard(where, lambda: safe("release", _get(data, "release", str, where))),
+        tag=_match(data, "tag", _TAG, where),
+        image=_match(data, "image", _IMAGE, where),
+        digest=_get(data, "digest", str, where),
+        port=_within(data, "port", where, 1, 65535),
+        route=_guard(where, lambda: _route(data, where)),
+        env=_env(_get(data, "env", dict, where, {}), where),
+        command=_strings(_get(data, "command", list, where, []), where),
+        memory_mb=_within(data, "memory_mb", where, 0, 1 << 20, 0),
+        start_timeout=_within(data, "start_timeout", where, 1, 3600, 60),
+        stop_grace=_within(data, "stop_grace", where, 0, 3600, 10),
+        size_mb=_within(data, "size_mb", where, 0, 1 << 20, 0),
+    )
+    if not service.image.endswith("@" + service.digest):
+        raise NodeError("bad-wanted", f"{where}: image does not end in its digest", service=name)
+    return replace(service, config=config_hash(service))
+
+
+def config_hash(service: Service) -> str:
+    """A hash of everything the container and its route are made of; environment values cannot be read from it."""
+    parts = [service.image, service.port, service.route.key, service.route.ready]
+    parts += [sorted(service.env), service.command, service.memory_mb, service.stop_grace]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _route(data: Mapping[str, Any], where: str) -> Route:
+    path = _get(data, "path", str, where, "/").rstrip("/") or "/"
+    host = (_get(data, "host", str, where, "") or "").lower()
+    return Route(safe("host", host), safe("path", path), _match(data, "ready", _READY, where, "/readyz"))
+
+
+def _env(data: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
+    for key, value in data.items():
+        if not _ENV_NAME.fullmatch(key) or not isinstance(value, str) or "\0" in value:
+            raise NodeError("bad-wanted", f"{where}: env {key!r} is not a name with a text value")
+        if "\n" in value or "\r" in value or value != value.rstrip() or len(value) > 60000:
+            raise NodeError(
+                "bad-wanted",
+                f"{where}: env {key} has a line break, blanks at its end or more than 60000 characters, "
+                "which nerdctl cannot pass on",
+                todo="encode the value, for one in base64",
+            )
+    return tuple(sorted(data.items()))
+
+
+def _strings(data: list[Any], where: str) -> tuple[str, ...]:
+    if not all(isinstance(part, str) and "\0" not in part for part in data):
+        raise NodeError("bad-wanted", f"{where}: command must be a list of texts")
+    return tuple(data)
+
+
+def _no_twins(services: tuple[Service, ...]) -> None:
+    by_name = [service.name for service in services]
+    by_place = [f"{service.route.host or 'any host'}{service.route.path}" for service in services]
+    for what, keys in (("name", by_name), ("host and path", by_place)):
+        twins = sorted({key for key in keys if keys.count(key) > 1})
+        if twins:
+            raise NodeError("bad-wanted", f"two services have the same {what}: {', '.join(twins)}")
+
+
+def _get(data: Mapping[str, Any], key: str, kind: type[_T], where: str, default: _T | None = None) -> _T:
+    value = data.get(key)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise NodeError("bad-wanted", f"{where}: {key} must be {_WORDS[kind]}, not {value!r:.40}")
+    return value
+
+
+_WORDS: dict[type, str] = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
+
+
+def _within(data: Mapping[str, Any], key: str, where: str, low: int, high: int, default: int | None = None) -> int:
+    value = _get(data, key, int, where, default)
+    if not low <= value <= high:
+        raise NodeError("bad-wanted", f"{where}: {key} must be {low} to {high}, not {value}")
+    return value
+
+
+def _match(data: Mapping[str, Any], key: str, pattern: re.Pattern[str], where: str, default: str | None = None) -> str:
+    value = _get(data, key, str, where, default)
+    if not pattern.fullmatch(value):
+        raise NodeError("bad-wanted", f"{where}: {key} is malformed: {value!r:.80}")
+    return value
+
+
+def _guard(where: str, make: Callable[[], _T]) -> _T:
+    """``make()``, with ``where`` added to the error it may raise."""
+    try:
+        return make()
+    except NodeError as bad:
+        what = bad.what if bad.what.startswith(where) else f"{where}: {bad.what}"
+        raise NodeError(bad.kind, what, todo=bad.todo) from bad

@@ -1,0 +1,71 @@
+"""Decides when ``serve`` must have the node healed. No I/O: facts in, decision out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+FAILURES = 3
+_FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
+_CALM = 30.0
+
+
+class Facts:
+    """One look at the node: ``answers`` by service ("ok", "refused", "failed"); the rest says what is amiss."""
+
+    __slots__ = ("answers", "busy", "cut_off", "gateway_ok", "lost")
+
+    def __init__(
+        self,
+        answers: Mapping[str, str],
+        gateway_ok: bool = True,
+        cut_off: bool = False,
+        lost: Sequence[str] = (),
+        busy: bool = False,
+    ) -> None:
+        self.answers = answers
+        self.gateway_ok = gateway_ok
+        self.cut_off = cut_off
+        self.lost = lost
+        self.busy = busy
+
+
+class Watch:
+    """Counts failures and keeps a growing distance between two healings that did not help."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, int] = {}
+        self._wait = _FIRST_WAIT
+        self._next = 0.0
+        self._well_since: float | None = None
+
+    def decide(self, facts: Facts, now: float) -> list[str] | None:
+        """None: leave the node alone. A list: heal it, and restart the services named in the list."""
+        self._count(facts)
+        gone = [name for name, said in facts.answers.items() if said == "refused"]
+        sick = [name for name, count in self._failures.items() if count >= FAILURES]
+        if not (gone or sick or facts.lost or facts.cut_off or not facts.gateway_ok):
+            self._relax(now)
+            return None
+        self._well_since = None
+        if facts.busy or now < self._next:
+            return None
+        self._next = now + self._wait
+        self._wait = min(self._wait * 2, _LONGEST_WAIT)
+        for name in sick:
+            self._failures[name] = 0
+        return sick
+
+    def _count(self, facts: Facts) -> None:
+        if facts.busy:
+            self._failures.clear()  # whoever is at work sees to it; count again afterwards
+            return
+        self._failures = {
+            name: 0 if said == "ok" else self._failures.get(name, 0) + 1 for name, said in facts.answers.items()
+        }
+
+    def _relax(self, now: float) -> None:
+        """After a calm time the next trouble is met at once again."""
+        if self._well_since is None:
+            self._well_since = now
+        if now - self._well_since >= _CALM:
+            self._wait = _FIRST_WAIT
