@@ -20,12 +20,12 @@ class LiveBoard:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False)
-        self._live = Live(console=self._console, refresh_per_second=8, get_renderable=self._draw)
         self._lock = threading.Lock()
         self._finished: list[Event] = []
         self._stage: Event | None = None
         self._since = 0.0
         self._nodes: dict[str, str] = {}
+        self._live = Live(console=self._console, refresh_per_second=8, get_renderable=self._draw)
 
     def __enter__(self) -> LiveBoard:
         self._live.__enter__()

@@ -60,7 +60,7 @@ def _pin(context: RegionContext, keys: dict[str, str]) -> None:
 def _wait_for_ssh(node: Node) -> None:
     """Until the node's sshd greets; a TCP connection alone can be the work of something in between."""
     deadline = time.monotonic() + _BOOT_SECONDS
-    while not _greets(node.address):
+    while not greets(node.address):
         if time.monotonic() > deadline:
             raise NotReady(
                 f"no SSH within {_BOOT_SECONDS} s",
@@ -70,7 +70,8 @@ def _wait_for_ssh(node: Node) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _greets(address: str) -> bool:
+def greets(address: str) -> bool:
+    """Whether an SSH server answers at ``address``."""
     try:
         with socket.create_connection((address, _SSH_PORT), timeout=2) as connection:
             return connection.recv(4) == b"SSH-"
