@@ -166,6 +166,4 @@ def registry_config() -> str:
     """
     plugins = paths.cache() / "terraform-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
-    return (
-        f"plugin_cache_dir = {json.dumps(str(plugins))}\nplugin_cache_may_break_dependency_lock_file = true\n"
-    )
+    return f"plugin_cache_dir = {json.dumps(str(plugins))}\nplugin_cache_may_break_dependency_lock_file = true\n"

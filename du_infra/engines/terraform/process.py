@@ -52,9 +52,7 @@ def capture(argv: Sequence[str], folder: Path, env: Mapping[str, str], timeout: 
     return Finished(done.returncode, done.stderr, done.stdout)
 
 
-def follow(
-    argv: Sequence[str], folder: Path, env: Mapping[str, str], on_line: Callable[[str], None]
-) -> Finished:
+def follow(argv: Sequence[str], folder: Path, env: Mapping[str, str], on_line: Callable[[str], None]) -> Finished:
     """Run a command that may write state; give each line of its output to ``on_line`` as it comes.
 
     Whatever ``on_line`` raises, and Ctrl-C, interrupts Terraform once and is raised again after it has ended.

@@ -40,9 +40,7 @@ class Runner:
             raise self._failed(command, done.stderr.strip())
         return json.loads(done.stdout)
 
-    def stream(
-        self, command: str, *args: str, report: Reporter = silent, **options: object
-    ) -> list[dict[str, Any]]:
+    def stream(self, command: str, *args: str, report: Reporter = silent, **options: object) -> list[dict[str, Any]]:
         """Run a command that speaks ``-json`` lines; report as they come, and return them all."""
         messages: list[dict[str, Any]] = []
 
@@ -63,9 +61,7 @@ class Runner:
         if done.rc != 0:
             raise self._failed(command, done.stderr.strip() or "".join(lines).strip())
 
-    def _follow(
-        self, command: str, args: Iterable[str], options: Mapping[str, object], on_line: Any
-    ) -> Finished:
+    def _follow(self, command: str, args: Iterable[str], options: Mapping[str, object], on_line: Any) -> Finished:
         return follow(self._argv(command, args, options), self.folder, self._environment(), on_line)
 
     def _argv(self, command: str, args: Iterable[str], options: Mapping[str, object]) -> list[str]:
@@ -73,14 +69,13 @@ class Runner:
 
         # state: python-terraform reads a state file when it is made, and we want none read
         composer = Terraform(str(self.folder), terraform_bin_path=str(self.binary.path), state=".none")
-        flags = {
-            name: IsFlagged if name in ("json", "no_color") else value for name, value in options.items()
-        }
+        flags = {name: IsFlagged if name in ("json", "no_color") else value for name, value in options.items()}
         return list(composer.generate_cmd_string(command, *args, **flags))
 
     def _environment(self) -> dict[str, str]:
-        """The user's environment without Terraform's own variables, which could change what a run means."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "TOFU_"))}
+        """The user's environment, but of Terraform's own variables only TF_LOG*: others change what a run means."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+        kept |= {name: value for name, value in os.environ.items() if name.startswith("TF_LOG")}
         ours = {
             "TF_CLI_CONFIG_FILE": str(self.folder / CLI_CONFIG),
             "TF_IN_AUTOMATION": "1",

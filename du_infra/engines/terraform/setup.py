@@ -13,8 +13,11 @@ from du_infra.engines.terraform import mirror
 from du_infra.engines.terraform.binary import Binary
 from du_infra.engines.terraform.rootmodule import write_private
 from du_infra.engines.terraform.runner import CLI_CONFIG, STAGE, Runner
+from du_infra.errors import EngineFailed
 from du_infra.progress import Event, Reporter
 
+# Terraform's and OpenTofu's words for a provider that could not be had
+_NOT_FETCHED = ("Failed to install provider", "Failed to query available provider packages")
 _STAMP = ".terraform/du-infra-stamp"
 
 
@@ -33,7 +36,10 @@ def init(run: Runner, report: Reporter) -> None:
     (folder / ".terraform.lock.hcl").unlink(missing_ok=True)
     with _alone():
         write_private(folder / CLI_CONFIG, _cli_config(folder, run.binary))
-        run.plain("init", input=False)
+        try:
+            run.plain("init", input=False)
+        except EngineFailed as failure:
+            _from_package(run, failure)
     write_private(folder / _STAMP, stamp(folder, run.binary))
 
 
@@ -41,6 +47,16 @@ def _cli_config(folder: Path, binary: Binary) -> str:
     """Only the LXD provider may need a mirror; a region elsewhere should not wait for one."""
     lxd = mirror.SOURCE in (folder / "main.tf").read_text(encoding="utf-8")
     return mirror.cli_config(binary.flavor) if lxd else mirror.registry_config()
+
+
+def _from_package(run: Runner, failure: EngineFailed) -> None:
+    """Try again with the package: a registry may answer where the host it sends us to for the file does not."""
+    missing = any(words in failure.detail for words in _NOT_FETCHED)
+    if not missing or mirror.mirror_folder().is_dir() or mirror.SOURCE not in failure.detail:
+        raise failure
+    mirror.make_mirror(mirror.mirror_folder())
+    write_private(run.folder / CLI_CONFIG, _cli_config(run.folder, run.binary))
+    run.plain("init", input=False)
 
 
 def is_ready(folder: Path, binary: Binary) -> bool:

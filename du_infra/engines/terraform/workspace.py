@@ -31,9 +31,7 @@ class Workspace:
     message, or Busy.
     """
 
-    def __init__(
-        self, folder: Path, binary: Binary, env: Mapping[str, str], modules: Path | None = None
-    ) -> None:
+    def __init__(self, folder: Path, binary: Binary, env: Mapping[str, str], modules: Path | None = None) -> None:
         self.folder = folder.resolve()
         self.binary = binary
         self._modules = modules
@@ -52,9 +50,7 @@ class Workspace:
 
         The second process, which reads the plan file, is only run when the first says that something changes.
         """
-        messages = self._run.stream(
-            "plan", out=PLAN_FILE, destroy=destroy, input=False, lock_timeout=LOCK_TIMEOUT
-        )
+        messages = self._run.stream("plan", out=PLAN_FILE, destroy=destroy, input=False, lock_timeout=LOCK_TIMEOUT)
         if not any(_announces_change(message) for message in messages):
             return Plan()
         return read_plan(self._run.read("show", PLAN_FILE))

@@ -87,7 +87,8 @@ PARENT = textwrap.dedent(
 
 
 def _parent(tmp_path: Path, stand_in: list[str]) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path), *stand_in])
+    argv = [sys.executable, "-c", PARENT, str(tmp_path), *stand_in]
+    process = subprocess.Popen(argv, start_new_session=True)
     _wait_for(tmp_path / "up")
     return process
 
@@ -95,7 +96,7 @@ def _parent(tmp_path: Path, stand_in: list[str]) -> subprocess.Popen[bytes]:
 def test_ctrl_c_however_often_interrupts_once_and_waits(tmp_path: Path, stand_in: list[str]) -> None:
     process = _parent(tmp_path, stand_in)
     for _ in range(3):
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its foreground group
         time.sleep(0.1)
     assert process.wait(timeout=10) == 130
     assert (tmp_path / "state").read_text() == "1"
