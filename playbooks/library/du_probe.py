@@ -1,0 +1,103 @@
+#!/usr/bin/python
+"""Ansible module: look at a node once, instead of gathering facts and asking several times."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: du_probe
+short_description: Look at a node in one round trip
+description:
+  - Finds out what the roles of du-infra decide by, and sets it as the fact C(du_machine).
+  - It changes nothing.
+options:
+  packages:
+    description: Debian packages that the node should have; the missing ones are returned.
+    type: list
+    elements: str
+    default: []
+author: du-infra
+"""
+
+EXAMPLES = r"""
+- name: Look at the node
+  du_probe:
+    packages: [containerd, keepalived]
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: >-
+    The fact du_machine, with architecture, client (address of this SSH
+    connection's other end), codename, container (whether the node shares its host's kernel), distribution,
+    memory_mb, missing (packages), nerdctl and nginx (version and path, empty if absent), swap_mb.
+  returned: always
+  type: dict
+"""
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def missing(packages: list[str]) -> list[str]:
+    """The packages that are not installed, in the order given."""
+    query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages]
+    lines = _output(query).splitlines() if packages else []
+    present = {line.split()[0] for line in lines if line.endswith(" installed")}
+    return [package for package in packages if package not in present]
+
+
+def program(name: str, flag: str) -> dict[str, str]:
+    """Path and version of a program; both empty when it is not there."""
+    path = shutil.which(name, path=_PATH) or ""
+    found = re.search(r"\d+\.\d+\.\d+", _output([path, flag])) if path else None
+    return {"path": path, "version": found.group() if found else ""}
+
+
+def memory() -> dict[str, int]:
+    """Memory and swap in MiB."""
+    text = Path("/proc/meminfo").read_text()
+    sizes = {name: int(kib) // 1024 for name, kib in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
+    return {"memory_mb": sizes["MemTotal"], "swap_mb": sizes["SwapTotal"]}
+
+
+def system() -> dict[str, str]:
+    """Distribution ("debian", "ubuntu") and codename ("bookworm")."""
+    pairs = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.MULTILINE))
+    return {"distribution": pairs.get("ID", ""), "codename": pairs.get("VERSION_CODENAME", "")}
+
+
+def architecture() -> str:
+    """The processor as Debian and Go name it ("amd64")."""
+    return _output(["dpkg", "--print-architecture"]).strip()
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.stdout.decode("utf-8", "replace")
+
+
+def main() -> None:
+    """Entry point for Ansible."""
+    module = AnsibleModule({"packages": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True)
+    machine = {
+        "architecture": architecture(),
+        "client": os.environ.get("SSH_CONNECTION", "").partition(" ")[0],
+        "container": Path("/run/systemd/container").exists(),
+        "missing": missing(module.params["packages"]),
+        "nerdctl": program("nerdctl", "--version"),
+        "nginx": program("nginx", "-v"),
+        **memory(),
+        **system(),
+    }
+    module.exit_json(changed=False, ansible_facts={"du_machine": machine})
+
+
+if __name__ == "__main__":
+    main()
