@@ -1,0 +1,30 @@
+"""fleet.yaml: from a file to checked, frozen models, and every mistake by line and column.
+
+>>> fleet = load_spec(Path("fleet.yaml"))
+>>> services_of(fleet, "home")["hello"].start_timeout.seconds
+60.0
+"""
+
+from du_infra.spec.complaints import Problem
+from du_infra.spec.load import Checked, check_spec, load_spec, region_of, services_of, spec_error
+from du_infra.spec.models import FleetSpec, PoolSpec, RegionSpec, ServiceSpec
+from du_infra.spec.schema import json_schema
+from du_infra.spec.values import Duration, Memory, Size
+
+__all__ = [
+    "Checked",
+    "Duration",
+    "FleetSpec",
+    "Memory",
+    "PoolSpec",
+    "Problem",
+    "RegionSpec",
+    "ServiceSpec",
+    "Size",
+    "check_spec",
+    "json_schema",
+    "load_spec",
+    "region_of",
+    "services_of",
+    "spec_error",
+]

@@ -1,0 +1,96 @@
+"""Rules between parts of a fleet file. They look at plain data, so that they speak even when other parts are wrong.
+
+That every machine's name fits in a host name needs no rule: two names of 20 characters and a number are under 63.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from du_infra.spec.complaints import Complaint, quoted
+from du_infra.spec.suggest import did_you_mean, nearest
+from du_infra.spec.values import Memory, Size
+
+_NODE_MEMORY_DEFAULT = "1c1g"
+
+
+def cross_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
+    """What does not fit together. Parts of the wrong type are skipped: other rules speak about them."""
+    services = _mapping(fleet.get("services"))
+    known = _services_are_known(fleet)
+    for name, region in _mapping(fleet.get("regions")).items():
+        region = _mapping(region)
+        yield from _unknown_or_repeated(name, region, services if known else None)
+        here = _services_here(region, services)
+        yield from _same_address(name, here)
+        yield from _too_large(name, region, here)
+
+
+def _unknown_or_repeated(
+    name: str, region: Mapping[str, Any], services: Mapping[str, Any] | None
+) -> Iterator[Complaint]:
+    wanted = _names(region.get("services"))
+    for index, service in enumerate(wanted):
+        loc = ("regions", name, "services", index)
+        if not isinstance(service, str):
+            continue
+        if service in wanted[:index]:
+            yield Complaint(f"{quoted(service)} is listed twice", loc)
+        elif services is not None and service not in services:
+            hint = did_you_mean(service, list(services))
+            yield Complaint(f"there is no service {quoted(service)}{hint and f' ({hint})'}", loc)
+
+
+def _services_are_known(fleet: Mapping[str, Any]) -> bool:
+    """Whether ``services`` can be trusted to list them all: not if it is misspelt or of another type."""
+    if "services" in fleet:
+        return isinstance(fleet["services"], dict)
+    return not any(nearest(str(key), ["services"]) for key in fleet)
+
+
+def _same_address(region: str, services: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
+    seen: dict[tuple[str, str], str] = {}
+    for name, service in services.items():
+        host, path = service.get("host"), service.get("path", "/")
+        if not (host is None or isinstance(host, str)) or not isinstance(path, str):
+            continue
+        first = seen.setdefault((host or "", path.rstrip("/")), name)
+        if first != name:
+            where = f"host {quoted(host)}" if host else "any host"
+            yield Complaint(
+                f"has the same address as service {first} in region {region} "
+                f"({where}, path {quoted(path)}): give one of them another host or path",
+                ("services", name),
+            )
+
+
+def _too_large(
+    region_name: str, region: Mapping[str, Any], services: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Complaint]:
+    size = _mapping(region.get("pool")).get("size", _NODE_MEMORY_DEFAULT)
+    if not isinstance(size, str) or Size.rule.broken(size):
+        return
+    node_mb = Size(size).memory_mb
+    for name, service in services.items():
+        memory = service.get("memory")
+        if isinstance(memory, str) and not Memory.rule.broken(memory) and Memory(memory).mb > node_mb:
+            yield Complaint(
+                f"must be at most what a machine of region {region_name} has: {node_mb}m (got {quoted(memory)})",
+                ("services", name, "memory"),
+            )
+
+
+def _services_here(region: Mapping[str, Any], services: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    chosen = region.get("services")
+    wanted = list(services) if chosen is None else _names(chosen)
+    known = dict.fromkeys(name for name in wanted if isinstance(name, str) and name in services)
+    return {name: services[name] for name in known if isinstance(services[name], dict)}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _names(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []

@@ -1,0 +1,130 @@
+"""What fleet.yaml can say. Every model is frozen and strict: no unknown key, no silent conversion."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from du_infra.spec.cross import cross_complaints
+from du_infra.spec.rules import (
+    RULE_ERROR,
+    Cidr,
+    EnvName,
+    Host,
+    Image,
+    Name,
+    Plain,
+    ReadyPath,
+    RoutePath,
+    StateUrl,
+    Tag,
+)
+from du_infra.spec.values import Duration, Memory, Size
+
+CROSS_ERROR = "du_cross"
+
+T = TypeVar("T")
+# A tuple that a list may fill (a frozen model holds no list); its items stay strict.
+Items: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class PoolSpec(_Model):
+    """The machines of a region."""
+
+    nodes: int = Field(default=1, ge=1, le=50, description="How many machines the region has, 1 to 50.")
+    size: Size = Field(
+        default=Size("1c1g"), description="CPUs and memory of each machine: 1c1g is one CPU and one GiB."
+    )
+
+    @property
+    def cpus(self) -> int:
+        """CPUs of each machine."""
+        return self.size.cpus
+
+    @property
+    def memory_mb(self) -> int:
+        """Memory of each machine in MiB."""
+        return self.size.memory_mb
+
+
+class RegionSpec(_Model):
+    """One place where services run: machines, a container runtime and a gateway."""
+
+    provider: Literal["lxd"] = Field(description="Who gives the machines. lxd: system containers on this machine.")
+    runtime: Literal["containerd"] = Field(
+        default="containerd", description="What runs the containers on each machine."
+    )
+    gateway: Literal["nginx"] = Field(default="nginx", description="What takes the requests at the region's entrance.")
+    pool: PoolSpec = Field(default=PoolSpec(), description="How many machines, and how large.")
+    services: Items[Name] | None = Field(
+        default=None, description="Names of the services that run here; without this key, all of them."
+    )
+    admin_cidrs: Items[Cidr] = Field(
+        default=(), description="Networks that may reach the machines by SSH, besides the machine that runs du-infra."
+    )
+
+
+class ServiceSpec(_Model):
+    """One service: an image, the port it listens on, and how the gateway finds it."""
+
+    image: Image = Field(description="The image's repository, without a tag.")
+    tag: Tag = Field(default="latest", description="Which image of the repository; a release pins its digest.")
+    port: int = Field(ge=1, le=65535, description="The port on which the service listens inside its container.")
+    ready: ReadyPath = Field(
+        default="/readyz", description="The path that answers 200 once the service can take requests."
+    )
+    host: Host | None = Field(
+        default=None,
+        description="The host name whose requests go to this service; without it, any that no other service has.",
+    )
+    path: RoutePath = Field(default="/", description="Requests whose path starts with this go to the service.")
+    env: dict[EnvName, Plain] = Field(
+        default_factory=dict,
+        description="Environment variables. Values are text: put numbers, true and false in quotes.",
+    )
+    command: Items[Plain] = Field(default=(), description="The command and its arguments, in place of the image's own.")
+    memory: Memory | None = Field(
+        default=None, description="The most memory each copy may use, such as 256m or 1g; without it, no limit."
+    )
+    start_timeout: Duration = Field(
+        default=Duration("60s"), description="How long a new copy may take until it is ready."
+    )
+    stop_grace: Duration = Field(
+        default=Duration("10s"), description="How long an old copy may take to end after it was asked to."
+    )
+
+    @property
+    def memory_mb(self) -> int | None:
+        """``memory`` in MiB, or None for no limit."""
+        return None if self.memory is None else self.memory.mb
+
+    @field_validator("start_timeout")
+    @classmethod
+    def _takes_time(cls, value: Duration) -> Duration:
+        if value.seconds == 0:
+            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": "must be more than 0", "meant": ""})
+        return value
+
+
+class FleetSpec(_Model):
+    """Everything that a user wants, in one file: regions, and the services that run in them."""
+
+    fleet: Name = Field(description="The fleet's name; machines are called <fleet>-<region>-<number>.")
+    state: StateUrl = Field(
+        default="sqlite:///.du/state.db",
+        description="Where du-infra remembers releases and events. A relative file stands beside fleet.yaml.",
+    )
+    regions: dict[Name, RegionSpec] = Field(min_length=1, description="The regions by name; at least one.")
+    services: dict[Name, ServiceSpec] = Field(default_factory=dict, description="The services by name.")
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        for complaint in cross_complaints(self.model_dump(mode="json")):
+            raise PydanticCustomError(CROSS_ERROR, "{words}", {"words": complaint.message})
+        return self
