@@ -93,7 +93,9 @@ def _common(context: RegionContext, record: PoolRecord) -> dict[str, Any]:
         "du_vrid": _virtual_router(record.vip),
         "du_admin_cidrs": admin_cidrs(context),
         "du_interface": "eth0",
-        "du_registries": context.provider.registries(),
+        "du_registries": [
+            {"host": r.host, "url": r.url, "plain_http": r.plain_http} for r in context.provider.registries()
+        ],
         "du_node_zipapp": str(program),
         "du_node_sha256": fingerprint,
     }

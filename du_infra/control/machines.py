@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from du_infra.control.context import RegionContext
 from du_infra.engines.keys import ensure_key
 from du_infra.pool.guard import guard
-from du_infra.pool.plan import PoolPlan, PoolRecord, plan_pool
+from du_infra.pool.plan import PoolPlan, PoolRecord, adopt, plan_pool
 from du_infra.pool.state import Machine
 from du_infra.progress import Event, Reporter
 
@@ -53,13 +53,14 @@ def bring_machines(context: RegionContext, report: Reporter) -> PoolRecord:
 
 
 def destroy_machines(context: RegionContext, report: Reporter) -> None:
-    """Destroy the region's machines, all of them and no other."""
-    ours = own_machines(context, context.provider.machines())
+    """Destroy the region's machines, all of them and no other, recorded or not."""
+    machines = context.provider.machines()
+    ours = own_machines(context, machines)
     record = context.store.pool(context.name)
+    nodes = tuple(adopt(m, context.wish, record.vip) for m in machines if m.name in ours)
+    vip = record.vip or context.provider.network().last
     workspace = open_workspace(context)
-    known = {node.name: node for node in record.nodes}
-    record = replace(record, nodes=tuple(known[name] for name in ours if name in known))
-    workspace.write(_module(context), _variables(context, record))
+    workspace.write(_module(context), _variables(context, replace(record, vip=vip, nodes=nodes)))
     workspace.init(report)
     changes = workspace.plan_for(ours, destroy=True, report=report)
     guard(changes.changes, may_destroy=frozenset(ours))

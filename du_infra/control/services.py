@@ -63,11 +63,9 @@ def deploy(
 def _digest(context: RegionContext, name: str) -> str:
     service = context.services[name]
     for registry in context.provider.registries():
-        prefix = f"{registry['host']}/"
-        if service.image.startswith(prefix):
-            address = str(registry["url"]).partition("://")[2]
-            repository = f"{address}/{service.image.removeprefix(prefix)}"
-            return skopeo.digest(repository, service.tag, plain_http=bool(registry["plain_http"]))
+        if service.image.startswith(f"{registry.host}/"):
+            repository = registry.address + service.image.removeprefix(registry.host)
+            return skopeo.digest(repository, service.tag, plain_http=registry.plain_http)
     return skopeo.digest(service.image, service.tag)
 
 
@@ -96,7 +94,7 @@ def _patience(wanted: Json) -> float:
 
 def _failure(node: Node, done: ssh.Result, told: Sequence[Mapping[str, Any]]) -> DuError:
     kind = _ERRORS.get(done.rc, EngineFailed)
-    error = next((message for message in reversed(told) if message.get("kind") == "error"), {})
+    error: Mapping[str, Any] = next((message for message in reversed(told) if message.get("kind") == "error"), {})
     what = str(error.get("text") or "du-node failed")
     service = str(error.get("service") or "")
     return kind(

@@ -91,7 +91,8 @@ def locked(context: RegionContext, report: Reporter) -> Any:
 def _run(context: RegionContext, report: Reporter, reconfigure: bool) -> tuple[PoolRecord, int, bool, Json]:
     with stage(report, CLOUD, context.spec.provider):
         context.provider.prepare(report)
-        context.provider.prepare_images(_images(context), report)
+        if context.services:
+            context.provider.prepare_images(_images(context), report)
         wanted = resolve_wanted(context)
     with stage(report, MACHINES, f"{context.spec.pool.nodes} x {context.spec.pool.size}"):
         record = bring_machines(context, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from du_infra.pool.state import Machine, Network
+from du_infra.pool.state import Machine, Network, Registry
 from du_infra.progress import Reporter
 
 
@@ -24,8 +24,8 @@ class Provider(Protocol):
     def network(self) -> Network:
         """Where nodes and VIPs get their addresses."""
 
-    def registries(self) -> list[dict[str, object]]:
-        """Registries that nodes need to be told about: {"host", "url", "plain_http"}; others speak HTTPS."""
+    def registries(self) -> list[Registry]:
+        """Registries that nodes need to be told about; every other one speaks HTTPS."""
 
     def prepare_images(self, images: Mapping[str, Sequence[str]], report: Reporter) -> None:
         """Have the provider's own registry, if it has one, run and hold what it promises.

@@ -68,7 +68,7 @@ def plan_pool(
     ours = {m.name: m for m in machines if m.owner == owner and m.region == wish.region}
     lost = tuple(n.name for n in record.nodes if n.joined and n.name not in ours)
     known = [replace(n, size=wish.size) for n in record.nodes if n.name not in lost]
-    adopted = [_adopt(m, wish, record.vip) for m in ours.values() if m.name not in {n.name for n in known}]
+    adopted = [adopt(m, wish, record.vip) for m in ours.values() if m.name not in {n.name for n in known}]
     kept = sorted([*known, *adopted], key=lambda n: number_of(n.name))
     _refuse_shrinking(wish, kept)
     free = _free(network, {a for m in machines for a in m.addresses} | {n.address for n in kept} | {record.vip})
@@ -116,7 +116,8 @@ def _refuse_shrinking(wish: PoolWish, kept: Collection[Node]) -> None:
         )
 
 
-def _adopt(machine: Machine, wish: PoolWish, vip: str) -> Node:
+def adopt(machine: Machine, wish: PoolWish, vip: str) -> Node:
+    """A machine of ours as a node of its region; its size is what fleet.yaml says."""
     own = [a for a in machine.addresses if a != vip]
     if not own:
         raise Refused("this machine is ours but has no address", where=machine.name, todo="delete it and run again")

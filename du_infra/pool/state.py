@@ -55,3 +55,19 @@ class Network:
     def prefix(self) -> int:
         """The prefix length of ``cidr``."""
         return int(self.cidr.partition("/")[2])
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry that nodes must be told about. ``host`` is its name in image references, seen from a node;
+    ``address`` is where this machine reaches it ("198.18.0.1:5000").
+    """
+
+    host: str
+    address: str
+    plain_http: bool = True
+
+    @property
+    def url(self) -> str:
+        """Where a node reaches it."""
+        return f"{'http' if self.plain_http else 'https'}://{self.host}"
