@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shlex
@@ -29,7 +30,16 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, default=str)
+        json.dump(content, file, indent=1, default=_plain)
+
+
+def _plain(value: object) -> object:
+    """What JSON does not know: our own plain data, and paths."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"Ansible cannot be given a {type(value).__name__}")
 
 
 def _connection(target: ssh.Target) -> dict[str, object]:

@@ -30,7 +30,7 @@ def end(pids: Iterable[int], grace: float = 3.0) -> None:
     pids = list(pids)
     _signal(pids, signal.SIGTERM)
     deadline = time.monotonic() + grace
-    while any(_alive(pid) for pid in pids) and time.monotonic() < deadline:
+    while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     _signal(pids, signal.SIGKILL)
 
@@ -50,7 +50,8 @@ def _command_line(entry: Path) -> str:
         return ""  # it ended while we looked, or is not ours
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent (a zombie) does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
     except (OSError, IndexError):

@@ -61,7 +61,8 @@ def run_playbook(
         words = _keep_log(private, folder)
     if runner.status != "successful":
         raise _failure(watcher, targets, playbook, folder / _LOG, words)
-    return Outcome(sum(s.changed for s in watcher.stats.values()), watcher.stats, time.monotonic() - started)
+    stats = {target.name: watcher.stats.get(target.name, HostStats()) for target in targets}
+    return Outcome(sum(one.changed for one in stats.values()), stats, time.monotonic() - started)
 
 
 @contextmanager
