@@ -109,14 +109,16 @@ def await_ready(container: Container, tool: Runtime) -> None:
             _see_that_it_runs(container, tool)
             next_look = time.monotonic() + 2.0
         time.sleep(0.1)
-    raise _not_ready(container, f"{explain(container, answer)} after {container.start_timeout} s")
+    raise _not_ready(container, f"after {container.start_timeout} s {explain(container, answer)}")
 
 
 def explain(container: Container, answer: probe.Answer) -> str:
     """A readiness answer in words."""
     path = container.route.ready
+    if answer.refused:
+        return "nothing listens on its port: is `port:` right?"
     if not answer.status:
-        return f"port for {path} {answer.why}"
+        return f"{path} {answer.why}"
     if answer.status == 404:
         return f"{path} answers 404: is `ready:` right?"
     said = " ".join(answer.body.split())[:80]
@@ -124,9 +126,13 @@ def explain(container: Container, answer: probe.Answer) -> str:
 
 
 def count_restart(container: Container) -> None:
-    """Add one to the service's restarts since the node booted."""
+    """Add one to the restarts of the service's release. The start after a boot, when nothing is noted, is none."""
     counts = files.read_json(places.RESTARTS)
-    counts[container.service] = int(counts.get(container.service, 0)) + 1
+    _note_restarts(container.service, int(counts.get(container.service, -1)) + 1)
+
+
+def _note_restarts(service: str, count: int) -> None:
+    counts = {**files.read_json(places.RESTARTS), service: count}
     files.write(places.RESTARTS, json.dumps(counts))
 
 
@@ -136,6 +142,7 @@ def _run(tool: Runtime, service: Service, slot: str, port: int) -> None:
     except NodeError as trouble:
         tool.remove_name(f"du-{service.name}-{slot}")
         raise trouble
+    _note_restarts(service.name, 0)
 
 
 def _start(tool: Runtime, action: Start, warn: Callable[[str], None]) -> None:

@@ -17,7 +17,6 @@ from du_node.state import Observed, Wanted
 from du_node.wanted import parse
 
 _ROUNDS = 6
-_CONTAINERD_PATIENCE = 15.0
 
 
 class Outcome:
@@ -116,13 +115,5 @@ def _owner(step: Action, trouble: NodeError) -> str:
 
 
 def _observe(tool: Runtime) -> Observed:
-    """Observe; a containerd that is just being restarted is waited for."""
-    deadline = time.monotonic() + _CONTAINERD_PATIENCE
-    while True:
-        try:
-            return observe(tool)
-        except NodeError as trouble:
-            if trouble.kind != "tool" or time.monotonic() > deadline:
-                raise
-            runtime.start_containerd()
-            time.sleep(0.5)
+    runtime.ensure_containerd()
+    return observe(tool)

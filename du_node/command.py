@@ -6,9 +6,11 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from du_node.errors import NodeError
 
+# a service manager's PATH may lack folders of system programs
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -21,8 +23,15 @@ class Done:
     err: str
 
 
-def run(argv: Sequence[str], *, timeout: float = 60, keep: Sequence[int] = ()) -> Done:
-    """Run ``argv`` to its end. ``keep`` are file descriptors that it inherits. Raises NodeError tool when it hangs.
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float = 60,
+    keep: Sequence[int] = (),
+    more_env: Mapping[str, str] = MappingProxyType({}),
+) -> Done:
+    """Run ``argv`` to its end. ``keep`` are file descriptors that it inherits, ``more_env`` is added to its
+    environment. Raises NodeError tool when it hangs.
 
     The program gets a session of its own, so that a hang-up of ours does not reach it.
     """
@@ -32,7 +41,7 @@ def run(argv: Sequence[str], *, timeout: float = 60, keep: Sequence[int] = ()) -
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
-            env=_environment(),
+            env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": _PATH, **more_env},
             pass_fds=tuple(keep),
             start_new_session=True,
             check=False,
@@ -48,8 +57,3 @@ def run(argv: Sequence[str], *, timeout: float = 60, keep: Sequence[int] = ()) -
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
-
-
-def _environment() -> Mapping[str, str]:
-    """Ours, with the folders of system programs: a service manager's PATH may lack them."""
-    return {**os.environ, "PATH": _PATH, "LC_ALL": "C.UTF-8"}

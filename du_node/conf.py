@@ -29,7 +29,7 @@ _HASH = "@HASH@"
 _SAFE = {
     "service": re.compile(r"[a-z][a-z0-9-]{0,39}"),
     "host": re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*)?"),
-    "path": re.compile(r"/|(/[A-Za-z0-9._~-]+)+"),
+    "path": re.compile(r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!&+,=:@-]+)+"),
     "release": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,159}"),
     "slot": re.compile(r"blue|green"),
 }

@@ -20,6 +20,7 @@ class Draft:
         self._slots = {(c.service, c.slot): c for c in seen.containers}
         self._entries = self._observed_entries()
         self._table = settle(self._entries.values(), ())
+        self._undrained = seen.gateway.draining
         self.images = seen.images
 
     @property
@@ -46,23 +47,27 @@ class Draft:
         return conf.pairs((found,))[service] if found else None
 
     def add(self, action: Action) -> None:
-        """Append a step that changes neither slots nor routes; two drains in a row are one."""
-        if not (isinstance(action, Drain) and self._actions and isinstance(self._actions[-1], Drain)):
-            self._actions.append(action)
+        """Append a step that changes neither slots nor routes."""
+        self._actions.append(action)
+
+    def drain(self) -> None:
+        """Wait for old gateway workers, if there can be any that send requests elsewhere than the table says."""
+        if self._undrained:
+            self._actions.append(Drain())
+            self._undrained = False
 
     def route(self, primary: Container, backup: Container | None = None) -> None:
         """Route the service to ``primary``, with ``backup`` behind it."""
         self._entries[primary.service] = entry(primary, backup)
         self._set_routes()
 
-    def unroute(self, wanted: set[str]) -> bool:
-        """Take every service out of the gateway that is not in ``wanted``; False when there was none."""
+    def unroute(self, wanted: set[str]) -> None:
+        """Take every service out of the gateway, all at once, that is not in ``wanted``."""
         gone = [name for name in self._entries if name not in wanted]
         for name in gone:
             del self._entries[name]
         if gone:
             self._set_routes()
-        return bool(gone)
 
     def settle(self) -> None:
         """Have the gateway work by the table even if no route changed: it may have lost or kept another one."""
@@ -95,7 +100,8 @@ class Draft:
         return made
 
     def stop(self, container: Container) -> None:
-        """Stop a slot that is not routed."""
+        """Stop a slot that is not routed, once no old gateway worker sends it requests."""
+        self.drain()
         self._actions.append(Stop(container))
         self._slots[container.service, container.slot] = replace(container, running=False, ready=False)
 
@@ -103,11 +109,6 @@ class Draft:
         """Remove a slot that is stopped and not routed."""
         self._actions.append(Remove(container))
         del self._slots[container.service, container.slot]
-
-    def drain_leftovers(self) -> None:
-        """Wait for old gateway workers that an earlier, interrupted run left behind."""
-        if self._seen.gateway.draining and not any(isinstance(a, Drain) for a in self._actions):
-            self.add(Drain())
 
     def _observed_entries(self) -> dict[str, Entry]:
         """The live routes whose primary still has a container."""
@@ -121,6 +122,8 @@ class Draft:
     def _set_routes(self) -> None:
         table = self._settled()
         if table != self._table:
+            stay = {(e.service, e.primary.slot) for e in table}
+            self._undrained |= any((e.service, e.primary.slot) not in stay for e in self._table)
             self._table = table
             self._actions.append(SetRoutes(table))
 

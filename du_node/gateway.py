@@ -22,6 +22,7 @@ from du_node.table import Table
 _PROOFS = 5
 _PROOF_TIME = 10.0
 _START_TIME = 5.0
+_SETTLED = 0.2
 _SHUTTING = "shutting down"
 _INCLUDE = re.compile(r"^(\s*include\s+)\S*conf\.d/\*\.conf(\s*;)", re.MULTILINE)
 _PID_LINE = re.compile(r"^\s*pid\s+([^;\s]+)\s*;", re.MULTILINE)
@@ -33,8 +34,7 @@ def observe() -> Gateway:
     table, disk = conf.read(files.read(places.DU_CONF))
     master = master_pid()
     live, pairs = ask() if master else ("", {})
-    draining = any(_SHUTTING in title for _, title in _workers(master)) if master else False
-    return Gateway(bool(master), pairs if live else conf.pairs(table), live, disk, draining)
+    return Gateway(bool(master), pairs if live else conf.pairs(table), live, disk, _leaving(master) > 0)
 
 
 def ask() -> tuple[str, dict[str, Pair]]:
@@ -84,7 +84,7 @@ def drain(seconds: float) -> int:
     """Wait up to ``seconds`` for workers of earlier configurations; how many are left."""
     deadline = time.monotonic() + seconds
     while True:
-        left = sum(_SHUTTING in title for _, title in _workers(master_pid()))
+        left = _leaving(master_pid())
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.02)
@@ -124,6 +124,14 @@ def _program() -> str:
 
 def _workers(master: int) -> list[tuple[int, str]]:
     return [(pid, title) for pid, title in processes.children(master) if "worker" in title] if master else []
+
+
+def _leaving(master: int) -> int:
+    """How many workers finish what they have. Just after a reload, at least one: nginx tells the old ones to go
+    0.1 s after it has started the new ones, and until then they look like any other."""
+    workers = _workers(master)
+    fresh = any(processes.age(pid) < _SETTLED for pid, _ in workers)
+    return sum(_SHUTTING in title for _, title in workers) or int(fresh)
 
 
 def _proven(digest: str, old: set[int]) -> bool:

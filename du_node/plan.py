@@ -68,7 +68,6 @@ def abandon(wanted: Wanted, seen: Observed, service: str, slot: str) -> tuple[Ac
         if not (spare and spare.running):
             return ()
         draft.route(spare)
-        draft.add(Drain())
     elif pair and pair.backup == slot:
         draft.route(draft.must(service, pair.primary))
     _clear(draft, failed)
@@ -97,7 +96,7 @@ def _deploy(draft: Draft, current: Container | None, service: Service) -> None:
     behind = current if current and current.running else None
     draft.route(target, behind)
     if behind:
-        draft.add(Drain())
+        draft.drain()
         draft.route(target)
         draft.stop(behind)
 
@@ -145,7 +144,6 @@ def _finish(draft: Draft, current: Container, service: Service, sick: frozenset[
         draft.add(Drain())
         draft.route(current)
     if spare.running:
-        draft.drain_leftovers()
         draft.stop(spare)
 
 
@@ -167,8 +165,7 @@ def _repair(draft: Draft, current: Container | None, service: Service, sick: fro
 def _retire(draft: Draft, wanted: set[str]) -> None:
     """Services nobody wants: they leave the gateway first, all at once, then their slots go."""
     leaving = [c for c in draft.containers if c.service not in wanted]
-    if draft.unroute(wanted):
-        draft.add(Drain())
+    draft.unroute(wanted)
     for container in leaving:
         _clear(draft, container)
 
@@ -176,7 +173,6 @@ def _retire(draft: Draft, wanted: set[str]) -> None:
 def _clear(draft: Draft, container: Container) -> None:
     """Stop and remove a slot that is not routed (any more)."""
     if container.running:
-        draft.drain_leftovers()
         draft.stop(container)
     draft.remove(container)
 

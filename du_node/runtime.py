@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from du_node import places
 from du_node.command import Done, run
 from du_node.errors import NodeError
 from du_node.state import Container, Route, Service
+from du_node.wanted import is_awkward
 
 _NERDCTL = ("nerdctl", "--namespace", "du")
 _ROW = "{{json .Names}}\t{{json .Image}}\t{{json .Status}}\t{{json .LabelsMap}}"
 _PULL_TIMEOUT = 900
+_CONTAINERD = "/run/containerd/containerd.sock"
 
 
 class Runtime:
@@ -48,8 +52,10 @@ class Runtime:
     def start_new(self, service: Service, slot: str, port: int) -> None:
         """Make and start the slot's container."""
         log = fresh_log(service.name, slot)
-        with _secret_file(service.env) as env_file:
-            done = self._run(*run_arguments(service, slot, port, log, env_file), keep=[env_file])
+        awkward = {name: value for name, value in service.env if is_awkward(value)}
+        with _SecretFile([(n, v) for n, v in service.env if n not in awkward]) as env_file:
+            arguments = run_arguments(service, slot, port, log, env_file)
+            done = self._run(*arguments, keep=[env_file], more_env=awkward)
         if done.code:
             raise _tool_error(f"{service.name} could not be started", done, service.name)
 
@@ -82,8 +88,15 @@ class Runtime:
         if done.code and "no such image" not in done.err.lower():
             raise _tool_error(f"image {image} could not be removed", done)
 
-    def _run(self, *arguments: str, timeout: float = 60, keep: Sequence[int] = ()) -> Done:
-        return run([*_NERDCTL, *arguments], timeout=timeout, keep=[*self._keep, *keep])
+    def _run(
+        self,
+        *arguments: str,
+        timeout: float = 60,
+        keep: Sequence[int] = (),
+        more_env: Mapping[str, str] | None = None,
+    ) -> Done:
+        argv = [*_NERDCTL, *arguments]
+        return run(argv, timeout=timeout, keep=[*self._keep, *keep], more_env=more_env or {})
 
     def _must(self, *arguments: str, timeout: float = 60) -> str:
         done = self._run(*arguments, timeout=timeout)
@@ -92,9 +105,24 @@ class Runtime:
         return done.out
 
 
-def start_containerd() -> None:
-    """Have it started, if it is not; it is no error that the service manager needs longer."""
-    run(["systemctl", "start", "--no-block", "containerd"])
+def ensure_containerd(patience: float = 15.0) -> None:
+    """Have containerd started if it does not answer, and wait for it. Raises NodeError tool.
+
+    ``restart``, because systemd refuses to ``start`` a service that waits for its own restart (5 s for Debian's).
+    """
+    deadline = time.monotonic() + patience
+    if not _answers(_CONTAINERD):
+        run(["systemctl", "restart", "containerd"])
+    while not _answers(_CONTAINERD):
+        if time.monotonic() > deadline:
+            raise NodeError("tool", "containerd does not answer", todo="see `journalctl -u containerd` on the node")
+        time.sleep(0.1)
+
+
+def _answers(address: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(1.0)
+        return link.connect_ex(address) == 0
 
 
 def container_name(container: Container) -> str:
@@ -103,7 +131,10 @@ def container_name(container: Container) -> str:
 
 
 def run_arguments(service: Service, slot: str, port: int, log: Path, env_file: int) -> list[str]:
-    """nerdctl's arguments that make the container. Environment values are in ``env_file``, never here."""
+    """nerdctl's arguments that make the container. No environment value is among them.
+
+    They are in ``env_file``; one that such a file cannot carry nerdctl takes from its own environment.
+    """
     labels = {
         "du.service": service.name,
         "du.slot": slot,
@@ -118,8 +149,8 @@ def run_arguments(service: Service, slot: str, port: int, log: Path, env_file: i
     arguments = ["run", "--detach", "--pull", "never", "--name", f"du-{service.name}-{slot}"]
     arguments += [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
     arguments += ["--publish", f"127.0.0.1:{port}:{service.port}", "--log-driver", f"file://{log}"]
-    if service.env:
-        arguments += ["--env-file", f"/dev/fd/{env_file}"]
+    arguments += ["--env-file", f"/dev/fd/{env_file}"] if service.env else []
+    arguments += [word for name, value in service.env if is_awkward(value) for word in ("--env", name)]
     if service.memory_mb:
         arguments += ["--memory", f"{service.memory_mb}m"]
     return [*arguments, service.image, *service.command]
@@ -177,10 +208,10 @@ def pull_error(service: Service, words: str) -> NodeError:
     return NodeError("image", f"{service.name} could not be pulled", detail=detail, service=service.name)
 
 
-class _secret_file:
+class _SecretFile:
     """NAME=value lines in memory only: nothing to clean up, nothing for other users or a backup to find."""
 
-    def __init__(self, env: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, env: Sequence[tuple[str, str]]) -> None:
         self._text = "".join(f"{name}={value}\n" for name, value in env)
 
     def __enter__(self) -> int:
@@ -240,4 +271,5 @@ def _tool_error(what: str, done: Done, service: str = "") -> NodeError:
 
 
 def _tail(words: str, lines: int = 5) -> str:
-    return "\n".join(words.strip().splitlines()[-lines:])[-2000:]
+    told = [line for line in words.strip().splitlines() if "level=info" not in line]
+    return "\n".join(told[-lines:])[-2000:]
