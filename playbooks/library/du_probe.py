@@ -36,12 +36,13 @@ RETURN = r"""
 ansible_facts:
   description: >-
     The fact du_machine, with architecture, client (address of this SSH
-    connection's other end), codename, container (whether the node shares its host's kernel), distribution,
+    connection's other end), clock (whether something sets it), codename, container (whether the node shares its host's kernel), distribution,
     memory_mb, missing (packages), nerdctl and nginx (version and path, empty if absent), swap_mb.
   returned: always
   type: dict
 """
 
+_CLOCKS = ("/usr/sbin/chronyd", "/usr/sbin/ntpd", "/usr/lib/systemd/systemd-timesyncd")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -89,6 +90,7 @@ def main() -> None:
     machine = {
         "architecture": architecture(),
         "client": os.environ.get("SSH_CONNECTION", "").partition(" ")[0],
+        "clock": any(Path(daemon).exists() for daemon in _CLOCKS),
         "container": Path("/run/systemd/container").exists(),
         "missing": missing(module.params["packages"]),
         "nerdctl": program("nerdctl", "--version"),
