@@ -35,8 +35,8 @@ EXAMPLES = r"""
 RETURN = r"""
 ansible_facts:
   description: >-
-    The fact du_machine, with architecture, client (address of this SSH
-    connection's other end), clock (whether something sets it), codename, container (whether the node shares its host's kernel), distribution,
+    The fact du_machine, with architecture, client (address of this SSH connection's other end), clock (whether
+    something sets it), codename, container (whether the node shares its host's kernel), distribution,
     memory_mb, missing (packages), nerdctl and nginx (version and path, empty if absent), swap_mb.
   returned: always
   type: dict
