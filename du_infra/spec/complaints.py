@@ -29,11 +29,15 @@ class Complaint:
 
 
 class Stop(Exception):
-    """Nothing more can be read after this complaint; never leaves this package."""
+    """Nothing more can be read after this complaint; never leaves this package.
 
-    def __init__(self, complaint: Complaint) -> None:
+    ``text`` is what the complaint's offset counts in, as far as it could be read.
+    """
+
+    def __init__(self, complaint: Complaint, text: str = "") -> None:
         super().__init__(complaint.message)
         self.complaint = complaint
+        self.text = text
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,7 @@ def check_spec(path: Path) -> Checked:
     try:
         text = source.read_text(path)
     except Stop as stop:
-        before = stop.before if isinstance(stop, source.Unreadable) else ""
-        return Checked(None, (to_problem(file, stop.complaint, Lines(before)),))
+        return Checked(None, (to_problem(file, stop.complaint, Lines(stop.text)),))
     fleet, complaints = check_text(text)
     lines = Lines(text)
     problems = {to_problem(file, complaint, lines): None for complaint in complaints}

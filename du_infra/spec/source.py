@@ -26,9 +26,8 @@ def read_text(path: Path) -> str:
     text = _decode(_read_bytes(path)).replace("\r\n", "\n").replace("\r", "\n")
     odd = _UNPRINTABLE.search(text)
     if odd:
-        raise Stop(
-            Complaint(f"a character that no text file holds (U+{ord(odd[0]):04X}): is this YAML?", at=odd.start())
-        )
+        words = f"a character that no text file holds (U+{ord(odd[0]):04X}): is this YAML?"
+        raise Stop(Complaint(words, at=odd.start()), text)
     return text
 
 
@@ -60,15 +59,7 @@ def _decode(content: bytes) -> str:
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
         message = f"this is not text in UTF-8 (byte 0x{content[error.start]:02x})"
-        raise Unreadable(Complaint(message, at=len(before), todo="save the file as UTF-8"), before) from None
-
-
-class Unreadable(Stop):
-    """Stop with the text up to the place that could not be read."""
-
-    def __init__(self, complaint: Complaint, before: str) -> None:
-        super().__init__(complaint)
-        self.before = before
+        raise Stop(Complaint(message, at=len(before), todo="save the file as UTF-8"), before) from None
 
 
 def _missing(path: Path) -> Complaint:

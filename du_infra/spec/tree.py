@@ -110,7 +110,8 @@ class _Composer:
         return self._anchors[event.anchor]
 
     def _scalar(self, event: Any) -> Node:
-        raw: str = event.value
+        # JSON writes characters beyond U+FFFF as two escapes, which YAML reads as two halves.
+        raw = str(event.value).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         if _NOT_TEXT.search(raw):
             self._complain("an escape that stands for no character of a text (\\0 or half a pair)", event)
             raw = _NOT_TEXT.sub("\ufffd", raw)

@@ -141,12 +141,20 @@ def _broken_rule(error: ErrorDetails, raw: str) -> str:
 
 def _wrong_kind(wanted: str) -> Callable[[ErrorDetails, str], str]:
     def say(error: ErrorDetails, raw: str) -> str:
-        if error["input"] is None:
-            return f"has no value: {wanted}, or remove the key"
-        got = "" if _secret(error["loc"]) else f" (got {shown(error['input'], raw)})"
+        value = error["input"]
+        if value is None:
+            return f"has no value: {wanted}{'' if _required(error['loc']) else ', or remove the key'}"
+        hidden = _secret(error["loc"]) and not isinstance(value, dict | list)
+        got = "" if hidden else f" (got {shown(value, raw)})"
         return wanted + got
 
     return say
+
+
+def _required(loc: Loc) -> bool:
+    model = model_at(loc[:-1])
+    field = model.model_fields.get(str(loc[-1])) if model and loc else None
+    return field is not None and field.is_required()
 
 
 def _limit(words: str, key: str) -> Callable[[ErrorDetails, str], str]:

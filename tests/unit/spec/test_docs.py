@@ -1,0 +1,65 @@
+"""docs/fleet.md names every key with its real default, and its examples are right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from du_infra.spec import FleetSpec, PoolSpec, RegionSpec, ServiceSpec
+from du_infra.spec.load import check_text
+
+MANUAL = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
+IN_WORDS = {("RegionSpec", "services"): "all", ("ServiceSpec", "host"): "any", ("ServiceSpec", "memory"): "no limit"}
+
+
+def table(heading: str) -> dict[str, str]:
+    """Key → default of the first table under ``heading``."""
+    part = re.split(r"^#+ ", MANUAL.partition(f"# {heading}\n")[2], maxsplit=1, flags=re.M)[0]
+    return {key: default.strip("`") for key, default in re.findall(r"^\| `(\w+)` \| ([^|]*?) \|", part, flags=re.M)}
+
+
+def default_of(model: type[BaseModel], name: str) -> str:
+    field = model.model_fields[name]
+    if field.is_required():
+        return "required"
+    if (model.__name__, name) in IN_WORDS:
+        assert field.default is None
+        return IN_WORDS[model.__name__, name]
+    value = field.get_default(call_default_factory=True, validated_data={})
+    return {PoolSpec(): "{}"}.get(value, str(value)) if isinstance(value, PoolSpec) else str(value).replace("()", "[]")
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("The fleet", FleetSpec),
+        ("regions.NAME", RegionSpec),
+        ("regions.NAME.pool", PoolSpec),
+        ("services.NAME", ServiceSpec),
+    ],
+)
+def test_the_manual_lists_every_key_with_its_default(heading: str, model: type[BaseModel]) -> None:
+    assert table(heading) == {name: default_of(model, name) for name in model.model_fields}
+
+
+def test_the_examples_of_the_manual_are_right() -> None:
+    examples = re.findall(r"^```yaml\n(fleet:.*?)^```", MANUAL, flags=re.M | re.S)
+    assert len(examples) == 2
+    for example in examples:
+        assert check_text(example)[1] == []
+
+
+def test_the_last_example_shows_every_key() -> None:
+    example = re.findall(r"^```yaml\n(fleet:.*?)^```", MANUAL, flags=re.M | re.S)[-1]
+    for model in (FleetSpec, RegionSpec, PoolSpec, ServiceSpec):
+        assert [name for name in model.model_fields if f"{name}:" not in example] == []
+
+
+def test_the_shown_messages_are_what_the_command_says() -> None:
+    text = "fleet: demo\nregions:\n  home:\n    provder: lxd\n    pool: {nodes: 0}\n"
+    said = [complaint.message for complaint in check_text(text)[1]]
+    assert len(said) == 2
+    assert all(f": {message}\n" in MANUAL for message in said)

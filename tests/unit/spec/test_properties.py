@@ -1,0 +1,143 @@
+"""What holds for any text and any fleet."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from du_infra.errors import SpecError
+from du_infra.spec import FleetSpec, Problem, load_spec
+from du_infra.spec.complaints import Complaint, Lines, to_problem
+from du_infra.spec.load import check_text
+from du_infra.spec.words import _unforeseen
+
+SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+
+PIECES = st.sampled_from(
+    [
+        *"[]{}:,-?&*!|>'\"%@`#\n\t .~1a\\\x85\u2028\ufeff😀",
+        *("fleet", "regions", "services", "home", "provider", "lxd", "pool", "nodes", "env", "image", "port"),
+        *(": ", "\n  ", "\n    ", "- ", "<<", "&a ", "*a", "!!str ", "!x ", "---\n", "...\n", "%YAML 1.1\n"),
+        *("null", "true", "1e5", "0x1", "0o7", ".inf", ".nan", '"\\ud800"', '"\\0"', '"\\UFFFFFFFF"'),
+    ]
+)
+JUNK = st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=40).map("".join))
+
+NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?", fullmatch=True)
+ITEMS = st.text(st.characters(min_codepoint=1, exclude_categories=["Cs"]), max_size=8)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ITEMS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ITEMS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def told(text: str) -> tuple[FleetSpec | None, list[Problem], list[Complaint]]:
+    fleet, complaints = check_text(text)
+    lines = Lines(text)
+    return fleet, [to_problem("fleet.yaml", complaint, lines) for complaint in complaints], complaints
+
+
+def assert_places_lie_inside(text: str, problems: list[Problem]) -> None:
+    rows = text.split("\n")
+    for problem in problems:
+        if problem.line is not None and problem.column is not None:
+            assert 1 <= problem.line <= len(rows)
+            assert 1 <= problem.column <= len(rows[problem.line - 1]) + 1
+        assert str(problem).isprintable(), str(problem)
+
+
+@st.composite
+def services(draw: st.DrawFn) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for index, name in enumerate(draw(st.lists(NAMES, max_size=4, unique=True))):
+        service: dict[str, Any] = {"image": draw(st.sampled_from(["hello", "registry.local:5000/a/b"]))}
+        service |= {"port": draw(st.integers(1, 65535)), "path": f"/{index}"}
+        optional: dict[str, st.SearchStrategy[Any]] = {
+            "tag": st.sampled_from(["v1", "1.10", "2024-01-01", "no"]),
+            "ready": st.sampled_from(["/", "/healthz?a=b"]),
+            "host": st.sampled_from(["localhost", "www.example.com"]) | st.none(),
+            "env": st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]*", fullmatch=True), ITEMS, max_size=3),
+            "command": st.lists(ITEMS, max_size=3),
+            "memory": st.sampled_from(["8m", "1g"]) | st.none(),
+            "start_timeout": st.sampled_from(["1ms", "60s", "1h"]),
+            "stop_grace": st.sampled_from(["0s", "2m"]),
+        }
+        made[name] = service | draw(st.fixed_dictionaries({}, optional=optional))
+    return made
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> dict[str, Any]:
+    known = draw(services())
+    subset = st.lists(st.sampled_from(sorted(known)), unique=True) if known else st.just([])
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "pool": st.fixed_dictionaries(
+            {}, optional={"nodes": st.integers(1, 50), "size": st.sampled_from(["1c1g", "4c16g"])}
+        ),
+        "services": subset | st.none(),
+        "admin_cidrs": st.lists(st.sampled_from(["203.0.113.0/24", "2001:db8::/32", "198.18.0.7"])),
+    }
+    region = st.fixed_dictionaries({"provider": st.just("lxd")}, optional=optional)
+    regions = draw(st.dictionaries(NAMES, region, min_size=1, max_size=3))
+    return {"fleet": draw(NAMES), "regions": regions, "services": known}
+
+
+def slots(part: Any) -> list[tuple[Any, Any]]:
+    """Every place (container, key) inside ``part`` where a value stands."""
+    pairs = list(part.items()) if isinstance(part, dict) else list(enumerate(part)) if isinstance(part, list) else []
+    return [(part, key) for key, _ in pairs] + [slot for _, inner in pairs for slot in slots(inner)]
+
+
+@SETTINGS
+@given(JUNK)
+def test_any_text_is_a_fleet_or_a_list_of_problems_inside_the_file(text: str) -> None:
+    fleet, problems, _ = told(text)
+    assert (fleet is None) == bool(problems)
+    assert_places_lie_inside(text, problems)
+
+
+@SETTINGS
+@given(JUNK.map(lambda text: text.encode("utf-8", "replace")) | st.binary(max_size=60))
+def test_any_file_loads_or_raises_a_spec_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_bytes(content)
+    with contextlib.suppress(SpecError):
+        assert isinstance(load_spec(path), FleetSpec)
+
+
+@SETTINGS
+@given(fleets())
+def test_a_right_fleet_loads_and_comes_back_as_it_was(wanted: dict[str, Any]) -> None:
+    fleet, problems, _ = told(json.dumps(wanted, indent=1))  # JSON is YAML
+    assert problems == []
+    assert fleet is not None
+    again, _, _ = told(json.dumps(fleet.model_dump(mode="json")))
+    assert again == fleet
+    assert fleet.model_dump(mode="json", exclude_unset=True) == wanted
+
+
+@SETTINGS
+@given(fleets(), st.data())
+def test_one_changed_value_is_explained_in_our_own_words_and_placed(
+    wanted: dict[str, Any], data: st.DataObject
+) -> None:
+    broken = copy.deepcopy(wanted)
+    container, key = data.draw(st.sampled_from(slots(broken)))
+    if isinstance(container, dict) and data.draw(st.booleans()):
+        container[data.draw(ITEMS)] = container.pop(key)
+    else:
+        container[key] = data.draw(ANYTHING)
+    text = json.dumps(broken, indent=1)
+    fleet, problems, complaints = told(text)
+    assert (fleet is None) == bool(problems)
+    assert_places_lie_inside(text, problems)
+    foreign = _unforeseen({"type": "", "loc": (), "msg": "", "input": None}, "")  # type: ignore[typeddict-item]
+    assert not [complaint for complaint in complaints if complaint.message.startswith(foreign)]
+    assert not [complaint for complaint in complaints if "Input should" in complaint.message]
