@@ -1,0 +1,109 @@
+"""Background processes of our own: started once, found again by pid file, never mistaken for others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from du_infra.engines.process import missing, tail
+
+_POLL = 0.05
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A program that runs without us.
+
+    A pid file alone proves nothing after a reboot: the process must also have ``argv`` as its command line.
+    """
+
+    argv: Sequence[str]
+    pid_file: Path
+    log: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def pid(self) -> int | None:
+        """The process id while it runs, whether the pid file survived or not."""
+        try:
+            known = int(self.pid_file.read_text())
+        except (OSError, ValueError):
+            known = 0
+        if known and command_line(known) == list(self.argv):
+            return known
+        return None
+
+    def find(self) -> int | None:
+        """Like ``pid``, but also searches all processes; what it finds is written to the pid file."""
+        found = self.pid() or next((pid for pid in process_ids() if command_line(pid) == list(self.argv)), None)
+        if found:
+            self._remember(found)
+        return found
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it in a session of its own, so that no Ctrl-C of ours reaches it."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as out:
+            try:
+                process = subprocess.Popen(
+                    list(self.argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    cwd="/",
+                    env={**os.environ, **self.env},
+                    start_new_session=True,
+                )
+            except FileNotFoundError:
+                raise missing(self.argv[0]) from None
+        self._remember(process.pid)
+        return process
+
+    def stop(self, *, sign: signal.Signals = signal.SIGTERM, wait: float = 30) -> bool:
+        """End it if it runs, by force after ``wait`` seconds; says whether it ran."""
+        pid = self.pid()
+        if pid is not None:
+            os.kill(pid, sign)
+            if not gone(pid, wait):
+                os.kill(pid, signal.SIGKILL)
+                gone(pid, wait)
+        self.pid_file.unlink(missing_ok=True)
+        return pid is not None
+
+    def last_words(self) -> str:
+        """The last lines of its log."""
+        return tail(self.log.read_bytes()) if self.log.exists() else ""
+
+    def _remember(self, pid: int) -> None:
+        self.pid_file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.pid_file.with_suffix(".new")
+        fresh.write_text(f"{pid}\n")
+        fresh.replace(self.pid_file)
+
+
+def process_ids() -> list[int]:
+    """Every process of this machine that /proc shows."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def command_line(pid: int) -> list[str]:
+    """The arguments a process was started with; empty when it is gone, a zombie or a kernel thread."""
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return []
+    return raw.decode(errors="replace").rstrip("\0").split("\0") if raw else []
+
+
+def gone(pid: int, wait: float) -> bool:
+    """Wait up to ``wait`` seconds for a process to end."""
+    deadline = time.monotonic() + wait
+    while command_line(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL)
+    return True

@@ -1,0 +1,72 @@
+"""Files from the network that must be exactly the expected ones."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from du_infra.engines.process import run
+from du_infra.errors import EngineFailed, ToolMissing, Unreachable
+
+_TIMEOUT = 20.0
+_CHUNK = 1 << 20
+
+
+def fetch(url: str, target: Path, sha256: str) -> None:
+    """Download ``url`` to ``target`` and check it. Raises Unreachable, or EngineFailed when it is another file."""
+    digest = hashlib.sha256()
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer, target.open("wb") as out:  # noqa: S310
+            while block := answer.read(_CHUNK):
+                digest.update(block)
+                out.write(block)
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        raise Unreachable("cannot download", where=url, detail=str(error)) from error
+    _check(digest.hexdigest(), sha256, url)
+
+
+def pip_download(requirement: str, sha256: str | None, folder: Path) -> Path:
+    """The wheel of a PyPI package ("name==version"), by pip, without its dependencies.
+
+    pip brings the user's own index, proxy and certificates. Raises EngineFailed with pip's words.
+    """
+    argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+    run([*argv, "--only-binary", ":all:", "--dest", str(folder), requirement], what=f"download {requirement}")
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) != 1:
+        raise EngineFailed(f"pip did not bring one wheel of {requirement}", where=str(folder))
+    if sha256 is not None:
+        _check(hashlib.sha256(wheels[0].read_bytes()).hexdigest(), sha256, wheels[0].name)
+    return wheels[0]
+
+
+@contextmanager
+def workshop(parent: Path) -> Iterator[Path]:
+    """A temporary folder below ``parent``; a full disk inside the block becomes one clear error."""
+    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="making-", dir=parent) as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ToolMissing(
+            "the disk is full", where=str(parent), todo="free some space, then run the same command again"
+        ) from error
+
+
+def _check(found: str, wanted: str, name: str) -> None:
+    if found != wanted:
+        raise EngineFailed(
+            "the downloaded file is not the expected one",
+            where=name,
+            todo="try again; if it stays so, do not use this network or mirror",
+            detail=f"sha256 {found}\nwanted {wanted}",
+        )

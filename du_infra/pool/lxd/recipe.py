@@ -1,0 +1,105 @@
+"""What a node image is made of. Everything that decides its content is hashed into its name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+OVERLAY = _HERE / "overlay"
+SCRIPT = _HERE / "customize.sh"
+SUITE = "bookworm"
+ALIAS = "du-node-"
+
+NERDCTL_VERSION = "2.1.2"
+NGINX_VERSION = "1.31.3"
+
+# Everything the roles configure, so that configuring a node installs nothing over the network.
+# No netplan.io: cloud-init would hand it the network, and it calls udevadm, which fails in a container.
+PACKAGES = (
+    *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "cloud-init"),
+    *("containerd", "runc", "containernetworking-plugins", "keepalived"),
+    *("python3", "python3-apt", "unattended-upgrades"),
+    *("iproute2", "iptables", "nftables", "conntrack", "socat", "ethtool", "kmod", "iputils-ping"),
+    *("procps", "curl", "ca-certificates", "apparmor", "tzdata", "logrotate"),
+)
+
+# Nobody reads manuals inside a node; Debian keeps copyright files by policy, so do we.
+EXCLUDED = (
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One node image: ``architecture`` is Debian's word ("amd64"), ``dns`` the name server of the nodes."""
+
+    architecture: str
+    dns: str
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits that change with anything that changes the image."""
+        parts = {
+            "architecture": self.architecture,
+            "dns": self.dns,
+            "suite": SUITE,
+            "packages": PACKAGES,
+            "excluded": EXCLUDED,
+            "nerdctl": NERDCTL_VERSION,
+            "nginx": NGINX_VERSION,
+            "templates": TEMPLATES,
+            "files": {name: _sha256(path) for name, path in overlay_files().items()},
+            "script": _sha256(SCRIPT),
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def alias(self) -> str:
+        """The image's name in LXD."""
+        return f"{ALIAS}{self.digest}"
+
+
+TEMPLATES = {
+    "hostname.tpl": ("/etc/hostname", "{{ container.name }}\n"),
+    "hosts.tpl": (
+        "/etc/hosts",
+        "127.0.0.1\tlocalhost\n127.0.1.1\t{{ container.name }}\n::1\tlocalhost ip6-localhost\n",
+    ),
+}
+"""Files that LXD writes when it makes a node: template name → (path, text)."""
+
+
+def metadata(alias: str, machine: str, created: int) -> str:
+    """LXD's metadata.yaml (written as JSON, which is YAML). ``machine`` is the kernel's word ("x86_64")."""
+    templates = {
+        path: {"when": ["create", "copy", "rename"], "template": name} for name, (path, _) in TEMPLATES.items()
+    }
+    properties = {"description": f"du-infra node {alias}", "os": "debian", "release": SUITE}
+    content = {
+        "architecture": machine,
+        "creation_date": created,
+        "properties": properties,
+        "templates": templates,
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def overlay_files() -> dict[str, Path]:
+    """Files laid over the packages: path in the image → our file."""
+    found = sorted(path for path in OVERLAY.rglob("*") if path.is_file())
+    return {str(path.relative_to(OVERLAY)): path for path in found}
+
+
+def mode(name: str) -> int:
+    """The permissions of an overlay file: git and wheels do not keep them reliably."""
+    return 0o755 if Path(name).parent.name in ("bin", "sbin", "libexec") else 0o644
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
