@@ -23,6 +23,7 @@ PROOF_PORT = 19080
 _SOCKET = f"{places.RUN}/readyz.sock"
 _CALM_PERIOD, _BUSY_PERIOD = 2.0, 0.5
 _PROBE_TIME = 1.5
+_GLANCE = 0.1
 _LOG_LIMIT = 10 << 20
 _LOG_PERIOD = 30.0
 
@@ -64,7 +65,11 @@ class Cached:
 
 
 class Server:
-    """The state between two looks: last answers, the healer that runs, when to look again."""
+    """The state between two looks: what the last one saw, the healer that runs, when to look again.
+
+    /readyz is answered from the last look, so that its parts fit together; a look follows at once when a file
+    that an apply writes has changed.
+    """
 
     def __init__(self) -> None:
         os.makedirs(places.RUN, exist_ok=True)  # noqa: PTH103
@@ -75,9 +80,12 @@ class Server:
         self._result = Cached(places.RESULT)
         self._answers: dict[str, Answer] = {}
         self._live = ""
+        self._gateway_ok = False
+        self._stamps: tuple[str, ...] = ()
+        self._told = (503, "")
         self._healer = 0
         self._next_log = 0.0
-        self._loop.add(Listener(_SOCKET, self._loop, self._readyz))
+        self._loop.add(Listener(_SOCKET, self._loop, lambda: self._told))
 
     def run(self) -> None:
         """For ever."""
@@ -92,11 +100,20 @@ class Server:
             self._trim_logs(began)
             notify("WATCHDOG=1")
             calm = facts.gateway_ok and all(said == "ok" for said in facts.answers.values())
-            self._loop.run_until(began + (_CALM_PERIOD if calm else _BUSY_PERIOD))
+            self._rest(began + (_CALM_PERIOD if calm else _BUSY_PERIOD))
             self._look()
+
+    def _rest(self, until: float) -> None:
+        """Answer requests until it is time, or there is something new, to look at."""
+        while time.monotonic() < until and self._stamps == self._now_stamped():
+            self._loop.run_until(min(until, time.monotonic() + _GLANCE))
+
+    def _now_stamped(self) -> tuple[str, ...]:
+        return self._conf.stamp, self._wanted.stamp, self._result.stamp
 
     def _look(self) -> None:
         """Ask the gateway and every routed slot at once, and wait for the answers."""
+        self._stamps = self._now_stamped()
         table = self._table()
         left = {"gateway", *table}
         self._loop.add(Asking(PROOF_PORT, "/du", _PROBE_TIME, lambda a: self._gateway_said(a, left)))
@@ -107,6 +124,10 @@ class Server:
             self._loop.run_until(time.monotonic() + 0.02)
         for gone in self._answers.keys() - table.keys():
             del self._answers[gone]
+        stored = self._conf.get().get("hash", "")
+        # between the new file and nginx's new workers lies a moment that is no trouble
+        self._gateway_ok = bool(self._live) and (self._live == stored or self._busy())
+        self._told = self._readyz(list(table.values()))
 
     def _gateway_said(self, answer: Answer, left: set[str]) -> None:
         self._live = answer.body.strip() if answer.ok else ""
@@ -122,10 +143,6 @@ class Server:
     def _table(self) -> dict[str, Mapping[str, Any]]:
         return {item["service"]: item for item in self._conf.get().get("table", ())}
 
-    def _gateway_ok(self) -> bool:
-        stored = self._conf.get().get("hash", "")
-        return bool(stored) and stored == self._live
-
     def _facts(self) -> Facts:
         result, wanted = self._result.get(), self._wanted.get()
         table = self._table()
@@ -133,7 +150,7 @@ class Server:
         names = [service["name"] for service in wanted.get("services", ())]
         return Facts(
             {name: _word(self._answers.get(name)) for name in table},
-            gateway_ok=self._gateway_ok() or not wanted,
+            gateway_ok=self._gateway_ok or not wanted,
             cut_off=bool(wanted) and result.get("wanted") != self._wanted.stamp,
             lost=[name for name in names if name not in table and name not in failed],
             busy=self._busy(),
@@ -159,10 +176,10 @@ class Server:
         argv = [sys.executable, "-IS", sys.argv[0], "heal", *sick]
         self._healer = os.posix_spawn(sys.executable, argv, dict(os.environ))
 
-    def _readyz(self) -> tuple[int, str]:
+    def _readyz(self, table: list[Mapping[str, Any]]) -> tuple[int, str]:
         ready = {name: answer.ok for name, answer in self._answers.items()}
-        table = list(self._table().values())
-        return readyz.answer(self._wanted.get(), table, ready, gateway_ok=self._gateway_ok(), applied=self._applied())
+        meta = self._wanted.get()
+        return readyz.answer(meta, table, ready, gateway_ok=self._gateway_ok, applied=self._applied())
 
     def _applied(self) -> bool:
         """Whether the last apply ended, and all of it succeeded."""
