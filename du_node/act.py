@@ -152,6 +152,9 @@ def _start(tool: Runtime, action: Start, warn: Callable[[str], None]) -> None:
     try:
         tool.start(container)
     except NodeError as trouble:
+        if not action.needed:
+            warn(f"{container.service}: {container.slot} cannot be started again ({trouble})")
+            return
         if not action.anew:
             raise
         warn(f"{container.service}: {container.slot} cannot be started as it is, so it is made anew ({trouble})")

@@ -41,10 +41,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Start:
-    """Start a slot's container that exists and stands still; ``anew`` is what to run if it cannot."""
+    """Start a slot's container that exists and stands still; ``anew`` is what to run if it cannot.
+
+    Where it is not ``needed``, because its successor is on the way, a failure is only a warning.
+    """
 
     container: Container
     anew: Service | None = None
+    needed: bool = True
 
     def __str__(self) -> str:
         return f"{self.container.service}: start {self.container.slot} again"

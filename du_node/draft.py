@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from du_node import conf
-from du_node.actions import Action, Drain, Remove, Run, SetRoutes, Stop
+from du_node.actions import Action, Drain, Remove, Run, SetRoutes, Start, Stop
 from du_node.state import FIRST_PORT, LAST_PORT, Container, Observed, Pair, Service, Wanted
 from du_node.table import Entry, Table, entry, settle
 
@@ -98,6 +98,13 @@ class Draft:
         self._slots[service.name, slot] = made
         self.images = self.images | {service.image}
         return made
+
+    def wake(self, container: Container) -> Container:
+        """Start a slot that stands still, to serve until its successor is ready."""
+        self._actions.append(Start(container, needed=False))
+        woken = replace(container, running=True)
+        self._slots[container.service, container.slot] = woken
+        return woken
 
     def stop(self, container: Container) -> None:
         """Stop a slot that is not routed, once no old gateway worker sends it requests."""

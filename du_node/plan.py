@@ -91,14 +91,15 @@ def _adopt(draft: Draft, service: Service) -> Container | None:
 
 def _deploy(draft: Draft, current: Container | None, service: Service) -> None:
     """Bring the wanted release up beside ``current``, switch to it, and let ``current`` go."""
+    if current and not current.running:
+        current = draft.wake(current)
     target = _running_copy(draft, service) or _fill_slot(draft, current, service)
     draft.add(AwaitReady(target))
-    behind = current if current and current.running else None
-    draft.route(target, behind)
-    if behind:
+    draft.route(target, current)
+    if current:
         draft.drain()
         draft.route(target)
-        draft.stop(behind)
+        draft.stop(current)
 
 
 def _running_copy(draft: Draft, service: Service) -> Container | None:

@@ -134,6 +134,15 @@ def test_a_slot_that_stands_still_is_started_again() -> None:
     assert first.anew == V1
 
 
+def test_a_release_that_stands_still_is_started_to_serve_until_the_next_one_is_ready() -> None:
+    world = serving(V1)
+    world.slots["hello", "blue"] = replace(world.slots["hello", "blue"], running=False)
+    first, *rest = plan(wanted(V2), world.observe())
+    assert isinstance(first, Start)
+    assert not first.needed
+    assert kinds(tuple(rest)) == [Pull, Run, AwaitReady, SetRoutes, Drain, SetRoutes, Stop]
+
+
 def test_a_kept_slot_of_another_release_cannot_be_made_anew() -> None:
     world = serving(V1)
     world.slots["hello", "blue"] = replace(world.slots["hello", "blue"], running=False)
