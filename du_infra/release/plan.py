@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, TypeAlias
 
 from du_infra.spec import ServiceSpec
@@ -36,8 +37,8 @@ def release_of(name: str, service: ServiceSpec, digest: str) -> Json:
         "env": dict(service.env),
         "command": list(service.command),
         "memory_mb": service.memory_mb,
-        "start_timeout": service.start_timeout.seconds,
-        "stop_grace": service.stop_grace.seconds,
+        "start_timeout": ceil(service.start_timeout.seconds),
+        "stop_grace": ceil(service.stop_grace.seconds),
     }
     return {**settings, "tag": service.tag, "release": f"{service.tag}-{digest_of(settings)[:8]}"}
 
