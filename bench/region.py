@@ -89,7 +89,8 @@ def _by_hand() -> float:
     inputs = provider.terraform_vars()
     name = f"bench-floor-{secrets.token_hex(3)}"
     address = provider.network().last
-    command = ["lxc", "init", str(inputs["image"]), name, "-s", str(inputs["storage_pool"]), "-n", str(inputs["network"])]
+    command = ["lxc", "init", str(inputs["image"]), name]
+    command += ["-s", str(inputs["storage_pool"]), "-n", str(inputs["network"])]
     limits = {"limits.cpu": "1", "limits.memory": "1GiB", "security.nesting": "true", "security.privileged": "true"}
     command += [part for key, value in limits.items() for part in ("-c", f"{key}={value}")]
     start = time.perf_counter()

@@ -17,6 +17,4 @@ def asset(name: str) -> Path:
     for candidate in (_PACKAGE / "_assets" / name, _PACKAGE.parent / name):
         if candidate.is_dir():
             return candidate
-    raise ToolMissing(
-        f"du-infra's own {name}/ folder is missing", where=str(_PACKAGE), todo="reinstall du-infra"
-    )
+    raise ToolMissing(f"du-infra's own {name}/ folder is missing", where=str(_PACKAGE), todo="reinstall du-infra")

@@ -69,7 +69,13 @@ def ensure(tags: Iterable[str], report: Reporter, site: Site = HERE, *, force: b
 
 def _layout() -> Path:
     """The OCI layout of today's recipe."""
-    parts = [SUITE, _PACKAGES, _NOT_NEEDED, {tag: dict(settings) for tag, settings in TAGS.items()}, _program().read_text()]
+    parts = [
+        SUITE,
+        _PACKAGES,
+        _NOT_NEEDED,
+        {tag: dict(settings) for tag, settings in TAGS.items()},
+        _program().read_text(),
+    ]
     recipe = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     return paths.cache() / "samples" / f"hello-{recipe}"
 

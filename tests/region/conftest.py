@@ -18,6 +18,7 @@ import du_infra
 from du_infra.control.observe import http_get
 from du_infra.fleet import Region
 
+HELLO = "registry.local:5000/hello"
 DU = [sys.executable, "-c", "from du_infra.cli.main import main; main()"]
 
 
@@ -32,7 +33,7 @@ class Bed:
     def file(self) -> Path:
         return self.folder / "fleet.yaml"
 
-    def write(self, *, nodes: int = 1, tag: str = "v1", image: str = "registry.local:5000/hello", more: str = "") -> None:
+    def write(self, *, nodes: int = 1, tag: str = "v1", image: str = HELLO, more: str = "") -> None:
         """Write fleet.yaml anew; ``more`` is added to the service."""
         service = f"{{image: {image}, tag: {tag}, port: 8080{more}}}"
         home = f"{{provider: lxd, pool: {{nodes: {nodes}}}}}"

@@ -218,7 +218,7 @@ def test_a_reboot_brings_everything_back_without_us(bed: Bed) -> None:
 @pytest.mark.usefixtures("came_up")
 def test_a_stopped_node_is_started_again(bed: Bed) -> None:
     lxc("stop", "--force", node_of(bed))
-    assert [a.kind for a in bed.region.plan().actions][0] == "start"
+    assert bed.region.plan().actions[0].kind == "start"
     bed.region.up()
     assert bed.region.status().ready
 

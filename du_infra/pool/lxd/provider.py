@@ -14,7 +14,7 @@ from du_infra import paths
 from du_infra.engines.lock import exclusive
 from du_infra.engines.lxd import Lxd, find_lxd
 from du_infra.errors import NotReady
-from du_infra.pool.lxd import daemon, image, network, storage
+from du_infra.pool.lxd import daemon, image, network, profile, storage, teardown
 from du_infra.pool.lxd.machines import machine
 from du_infra.pool.lxd.recipe import Recipe
 from du_infra.pool.lxd.site import HERE, Site
@@ -49,6 +49,7 @@ class LxdProvider:
             daemon.ensure(self.lxd, report)
             network.ensure(self.lxd, self.site, report)
             storage.ensure(self.lxd, self.site, report)
+            profile.ensure(self.lxd, self.site)
             image.ensure(self.lxd, self.recipe, report)
 
     def connect(self) -> None:
@@ -63,7 +64,13 @@ class LxdProvider:
 
     def terraform_vars(self) -> Mapping[str, object]:
         """Inputs of modules/region-pool/lxd."""
-        return {"image": self.recipe.alias, "network": self.site.bridge, "storage_pool": self.site.pool}
+        site = self.site
+        return {
+            "image": self.recipe.alias,
+            "network": site.bridge,
+            "storage_pool": site.pool,
+            "profile": site.profile,
+        }
 
     def network(self) -> Network:
         """The bridge's addresses; this machine itself may reach SSH."""
@@ -106,6 +113,28 @@ class LxdProvider:
                     todo=f"look at its first boot: `lxc exec {name} -- cloud-init status --long`",
                 )
             time.sleep(_POLL)
+
+    def ours(self) -> list[str]:
+        """The instances that any du-infra made, whichever fleet they belong to."""
+        return teardown.ours(self.lxd.query("/1.0/instances?recursion=1"))
+
+    def remove(self, report: Reporter) -> None:
+        """Take the local cloud away, instances included; see teardown."""
+        with self._at_work(report):
+            daemon.ensure(self.lxd, report)
+            teardown.remove(self.lxd, self.site, report)
+        teardown.forget_files()
+
+    def standing(self) -> dict[str, bool]:
+        """What there is of the local cloud: "daemon", "bridge", "pool", "image". Starts nothing."""
+        if not self.lxd.answers():
+            return dict.fromkeys(("daemon", "bridge", "pool", "image"), False)
+        return {
+            "daemon": True,
+            "bridge": self.lxd.find(f"/1.0/networks/{self.site.bridge}") is not None,
+            "pool": self.lxd.find(f"/1.0/storage-pools/{self.site.pool}") is not None,
+            "image": image.present(self.lxd, self.recipe),
+        }
 
     def _at_work(self, report: Reporter) -> AbstractContextManager[None]:
         daemon.require_root()

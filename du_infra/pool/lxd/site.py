@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 MARK = "user.du-infra"
@@ -18,11 +18,12 @@ class Site:
     """
 
     bridge: str = "dubr0"
-    network: IPv4Network = IPv4Network("198.18.0.0/16")
+    network: IPv4Network = field(default_factory=lambda: IPv4Network("198.18.0.0/16"))
     dhcp: tuple[str, str] = ("198.18.250.0", "198.18.250.255")
     first: str = "198.18.1.0"
     last: str = "198.18.249.255"
     pool: str = "du-infra"
+    profile: str = "du-infra"
     pool_size: str = "20GiB"
     domain: str = "du"
     registry_name: str = "registry.local"

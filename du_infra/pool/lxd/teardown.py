@@ -1,0 +1,81 @@
+"""Taking the local cloud away: everything that carries our mark, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from du_infra import paths
+from du_infra.engines.daemon import gone
+from du_infra.engines.lxd import Lxd
+from du_infra.engines.process import run
+from du_infra.pool.lxd import daemon
+from du_infra.pool.lxd.recipe import ALIAS
+from du_infra.pool.lxd.site import MARK, Site
+from du_infra.progress import Event, Reporter
+
+STAGE = "local cloud"
+
+_SHUTDOWN_SECONDS = 60
+
+
+def ours(instances: Sequence[dict[str, Any]]) -> list[str]:
+    """Names of the instances that any du-infra made."""
+    return [one["name"] for one in instances if one["config"].get(f"{MARK}.owner")]
+
+
+def remove(lxd: Lxd, site: Site, report: Reporter) -> None:
+    """Delete our instances, images, profile, pool and bridge; then stop what we started ourselves.
+
+    A daemon that serves anybody else's instance goes on running.
+    """
+    for name in ours(lxd.query("/1.0/instances?recursion=1")):
+        report(Event("step", STAGE, "deleting", node=name))
+        run([lxd.client, "delete", "--force", name], what=f"delete {name}", env=lxd.env)
+    for image in lxd.query("/1.0/images?recursion=1"):
+        if any(alias["name"].startswith(ALIAS) for alias in image["aliases"]):
+            lxd.query(f"/1.0/images/{image['fingerprint']}", "DELETE")
+    for kind, name in (("profiles", site.profile), ("storage-pools", site.pool), ("networks", site.bridge)):
+        _remove_marked(lxd, f"/1.0/{kind}/{quote(name)}", report)
+    if not lxd.query("/1.0/instances"):
+        stop_daemons(lxd, report)
+
+
+def stop_daemons(lxd: Lxd, report: Reporter) -> None:
+    """Stop LXD and lxcfs where they are processes of our own, and undo their mounts."""
+    server = daemon.lxd_daemon(lxd)
+    pid = server.pid()
+    if pid is not None:
+        report(Event("step", STAGE, "stopping the LXD daemon"))
+        run([lxd.server, "shutdown", f"--timeout={_SHUTDOWN_SECONDS}"], what="stop LXD", env=lxd.env)
+        gone(pid, _SHUTDOWN_SECONDS)
+        server.stop()
+        for folder in ("devlxd", "shmounts"):
+            _unmount(lxd.folder / folder)
+    cgroups = daemon.lxcfs_daemon()
+    if cgroups.pid() is not None:
+        cgroups.stop()
+        _unmount(daemon.LXCFS)
+    for log in (server.log, cgroups.log):
+        log.unlink(missing_ok=True)
+
+
+def forget_files() -> None:
+    """Remove what the local cloud kept on this machine; the cache of images and tools stays."""
+    shutil.rmtree(paths.data(), ignore_errors=True)
+    shutil.rmtree(paths.run(), ignore_errors=True)
+
+
+def _remove_marked(lxd: Lxd, path: str, report: Reporter) -> None:
+    found = lxd.find(path)
+    if found is not None and found["config"].get(MARK) == "true":
+        report(Event("step", STAGE, f"deleting {path.removeprefix('/1.0/')}"))
+        lxd.query(path, "DELETE")
+
+
+def _unmount(folder: Path) -> None:
+    if daemon.mounted(folder):
+        run(["umount", "--lazy", str(folder)], what=f"unmount {folder}")
