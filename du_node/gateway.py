@@ -20,7 +20,7 @@ from du_node.state import Gateway, Pair
 from du_node.table import Table
 
 _PROOFS = 5
-_PROOF_TIME = 10.0
+_PROOF_TIME = 5.0
 _START_TIME = 5.0
 _SETTLED = 0.2
 _SHUTTING = "shutting down"

@@ -82,7 +82,7 @@ class Server:
         self._live = ""
         self._gateway_ok = False
         self._stamps: tuple[str, ...] = ()
-        self._told = (503, "")
+        self._told = (503, '{"ready": false, "why": "du-node has just started"}\n')
         self._healer = 0
         self._next_log = 0.0
         self._loop.add(Listener(_SOCKET, self._loop, lambda: self._told))

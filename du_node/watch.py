@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 FAILURES = 3
 _FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
-_CALM = 30.0
+_CALM = 10.0
 
 
 class Facts:

@@ -42,7 +42,7 @@ def test_after_a_calm_time_the_next_trouble_is_met_at_once() -> None:
     watch = Watch()
     for now in range(10):
         watch.decide(REFUSED, float(now))
-    for now in range(10, 45):
+    for now in range(10, 25):
         watch.decide(WELL, float(now))
     assert watch.decide(REFUSED, 60.0) == []
     assert watch.decide(REFUSED, 62.5) is not None
