@@ -1,0 +1,215 @@
+"""A node of its own for tests of du-node: our image, the roles' own settings, no controller."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from du_infra.assets import asset
+from du_infra.engines import skopeo, zipapp
+from du_infra.pool.lxd.provider import LxdProvider
+from du_infra.progress import silent
+from tests.region.conftest import lxc
+
+IMAGE = "registry.local:5000/hello"
+
+
+def rendered(role: str, template: str, **variables: object) -> str:
+    """A role's template with the role's defaults."""
+    folder = asset("playbooks") / "roles" / role
+    defaults = yaml.safe_load((folder / "defaults" / "main.yml").read_text()) if (folder / "defaults").exists() else {}
+    loader = jinja2.FileSystemLoader(folder / "templates")
+    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=False)
+    return environment.get_template(template).render(**defaults, **variables)
+
+
+@dataclass
+class Node:
+    """One LXD node. ``digests`` maps a tag of the sample service to its image's digest."""
+
+    digests: dict[str, str]
+    name: str = field(default_factory=lambda: f"t{secrets.token_hex(3)}-node")
+    address: str = ""
+
+    def sh(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        argv = ["lxc", "exec", self.name, "-T", "--", "sh", "-c", script]
+        return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=120)
+
+    def wanted(self, *services: dict[str, Any]) -> str:
+        head = {"version": 1, "fleet": "demo", "region": "home", "node": self.name, "config": f"c-{len(services)}"}
+        return json.dumps({**head, "services": services})
+
+    def hello(self, tag: str, **changes: Any) -> dict[str, Any]:
+        digest = self.digests[tag]
+        service = {"name": "hello", "release": f"{tag}-{digest[7:15]}", "tag": tag, "digest": digest, "port": 8080}
+        return {**service, "image": f"{IMAGE}@{digest}", "start_timeout": 20, **changes}
+
+    def apply(self, *services: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+        """Exit code and lines of du-node apply."""
+        done = self.sh("du-node apply", self.wanted(*services))
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+    def start_apply(self, *services: dict[str, Any]) -> subprocess.Popen[str]:
+        argv = ["lxc", "exec", self.name, "-T", "--", "du-node", "apply"]
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdin is not None
+        process.stdin.write(self.wanted(*services))
+        process.stdin.close()
+        return process
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.sh("du-node status").stdout)
+        return found
+
+    def get(self, path: str = "/") -> tuple[int, str]:
+        """Status and text through the gateway; 0 when nobody answers."""
+        link = HTTPConnection(self.address, 80, timeout=5)
+        try:
+            link.request("GET", path)
+            answer = link.getresponse()
+            return answer.status, answer.read().decode()
+        except (OSError, HTTPException):
+            return 0, ""
+        finally:
+            link.close()
+
+    def readyz(self) -> dict[str, Any]:
+        status, body = self.get("/readyz")
+        return {**json.loads(body), "status": status} if status else {"status": 0, "ready": False}
+
+    def wait_until_ready(self, tag: str, seconds: float = 30) -> dict[str, Any]:
+        """Poll /readyz until hello is ready with ``tag`` and all was applied."""
+        deadline = time.monotonic() + seconds
+        while True:
+            told = self.readyz()
+            if told["ready"] and told["config"] and told["releases"]["hello"]["tag"] == tag:
+                return told
+            assert time.monotonic() < deadline, told
+            time.sleep(0.1)
+
+    def containers(self) -> dict[str, str]:
+        """Name → "Up" or how it ended, of every container of ours."""
+        lines = self.sh("nerdctl -n du ps -a --format '{{.Names}} {{.Status}}'").stdout.splitlines()
+        return dict(line.split(" ", 1) for line in lines)
+
+    def make(self, provider: LxdProvider) -> None:
+        given = provider.terraform_vars()
+        options = ["-n", str(given["network"]), "-s", str(given["storage_pool"])]
+        for setting in ("limits.cpu=1", "limits.memory=1GiB", "security.nesting=true", "security.privileged=true"):
+            options += ["-c", setting]
+        lxc("launch", str(given["image"]), self.name, "-q", *options)
+        self._await_address()
+        self._configure(provider)
+
+    def reboot(self) -> None:
+        lxc("restart", "-f", self.name)
+
+    def _await_address(self) -> None:
+        deadline = time.monotonic() + 30
+        while not self.address:
+            assert time.monotonic() < deadline, "no address"
+            time.sleep(0.2)
+            network = json.loads(lxc("query", f"/1.0/instances/{self.name}/state"))["network"] or {}
+            found = [a["address"] for a in network.get("eth0", {}).get("addresses", ()) if a["family"] == "inet"]
+            self.address = next(iter(found), "")
+
+    def _configure(self, provider: LxdProvider) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            program, _ = zipapp.build(Path(folder))
+            lxc("file", "push", "-q", "--mode", "0755", str(program), f"{self.name}/usr/local/bin/du-node")
+        self._put("/etc/nginx/nginx.conf", rendered("nginx", "nginx.conf.j2"))
+        unit = rendered("nginx", "nginx.service.j2", nginx_program="/usr/sbin/nginx")
+        self._put("/etc/systemd/system/nginx.service", unit)
+        unit = rendered("du_node", "du-node.service.j2", du_node_program="/usr/local/bin/du-node")
+        self._put("/etc/systemd/system/du-node.service", unit)
+        for registry in provider.registries():
+            text = rendered("containerd", "hosts.toml.j2", registry=registry)
+            self._put(f"/etc/containerd/certs.d/{registry.host}/hosts.toml", text)
+        done = self.sh("mkdir -p /etc/nginx/conf.d; systemctl daemon-reload && systemctl enable --now nginx du-node")
+        assert done.returncode == 0, done.stderr
+
+    def _put(self, path: str, text: str, mode: str = "0644") -> None:
+        done = self.sh(f"mkdir -p '{Path(path).parent}' && cat >'{path}' && chmod {mode} '{path}'", text)
+        assert done.returncode == 0, done.stderr
+
+
+def make_node() -> Node:
+    """A node that runs nothing yet; the sample images are in the local registry."""
+    provider = LxdProvider()
+    provider.prepare(silent)
+    provider.prepare_images({IMAGE: ["v1", "v2"]}, silent)
+    registry = provider.registries()[0]
+    digests = {t: skopeo.digest(f"{registry.address}/hello", t, plain_http=True) for t in ("v1", "v2")}
+    node = Node(digests)
+    try:
+        node.make(provider)
+    except BaseException:
+        unmake(node)
+        raise
+    return node
+
+
+def unmake(node: Node) -> None:
+    """Take the node away, whatever became of it."""
+    subprocess.run(["lxc", "delete", "-f", node.name], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+
+
+class Load:
+    """Clients that ask for as long as the block lasts, half of them on kept connections; counts what failed."""
+
+    def __init__(self, address: str, clients: int = 8) -> None:
+        self._address = address
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._client, args=(n % 2 == 0,)) for n in range(clients)]
+        self._lock = threading.Lock()
+        self.ok = 0
+        self.failed: Counter[str] = Counter()
+        self.releases: Counter[str] = Counter()
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _client(self, keep: bool) -> None:
+        link, count = HTTPConnection(self._address, 80, timeout=10), 0
+        while not self._stop.is_set():
+            count += 1
+            method, body = ("POST", b"x" * 100) if count % 3 == 0 else ("GET", None)
+            try:
+                link.request(method, "/", body, {} if keep else {"Connection": "close"})
+                answer = link.getresponse()
+                answer.read()
+                self._note(method, answer.status, answer.getheader("X-Du-Release") or "")
+            except (OSError, HTTPException) as trouble:
+                self._note(f"{method} {type(trouble).__name__}", 0, "")
+                link.close()
+            if not keep:
+                link.close()
+            time.sleep(0.002)
+        link.close()
+
+    def _note(self, what: str, status: int, release: str) -> None:
+        with self._lock:
+            if status == 200:
+                self.ok += 1
+                self.releases[release] += 1
+            else:
+                self.failed[f"{what} {status}"] += 1
