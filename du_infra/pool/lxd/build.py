@@ -64,14 +64,16 @@ def build(recipe: Recipe, target: Path, *, tools: Path, report: Reporter) -> Non
 
 
 def _env(folder: Path, recipe: Recipe) -> dict[str, str]:
-    return {"TMPDIR": str(folder), "DU_DNS": recipe.dns, "SOURCE_DATE_EPOCH": "", "LC_ALL": "C.UTF-8"}
+    return {"TMPDIR": str(folder), "DU_DNS": recipe.dns, "LC_ALL": "C.UTF-8"}
 
 
 def _mmdebstrap(folder: Path, rootfs: Path, recipe: Recipe) -> list[str]:
     options = [f"--dpkgopt={rule}" for rule in EXCLUDED]
     options += [f"--customize-hook={folder / SCRIPT.name}", f"--architectures={recipe.architecture}"]
     options += ['--aptopt=Acquire::Languages "none"', "--variant=minbase", f"--include={','.join(PACKAGES)}"]
-    return contained(["mmdebstrap", "--mode=root", "--format=tar", *options, SUITE, str(rootfs)])
+    # With SOURCE_DATE_EPOCH every file gets that time, and Python compiles all it imports anew on the first boot.
+    command = ["env", "--unset=SOURCE_DATE_EPOCH", "mmdebstrap", "--mode=root", "--format=tar"]
+    return contained([*command, *options, SUITE, str(rootfs)])
 
 
 def _lay_out(folder: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
 from du_infra import paths
 from du_infra.engines.daemon import Daemon
 from du_infra.engines.lxd import Lxd, wait_ready
-from du_infra.engines.process import need, run
+from du_infra.engines.process import run
 from du_infra.errors import EngineFailed, ToolMissing
 from du_infra.progress import Event, Reporter
 
@@ -40,7 +41,7 @@ def ensure(lxd: Lxd, report: Reporter) -> None:
 def ensure_lxcfs(report: Reporter) -> None:
     """Have lxcfs mounted, or nodes would see this machine's memory and CPUs instead of their own."""
     if mounted(LXCFS):
-        if (LXCFS / "proc").exists():
+        if _serves(LXCFS):
             return
         # A killed lxcfs leaves a mount that only says "transport endpoint is not connected".
         run(["umount", "--lazy", str(LXCFS)], what="unmount the dead lxcfs")
@@ -52,7 +53,7 @@ def ensure_lxcfs(report: Reporter) -> None:
     daemon = lxcfs_daemon()
     process = daemon.start()
     deadline = time.monotonic() + _MOUNT
-    while not (mounted(LXCFS) and (LXCFS / "proc").exists()):
+    while not (mounted(LXCFS) and _serves(LXCFS)):
         if time.monotonic() > deadline or process.poll() is not None:
             raise EngineFailed("lxcfs does not come up", where=str(LXCFS), detail=daemon.last_words())
         time.sleep(0.05)
@@ -60,7 +61,8 @@ def ensure_lxcfs(report: Reporter) -> None:
 
 def lxcfs_daemon() -> Daemon:
     """lxcfs as our own process."""
-    return Daemon(argv=(need("lxcfs"), str(LXCFS)), pid_file=paths.run() / "lxcfs.pid", log=paths.data() / "lxcfs.log")
+    argv = (shutil.which("lxcfs") or "lxcfs", str(LXCFS))
+    return Daemon(argv=argv, pid_file=paths.run() / "lxcfs.pid", log=paths.data() / "lxcfs.log")
 
 
 def lxd_daemon(lxd: Lxd) -> Daemon:
@@ -77,6 +79,14 @@ def mounted(folder: Path) -> bool:
     """Is something mounted on ``folder``? Works for a mount whose server is dead."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     return any(line.split()[4] == str(folder) for line in lines)
+
+
+def _serves(folder: Path) -> bool:
+    """Does lxcfs answer there? A dead one gives ENOTCONN, which ``Path.exists`` passes on."""
+    try:
+        return (folder / "proc").exists()
+    except OSError:
+        return False
 
 
 def _start_by_systemd(lxd: Lxd) -> None:

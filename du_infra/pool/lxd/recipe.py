@@ -13,6 +13,9 @@ SCRIPT = _HERE / "customize.sh"
 SUITE = "bookworm"
 ALIAS = "du-node-"
 
+BUILD = 2
+"""Raised when build.py makes another image of the same recipe."""
+
 NERDCTL_VERSION = "2.1.2"
 NGINX_VERSION = "1.31.3"
 
@@ -49,6 +52,7 @@ class Recipe:
             "architecture": self.architecture,
             "dns": self.dns,
             "suite": SUITE,
+            "build": BUILD,
             "packages": PACKAGES,
             "excluded": EXCLUDED,
             "nerdctl": NERDCTL_VERSION,
