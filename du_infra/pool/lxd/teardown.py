@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from du_infra import paths
-from du_infra.engines.daemon import gone
+from du_infra.engines.daemon import command_line, gone, process_ids
 from du_infra.engines.lxd import Lxd
 from du_infra.engines.process import run
 from du_infra.pool.lxd import daemon
@@ -47,7 +47,7 @@ def remove(lxd: Lxd, site: Site, report: Reporter) -> None:
 def stop_daemons(lxd: Lxd, report: Reporter) -> None:
     """Stop LXD and lxcfs where they are processes of our own, and undo their mounts."""
     server = daemon.lxd_daemon(lxd)
-    pid = server.pid()
+    pid = server.find()
     if pid is not None:
         report(Event("step", STAGE, "stopping the LXD daemon"))
         run([lxd.server, "shutdown", f"--timeout={_SHUTDOWN_SECONDS}"], what="stop LXD", env=lxd.env)
@@ -56,11 +56,16 @@ def stop_daemons(lxd: Lxd, report: Reporter) -> None:
         for folder in ("devlxd", "shmounts"):
             _unmount(lxd.folder / folder)
     cgroups = daemon.lxcfs_daemon()
-    if cgroups.pid() is not None:
+    if cgroups.find() is not None and not containers_running():
         cgroups.stop()
         _unmount(daemon.LXCFS)
     for log in (server.log, cgroups.log):
         log.unlink(missing_ok=True)
+
+
+def containers_running() -> bool:
+    """Does any container of this machine run? One of another daemon needs the same lxcfs."""
+    return any((command_line(pid) or [""])[0].startswith("[lxc monitor]") for pid in process_ids())
 
 
 def forget_files() -> None:
