@@ -32,7 +32,7 @@ def ensure(lxd: Lxd, report: Reporter) -> None:
     if lxd.answers():
         return
     report(Event("step", "local cloud", "starting the LXD daemon"))
-    if Path("/run/systemd/system").is_dir():
+    if systemd_runs():
         _start_by_systemd(lxd)
     else:
         _start_ourselves(lxd)
@@ -46,7 +46,7 @@ def ensure_lxcfs(report: Reporter) -> None:
         # A killed lxcfs leaves a mount that only says "transport endpoint is not connected".
         run(["umount", "--lazy", str(LXCFS)], what="unmount the dead lxcfs")
     report(Event("step", "local cloud", "starting lxcfs"))
-    if Path("/run/systemd/system").is_dir():
+    if systemd_runs():
         run(["systemctl", "start", "lxcfs"], what="start lxcfs")
         return
     LXCFS.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,8 @@ def ensure_lxcfs(report: Reporter) -> None:
 
 def lxcfs_daemon() -> Daemon:
     """lxcfs as our own process."""
-    argv = (shutil.which("lxcfs") or "lxcfs", str(LXCFS))
+    lock = paths.run() / "lxcfs.lock"
+    argv = (shutil.which("lxcfs") or "lxcfs", "-p", str(lock), str(LXCFS))
     return Daemon(argv=argv, pid_file=paths.run() / "lxcfs.pid", log=paths.data() / "lxcfs.log")
 
 
@@ -75,6 +76,11 @@ def lxd_daemon(lxd: Lxd) -> Daemon:
     )
 
 
+def systemd_runs() -> bool:
+    """Is systemd the service manager of this machine (sd_booted(3))?"""
+    return Path("/run/systemd/system").is_dir()
+
+
 def mounted(folder: Path) -> bool:
     """Is something mounted on ``folder``? Works for a mount whose server is dead."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
@@ -82,9 +88,9 @@ def mounted(folder: Path) -> bool:
 
 
 def _serves(folder: Path) -> bool:
-    """Does lxcfs answer there? A dead one gives ENOTCONN, which ``Path.exists`` passes on."""
+    """Does lxcfs answer there? A dead one gives ENOTCONN, but only to what the kernel has not cached: so list."""
     try:
-        return (folder / "proc").exists()
+        return any((folder / "proc").iterdir())
     except OSError:
         return False
 
