@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,10 @@ def own_lxcfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setenv("DU_INFRA_RUN", str(tmp_path / "run"))
     monkeypatch.setattr(daemon, "LXCFS", tmp_path / "lxcfs")
     monkeypatch.setattr(daemon, "systemd_runs", lambda: False)
+    usual = daemon.lxcfs_daemon()
+    # Two lxcfs need two lock files.
+    argv = (usual.argv[0], "-p", str(tmp_path / "lxcfs.lock"), *usual.argv[1:])
+    monkeypatch.setattr(daemon, "lxcfs_daemon", lambda: replace(usual, argv=argv))
     yield tmp_path / "lxcfs"
     daemon.lxcfs_daemon().stop()
     subprocess.run(["umount", "--lazy", str(tmp_path / "lxcfs")], capture_output=True, check=False)

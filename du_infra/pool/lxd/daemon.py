@@ -61,8 +61,7 @@ def ensure_lxcfs(report: Reporter) -> None:
 
 def lxcfs_daemon() -> Daemon:
     """lxcfs as our own process."""
-    lock = paths.run() / "lxcfs.lock"
-    argv = (shutil.which("lxcfs") or "lxcfs", "-p", str(lock), str(LXCFS))
+    argv = (shutil.which("lxcfs") or "lxcfs", str(LXCFS))
     return Daemon(argv=argv, pid_file=paths.run() / "lxcfs.pid", log=paths.data() / "lxcfs.log")
 
 
