@@ -100,10 +100,20 @@ def command_line(pid: int) -> list[str]:
 
 
 def gone(pid: int, wait: float) -> bool:
-    """Wait up to ``wait`` seconds for a process to end."""
+    """Wait up to ``wait`` seconds for a process to end, its sockets and files closed."""
     deadline = time.monotonic() + wait
-    while command_line(pid):
+    while not _ended(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(_POLL)
     return True
+
+
+def _ended(pid: int) -> bool:
+    """Gone, or a zombie without threads. The command line is empty earlier, while sockets still answer (proc(5))."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
+    except OSError:
+        return True
+    return state in "ZX" and threads <= 1
