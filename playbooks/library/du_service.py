@@ -19,7 +19,7 @@ description:
 options:
   units:
     description: >-
-      The units, in order: name; enabled (default true; null leaves it alone); state ("started", the default,
+      The units: name; enabled (default true; null leaves it alone); state ("started", the default,
       "stopped", or null to leave it alone); restart and reload (lists of files that the unit reads);
       check (a command that fails when what the unit did is no longer there, which restarts it); optional (true
       passes over a unit that is not installed).
@@ -49,6 +49,7 @@ _PROPERTIES = (
     "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ActiveEnterTimestampMonotonic,"
     "StateChangeTimestampMonotonic,ReloadResult"
 )
+_VERBS = ("enable", "disable", "stop", "reload", "restart")
 _RUNNING = ("active", "reloading", "activating")
 
 
@@ -57,13 +58,24 @@ class Failed(Exception):
 
 
 def systemctl(*arguments: str) -> str:
-    """Run systemctl; raises Failed with its words and, for a unit, the end of its journal."""
+    """Run systemctl; raises Failed with its words and the end of the journal of each unit that failed."""
     done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        unit = ["journalctl", "-u", arguments[-1], "-n", "8", "--no-pager", "-o", "cat"]
-        journal = subprocess.run(unit, capture_output=True, text=True, check=False).stdout
-        raise Failed(f"systemctl {' '.join(arguments)}: {done.stderr.strip()}\n{journal.strip()}")
+        journals = [journal(unit) for unit in arguments[1:] if failed(unit)]
+        raise Failed("\n".join([f"systemctl {' '.join(arguments)}: {done.stderr.strip()}", *journals]).strip())
     return done.stdout
+
+
+def failed(unit: str) -> bool:
+    """Whether a unit is down after an attempt to run it, be it for good or until its next try."""
+    state = ["systemctl", "is-active", unit]
+    return subprocess.run(state, capture_output=True, text=True, check=False).stdout.strip() in ("failed", "activating")
+
+
+def journal(unit: str) -> str:
+    """The end of a unit's journal."""
+    command = ["journalctl", "-u", unit, "-n", "8", "--no-pager", "-o", "cat"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def observe(names: list[str]) -> dict[str, dict[str, str]]:
@@ -122,15 +134,27 @@ def settle(units: list[dict], dry: bool) -> list[str]:
         if not dry:
             systemctl("daemon-reload")
             facts = observe(names)
-    now, clock = time.clock_gettime(time.CLOCK_MONOTONIC), time.time()
-    for unit in units:
-        if unit.get("optional") and facts[unit["name"]]["LoadState"] != "loaded":
-            continue
-        for verb in verbs(unit, facts[unit["name"]], now, clock):
-            actions.append(f"{verb} {unit['name']}")
-            if not dry:
-                systemctl(verb, unit["name"])
+    for verb, units_of_verb in batches(units, facts).items():
+        actions.append(f"{verb} {' '.join(units_of_verb)}")
+        if not dry:
+            systemctl(verb, *units_of_verb)
     return actions
+
+
+def batches(units: list[dict], facts: dict[str, dict[str, str]]) -> dict[str, list[str]]:
+    """Units by verb, in the order of the verbs: one call for many units, whose own After= orders them.
+
+    Each call costs a small node a tenth of a second or more; enabling has systemd read all its files again.
+    """
+    now, clock = time.clock_gettime(time.CLOCK_MONOTONIC), time.time()
+    wanted: dict[str, list[str]] = {verb: [] for verb in _VERBS}
+    for unit in units:
+        fact = facts[unit["name"]]
+        if unit.get("optional") and fact["LoadState"] != "loaded":
+            continue
+        for verb in verbs(unit, fact, now, clock):
+            wanted[verb].append(unit["name"])
+    return {verb: names for verb, names in wanted.items() if names}
 
 
 def main() -> None:

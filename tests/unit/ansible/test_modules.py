@@ -115,6 +115,17 @@ def test_a_unit_is_told_what_it_needs_and_no_more(unit: dict, seen: dict, wanted
     assert service.verbs(unit, seen, 200.0, time.time()) == wanted
 
 
+def test_many_units_are_told_in_one_call_each_verb_and_absent_optional_ones_are_passed_over() -> None:
+    units = [{"name": "a"}, {"name": "b"}, {"name": "c", "optional": True}, {"name": "d"}]
+    facts = {
+        "a": fact(ActiveState="inactive", UnitFileState="disabled"),
+        "b": fact(ActiveState="inactive"),
+        "c": fact(LoadState="not-found"),
+        "d": fact(),
+    }
+    assert service.batches(units, facts) == {"enable": ["a"], "restart": ["a", "b"]}
+
+
 def test_a_unit_older_than_its_file_is_restarted_even_when_the_run_that_wrote_it_was_killed(config: str) -> None:
     assert service.verbs({"restart": [config]}, fact(), 200.0, time.time()) == ["restart"]
     assert service.verbs({"reload": [config]}, fact(), 200.0, time.time()) == ["reload"]
