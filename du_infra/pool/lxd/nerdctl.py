@@ -38,6 +38,10 @@ def provide(architecture: str, cache: Path, report: Reporter) -> Path:
         except Unreachable as absent:
             report(Event("step", "node image", f"building nerdctl ({absent.what}: github.com)"))
             binary = _from_source(architecture, folder, cache)
+        except EngineFailed as wrong:
+            # What Go builds is checked against Go's own checksum database, so this is a safe way on.
+            report(Event("warning", "node image", f"building nerdctl: {wrong.what} ({wrong.where})"))
+            binary = _from_source(architecture, folder, cache)
         binary.chmod(0o755)
         binary.replace(target)
     return target
