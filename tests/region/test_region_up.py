@@ -228,7 +228,8 @@ def test_a_service_that_leaves_the_fleet_file_leaves_the_node(bed: Bed) -> None:
     bed.write_text(f"fleet: {bed.name}\nregions:\n  home: {{provider: lxd}}\n")
     bed.region.up()
     assert bed.get()[0] == 404
-    assert "du-hello" not in lxc("exec", node_of(bed), "--", "nerdctl", "-n", "du", "ps", "--all", "--format", "{{.Names}}")
+    names = lxc("exec", node_of(bed), "--", "nerdctl", "-n", "du", "ps", "--all", "--format", "{{.Names}}")
+    assert "du-hello" not in names
     bed.write()
     bed.region.up()
     assert bed.get()[0] == 200
