@@ -54,3 +54,17 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        if os.environ.get("DU_DEBUG"):
+            raise
+        report_failure(unforeseen(error))
+        sys.exit(DuError.exit_code)
+
+
+def unforeseen(error: Exception) -> DuError:
+    """An error that no room named: the disk, a right, or a mistake of ours. ``DU_DEBUG=1`` shows where it was."""
+    if isinstance(error, OSError):
+        where, what = str(error.filename or ""), error.strerror or str(error)
+        return DuError(what, where=where, todo="mend that, then run the same command again")
+    todo = "run it again with DU_DEBUG=1 and report what it prints; nothing was lost by stopping here"
+    return DuError(f"unforeseen: {type(error).__name__}: {error}", todo=todo)

@@ -91,3 +91,17 @@ def test_every_verb_can_be_imported_and_has_help() -> None:
     for verb, (_, text) in cli_main._Main.verbs.items():
         assert text
         assert cli_main.cli.get_command(None, verb) is not None  # type: ignore[arg-type]
+
+
+def test_an_error_that_nobody_foresaw_is_told_without_a_traceback(fleet: Path) -> None:
+    (fleet / ".du").write_text("a file where the folder should be")
+    done = du_infra("region", "up", "home", folder=fleet)
+    assert done.returncode in (1, 3, 4)
+    assert "Error:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_error_names_the_file_and_a_mistake_of_ours_says_how_to_report_it() -> None:
+    full = cli_main.unforeseen(OSError(28, "No space left on device", "/x/state.db"))
+    assert (full.what, full.where) == ("No space left on device", "/x/state.db")
+    assert "DU_DEBUG=1" in cli_main.unforeseen(KeyError("x")).todo
