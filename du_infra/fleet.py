@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from du_infra.errors import SpecError
 from du_infra.progress import Reporter, silent
-from du_infra.spec import FleetSpec, load_spec
-from du_infra.words import suggest
+from du_infra.spec import FleetSpec, load_spec, region_of
 
 if TYPE_CHECKING:
     from du_infra.control.context import RegionContext
@@ -80,11 +78,7 @@ class Fleet:
 
     def region(self, name: str) -> Region:
         """One region of the fleet. Raises SpecError for a name that fleet.yaml does not have."""
-        if name not in self.spec.regions:
-            raise SpecError(
-                f"there is no region {name!r} in this fleet{suggest(name, self.regions)}",
-                todo=f"regions are: {', '.join(self.regions)}",
-            )
+        region_of(self.spec, name)
         return Region(self, name)
 
 

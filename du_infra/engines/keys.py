@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
-from du_infra.errors import EngineFailed, ToolMissing
+from du_infra.engines.process import run
 
 
 def ensure_key(path: Path) -> str:
@@ -28,10 +27,4 @@ def ensure_key(path: Path) -> str:
 
 
 def _keygen(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["ssh-keygen", *arguments], capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise ToolMissing("ssh-keygen is missing", todo="install the OpenSSH client") from error
-    if done.returncode != 0:
-        raise EngineFailed("ssh-keygen failed", where=arguments[-1], detail=done.stderr)
-    return done.stdout
+    return run(["ssh-keygen", *arguments], what="make the fleet's SSH key").decode()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 
-from du_infra.errors import DuError, EngineFailed, SpecError, ToolMissing, Unreachable
+from du_infra.engines.process import need
+from du_infra.errors import DuError, EngineFailed, SpecError, Unreachable
 
 _TIMEOUT_SECONDS = 30
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -18,9 +18,7 @@ def digest(image: str, tag: str, *, plain_http: bool = False) -> str:
     Raises SpecError when the registry has no such image, Unreachable when it does not answer, ToolMissing
     without skopeo.
     """
-    if shutil.which("skopeo") is None:
-        raise ToolMissing("skopeo is missing", todo="run `du-infra doctor --fix`, or install it (Debian: skopeo)")
-    command = ["skopeo", "inspect", "--no-tags", "--format", "{{.Digest}}"]
+    command = [need("skopeo"), "inspect", "--no-tags", "--format", "{{.Digest}}"]
     command += ["--tls-verify=false"] if plain_http else []
     reference = f"{image}:{tag}"
     try:

@@ -64,7 +64,7 @@ def remove(site: Site = HERE) -> bool:
 
 
 def _daemon(site: Site) -> Daemon:
-    argv = (shutil.which("docker-registry") or need("docker-registry"), "serve", str(_config_file(site)))
+    argv = (need("docker-registry"), "serve", str(_config_file(site)))
     return Daemon(argv=argv, pid_file=paths.run() / "registry.pid", log=paths.data() / "registry.log")
 
 
