@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from du_node import files, gateway, places, probe, runtime
+from du_node import files, gateway, places, probe
 from du_node.actions import (
     Action,
     AwaitReady,
@@ -24,7 +24,9 @@ from du_node.actions import (
     Stop,
 )
 from du_node.errors import NodeError
-from du_node.runtime import Runtime
+from du_node.runtime.driver import Runtime
+from du_node.runtime.labels import slot_name
+from du_node.runtime.logs import last_lines
 from du_node.state import Container, Service
 
 PASSES = 3
@@ -36,7 +38,7 @@ _SPARE_MEMORY_MB = 32
 def act(action: Action, tool: Runtime, warn: Callable[[str], None]) -> None:
     """Do ``action``; raises NodeError. Doing it again after a cut does no harm."""
     if isinstance(action, StartGateway):
-        gateway.start()
+        gateway.chosen().start()
     elif isinstance(action, Pull):
         need_disk(action.service)
         tool.pull(action.service)
@@ -51,7 +53,7 @@ def act(action: Action, tool: Runtime, warn: Callable[[str], None]) -> None:
     elif isinstance(action, AwaitReady):
         await_ready(action.container, tool)
     elif isinstance(action, SetRoutes):
-        gateway.set_table(action.table)
+        gateway.chosen().set_table(action.table)
     elif isinstance(action, Drain):
         _drain(warn)
     elif isinstance(action, Stop):
@@ -140,7 +142,7 @@ def _run(tool: Runtime, service: Service, slot: str, port: int) -> None:
     try:
         tool.start_new(service, slot, port)
     except NodeError as trouble:
-        tool.remove_name(f"du-{service.name}-{slot}")
+        tool.remove_name(slot_name(service.name, slot))
         raise trouble
     _note_restarts(service.name, 0)
 
@@ -163,7 +165,7 @@ def _start(tool: Runtime, action: Start, warn: Callable[[str], None]) -> None:
 
 
 def _drain(warn: Callable[[str], None]) -> None:
-    left = gateway.drain(DRAIN_SECONDS)
+    left = gateway.chosen().drain(DRAIN_SECONDS)
     if left:
         warn(f"connections on {left} old gateway worker(s) are still open after {DRAIN_SECONDS:g} s")
 
@@ -178,7 +180,7 @@ def _see_that_it_runs(container: Container, tool: Runtime) -> None:
 
 
 def _not_ready(container: Container, why: str) -> NodeError:
-    log = runtime.last_lines(container)
+    log = last_lines(container)
     return NodeError(
         "not-ready",
         f"{container.service} {container.tag} did not become ready: {why}",

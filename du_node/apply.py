@@ -11,7 +11,7 @@ from du_node.actions import Action, AwaitReady, Drain, Run, StartGateway
 from du_node.errors import NodeError
 from du_node.observe import observe
 from du_node.plan import abandon, plan
-from du_node.runtime import Runtime
+from du_node.runtime.driver import Runtime
 from du_node.say import say
 from du_node.state import Observed, Wanted
 from du_node.wanted import parse
@@ -37,7 +37,7 @@ def apply(text: str, lock: int) -> Outcome:
     wanted = parse(text)
     files.write(places.WANTED, text)
     outcome = Outcome()
-    _converge(wanted, Runtime(lock), outcome)
+    _converge(wanted, runtime.chosen(lock), outcome)
     _remember(outcome)
     return outcome
 
@@ -51,7 +51,7 @@ def heal(sick: frozenset[str], lock: int) -> Outcome:
     result = files.read_json(places.RESULT)
     ended = result.get("wanted") == files.stamp(places.WANTED)
     failed = frozenset(result.get("failed", ())) if ended else frozenset()
-    _converge(parse(text), Runtime(lock), outcome, keep=failed, sick=sick)
+    _converge(parse(text), runtime.chosen(lock), outcome, keep=failed, sick=sick)
     if not ended:
         _remember(outcome)
     return outcome
@@ -115,5 +115,5 @@ def _owner(step: Action, trouble: NodeError) -> str:
 
 
 def _observe(tool: Runtime) -> Observed:
-    runtime.ensure_containerd()
+    tool.ensure()
     return observe(tool)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from du_node import conf
 from du_node.actions import Action, Drain, Remove, Run, SetRoutes, Start, Stop
 from du_node.state import FIRST_PORT, LAST_PORT, Container, Observed, Pair, Service, Wanted
-from du_node.table import Entry, Table, entry, settle
+from du_node.table import Entry, Table, digest_of, entry, pairs, settle
 
 
 class Draft:
@@ -44,7 +43,7 @@ class Draft:
     def pair(self, service: str) -> Pair | None:
         """Where the service is routed."""
         found = self._entries.get(service)
-        return conf.pairs((found,))[service] if found else None
+        return pairs((found,))[service] if found else None
 
     def add(self, action: Action) -> None:
         """Append a step that changes neither slots nor routes."""
@@ -71,7 +70,7 @@ class Draft:
 
     def settle(self) -> None:
         """Have the gateway work by the table even if no route changed: it may have lost or kept another one."""
-        _, digest = conf.render(self._table)
+        digest = digest_of(self._table)
         gateway = self._seen.gateway
         sent = any(isinstance(action, SetRoutes) for action in self._actions)
         if not sent and (digest != gateway.live or digest != gateway.disk):

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from du_node import gateway, probe
-from du_node.runtime import Runtime
+from du_node.runtime.driver import Runtime
 from du_node.state import FIRST_PORT, LAST_PORT, Container, Observed
 
 
 def observe(runtime: Runtime) -> Observed:
     """Everything that a plan is made from. Raises NodeError tool when containerd does not answer."""
     containers = tuple(map(_probed, runtime.containers()))
-    return Observed(containers, gateway.observe(), runtime.images(), listening())
+    return Observed(containers, gateway.chosen().observe(), runtime.images(), listening())
 
 
 def listening() -> frozenset[int]:

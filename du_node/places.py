@@ -4,6 +4,7 @@ from __future__ import annotations
 
 STATE = "/var/lib/du-node"
 RUN = "/run/du-node"
+SETTINGS = f"{STATE}/settings.json"
 WANTED = f"{STATE}/wanted.json"
 RESULT = f"{STATE}/result.json"
 CONFIGURED = f"{STATE}/configured.json"
@@ -14,3 +15,5 @@ LOGS = "/var/log/du"
 DU_CONF = "/etc/nginx/conf.d/du.conf"
 NGINX_CONF = "/etc/nginx/nginx.conf"
 TEST_CONF = "/etc/nginx/du-test.conf"
+# Where each kind of gateway keeps its table, as JSON behind so much of the first line.
+STORED_TABLE = {"nginx": (DU_CONF, "# du-node ")}

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from du_node import places, readyz
+from du_node import places, readyz, settings
 from du_node.loop import Asking, Listener, Loop
 from du_node.probe import Answer
 from du_node.watch import Facts, Watch
@@ -75,7 +75,7 @@ class Server:
         os.makedirs(places.RUN, exist_ok=True)  # noqa: PTH103
         self._loop = Loop()
         self._watch = Watch()
-        self._conf = Cached(places.DU_CONF, "# du-node ")
+        self._conf = Cached(*places.STORED_TABLE[settings.gateway()])
         self._wanted = Cached(places.WANTED)
         self._result = Cached(places.RESULT)
         self._answers: dict[str, Answer] = {}

@@ -7,21 +7,21 @@ import os
 from pathlib import Path
 from typing import Any
 
-from du_node import files, gateway, places, probe, processes
+from du_node import files, gateway, places, probe, processes, runtime
 from du_node.act import explain, memory_info
 from du_node.errors import NodeError
-from du_node.runtime import Runtime
 from du_node.state import Container, Gateway
 
 # What is ours on a node and the same however many services run. containerd's shims (one for each container) are
 # counted as part of the service.
-_OURS = ("containerd", "nginx", "keepalived", "du-node")
+_OURS = ("keepalived", "du-node")
 
 
 def status() -> dict[str, Any]:
     """The object that docs/du-node.md describes."""
     wanted = files.read_json(places.WANTED)
-    seen = gateway.observe()
+    entrance = gateway.chosen()
+    seen = entrance.observe()
     configured = files.read_json(places.CONFIGURED)
     services, trouble = _services(wanted, seen)
     names = {service["name"] for service in services if service["ready"]}
@@ -32,8 +32,8 @@ def status() -> dict[str, Any]:
         "config": applied(wanted),
         "configured": {"hash": configured.get("hash", ""), "drift": drift(configured.get("files", {}))},
         "gateway": {
-            "kind": "nginx",
-            "version": gateway.version(),
+            "kind": entrance.kind,
+            "version": entrance.version(),
             "running": seen.running,
             "config": seen.live,
         },
@@ -66,7 +66,7 @@ def _sha256(path: str) -> str:
 
 def _services(wanted: dict[str, Any], seen: Gateway) -> tuple[list[dict[str, Any]], str]:
     try:
-        containers = {(c.service, c.slot): c for c in Runtime().containers()}
+        containers = {(c.service, c.slot): c for c in runtime.chosen().containers()}
         trouble = ""
     except NodeError as failed:
         containers, trouble = {}, failed.what
@@ -114,12 +114,13 @@ def _memory() -> dict[str, Any]:
 
 def _our_processes() -> list[int]:
     found = []
+    ours = (*_OURS, gateway.chosen().program, *runtime.chosen().programs)
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             name = processes.title(int(folder.name)).replace("nginx:", "nginx")
             words = [word.rpartition("/")[2] for word in name.split()[:4]]
             if words and (
-                words[0] in _OURS
+                words[0] in ours
                 or (words[0].startswith("python") and any(word.startswith("du-node") for word in words))
             ):
                 found.append(int(folder.name))

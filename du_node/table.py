@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from du_node.state import Container, Route
+from du_node.state import Container, Pair, Route
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,17 @@ class Entry:
 
 
 Table = tuple[Entry, ...]
+
+
+def digest_of(table: Table) -> str:
+    """16 hex digits that name a table. A gateway that answers with them works by it, whatever its kind."""
+    text = json.dumps([asdict(item) for item in table], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def pairs(table: Table) -> dict[str, Pair]:
+    """Which slots each service is routed to."""
+    return {e.service: Pair(e.primary.slot, e.backup.slot if e.backup else "") for e in table}
 
 
 def upstream(container: Container) -> Upstream:

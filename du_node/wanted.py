@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from du_node.conf import safe
 from du_node.errors import NodeError
+from du_node.safe import safe
 from du_node.state import Route, Service, Wanted
 
 VERSION = 1

@@ -54,10 +54,13 @@ def _sources() -> Iterator[tuple[str, bytes]]:
         package = resources.files("du_node")
     except ModuleNotFoundError as missing:
         raise ToolMissing("du-infra's own package du_node is missing", todo="reinstall du-infra") from missing
-    for item in package.iterdir():
-        if _is_source(item):
-            yield f"du_node/{item.name}", item.read_bytes()
+    yield from _below(package, "du_node")
 
 
-def _is_source(item: Traversable) -> bool:
-    return item.is_file() and item.name.endswith(".py")
+def _below(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    for item in folder.iterdir():
+        inner = f"{name}/{item.name}"
+        if item.is_dir():
+            yield from _below(item, inner)
+        elif item.name.endswith(".py"):
+            yield inner, item.read_bytes()

@@ -56,5 +56,5 @@ def test_serve_imports_nothing_that_is_large(tmp_path: Path) -> None:
 
 
 def test_du_node_never_imports_du_infra() -> None:
-    for source in Path(du_node.__file__).parent.glob("*.py"):
+    for source in Path(du_node.__file__).parent.rglob("*.py"):
         assert "du_infra" not in source.read_text().replace("du-infra", ""), source.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from du_node import conf
 from du_node.actions import (
     Action,
     AwaitReady,
@@ -21,7 +20,7 @@ from du_node.actions import (
 )
 from du_node.plan import abandon, plan
 from du_node.state import Container, Gateway, Observed, Pair, Route, Service, Wanted
-from du_node.table import Table
+from du_node.table import Table, digest_of, pairs
 
 
 class NeverReady(Exception):
@@ -72,7 +71,7 @@ class World:
             containers,
             Gateway(
                 self.running,
-                conf.pairs(known or ()),
+                pairs(known or ()),
                 self._hash(self.live) if self.running else "",
                 self._hash(self.disk),
                 bool(self.draining),
@@ -85,7 +84,7 @@ class World:
 
     def routed(self, name: str) -> Pair | None:
         """Where requests for a service go now; nowhere while nginx is down."""
-        return conf.pairs(self.live or ()).get(name) if self.running else None
+        return pairs(self.live or ()).get(name) if self.running else None
 
     def served(self, name: str) -> bool:
         """Whether a routed slot of the service is ready."""
@@ -131,7 +130,7 @@ class World:
         if isinstance(action, Stop | Remove):
             name, slot = action.container.service, action.container.slot
             known = self.live if self.running else self.disk
-            pair = conf.pairs(known or ()).get(name)
+            pair = pairs(known or ()).get(name)
             assert not pair or slot not in (pair.primary, pair.backup), f"{action} although it is routed: {self.log}"
         if isinstance(action, Restart):
             assert not self.is_ready(action.container)
@@ -193,4 +192,4 @@ class World:
 
     @staticmethod
     def _hash(table: Table | None) -> str:
-        return "" if table is None else conf.render(table)[1]
+        return "" if table is None else digest_of(table)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from du_node import conf
 from du_node.errors import NodeError
+from du_node.gateway import nginx_conf as conf
+from du_node.safe import safe
 from du_node.state import Route
 from du_node.table import Entry, Table, Upstream
 
@@ -137,7 +138,7 @@ def test_a_sent_post_is_never_repeated_and_keepalive_is_our_choice() -> None:
 )
 def test_what_could_mean_something_to_nginx_is_refused(kind: str, value: str) -> None:
     with pytest.raises(NodeError) as caught:
-        conf.safe(kind, value)
+        safe(kind, value)
     assert caught.value.kind == "bad-wanted"
 
 

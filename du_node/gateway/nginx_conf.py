@@ -12,27 +12,18 @@ matter for losing no request:
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from dataclasses import asdict
 
 from du_node.errors import NodeError
-from du_node.state import Pair, Route
-from du_node.table import Entry, Table, Upstream
+from du_node.gateway.proof import PORT
+from du_node.safe import safe
+from du_node.state import Route
+from du_node.table import Entry, Table, Upstream, digest_of
 
-PROOF_PORT = 19080
 READYZ_SOCKET = "/run/du-node/readyz.sock"
 _HEADER = "# du-node "
 _HASH = "@HASH@"
-
-_SAFE = {
-    "service": re.compile(r"[a-z][a-z0-9-]{0,39}"),
-    "host": re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*)?"),
-    "path": re.compile(r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!&+,=:@-]+)+"),
-    "release": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,159}"),
-    "slot": re.compile(r"blue|green"),
-}
 
 _PROXY = """\
     keepalive_min_timeout 1s;
@@ -69,19 +60,12 @@ _NOBODY = """\
 """
 
 
-def safe(kind: str, value: str) -> str:
-    """``value`` if it may stand in nginx's configuration as a ``kind``; raises NodeError bad-wanted."""
-    if not _SAFE[kind].fullmatch(value):
-        raise NodeError("bad-wanted", f"{value!r} cannot be a {kind}")
-    return value
-
-
 def render(table: Table) -> tuple[str, str]:
     """The text of du.conf for ``table`` and its hash (16 hex digits), which the text itself answers with."""
     for item in table:
         _check(item)
     body = "\n".join([_maps(table), *map(_upstream, table), *_servers(table), _proof(table)])
-    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+    digest = digest_of(table)
     header = json.dumps({"hash": digest, "table": [asdict(item) for item in table]}, separators=(",", ":"))
     return f"{_HEADER}{header}\n{body.replace(_HASH, digest)}", digest
 
@@ -100,11 +84,6 @@ def read(text: str) -> tuple[Table, str]:
     except (ValueError, KeyError, TypeError, NodeError):
         return (), ""
     return table, digest if again == text else ""
-
-
-def pairs(table: Table) -> dict[str, Pair]:
-    """Which slots each service is routed to."""
-    return {e.service: Pair(e.primary.slot, e.backup.slot if e.backup else "") for e in table}
 
 
 def _entry(item: dict[str, object]) -> Entry:
@@ -174,6 +153,6 @@ def _proof(table: Table) -> str:
         for e in table
     )
     return (
-        f"server {{\n    listen 127.0.0.1:{PROOF_PORT};\n    server_name _;\n    access_log off;\n"
+        f"server {{\n    listen 127.0.0.1:{PORT};\n    server_name _;\n    access_log off;\n"
         f"    location = /du {{\n        default_type text/plain;\n{told}        return 200 {_HASH};\n    }}\n}}\n"
     )

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from du_node import runtime
 from du_node.command import Done
-from du_node.runtime import Runtime, pull_error, run_arguments
+from du_node.runtime import arguments, nerdctl
+from du_node.runtime.arguments import run_arguments
+from du_node.runtime.nerdctl import Nerdctl
+from du_node.runtime.words import pull_error
 from du_node.state import Route
 from tests.unit.node.world import service
 
@@ -22,18 +24,18 @@ SECRET = replace(
 
 
 def test_no_value_of_the_environment_stands_on_the_command_line() -> None:
-    arguments = run_arguments(SECRET, "blue", 20000, Path("/log"), 7)
-    assert "s3cret" not in " ".join(arguments)
-    assert arguments[arguments.index("--env-file") + 1] == "/dev/fd/7"
-    assert arguments[arguments.index("--env") + 1] == "PEM"
+    words = run_arguments(SECRET, "blue", 20000, Path("/log"), 7)
+    assert "s3cret" not in " ".join(words)
+    assert words[words.index("--env-file") + 1] == "/dev/fd/7"
+    assert words[words.index("--env") + 1] == "PEM"
 
 
 def test_the_container_is_published_on_loopback_alone_with_its_limits_and_command() -> None:
-    arguments = run_arguments(SECRET, "blue", 20000, Path("/log"), 7)
-    assert arguments[arguments.index("--publish") + 1] == "127.0.0.1:20000:8080"
-    assert arguments[arguments.index("--memory") + 1] == "64m"
-    assert arguments[arguments.index("--name") + 1] == "du-hello-blue"
-    assert arguments[-3:] == [SECRET.image, "a", "b"]
+    words = run_arguments(SECRET, "blue", 20000, Path("/log"), 7)
+    assert words[words.index("--publish") + 1] == "127.0.0.1:20000:8080"
+    assert words[words.index("--memory") + 1] == "64m"
+    assert words[words.index("--name") + 1] == "du-hello-blue"
+    assert words[-3:] == [SECRET.image, "a", "b"]
 
 
 def test_what_nerdctl_lists_is_what_was_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,8 +47,8 @@ def test_what_nerdctl_lists_is_what_was_run(monkeypatch: pytest.MonkeyPatch) -> 
         "\t".join(json.dumps(cell) for cell in (name, made.image, status, labels if name != "other" else None))
         for name, status in rows
     ]
-    monkeypatch.setattr(runtime, "run", lambda *_, **__: Done(0, "\n".join(lines), ""))
-    up, down = Runtime().containers()
+    monkeypatch.setattr(nerdctl, "run", lambda *_, **__: Done(0, "\n".join(lines), ""))
+    up, down = Nerdctl().containers()
     assert up.running
     assert up.serves(made)
     assert (up.slot, up.port, up.route, up.start_timeout, up.stop_grace) == ("green", 20001, made.route, 5, 3)
@@ -72,7 +74,7 @@ def test_a_failed_pull_says_what_kind_of_trouble_it_is(words: str, kind: str, co
 
 
 def test_the_environment_is_never_on_a_disk() -> None:
-    with runtime._SecretFile([("A", "1"), ("B", "x=y")]) as descriptor:
+    with arguments.SecretFile([("A", "1"), ("B", "x=y")]) as descriptor:
         target = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         assert target.startswith("/memfd:")
         assert stat.S_ISREG(os.fstat(descriptor).st_mode)

@@ -13,11 +13,13 @@ import signal
 import time
 from pathlib import Path
 
-from du_node import conf, files, places, probe, processes
+from du_node import files, places, processes
 from du_node.command import run
 from du_node.errors import NodeError
-from du_node.state import Gateway, Pair
-from du_node.table import Table
+from du_node.gateway import nginx_conf
+from du_node.gateway.proof import ask
+from du_node.state import Gateway
+from du_node.table import Table, pairs
 
 _PROOFS = 5
 _PROOF_TIME = 5.0
@@ -29,65 +31,64 @@ _PID_LINE = re.compile(r"^\s*pid\s+([^;\s]+)\s*;", re.MULTILINE)
 _ERROR_LOG = re.compile(r"^\s*error_log\s+(/[^;\s]+)", re.MULTILINE)
 
 
-def observe() -> Gateway:
-    """The gateway as it is: which slots the live configuration routes to, or the stored one when nginx is down."""
-    table, disk = conf.read(files.read(places.DU_CONF))
-    master = master_pid()
-    live, pairs = ask() if master else ("", {})
-    return Gateway(bool(master), pairs if live else conf.pairs(table), live, disk, _leaving(master) > 0)
+class Nginx:
+    """nginx 1.27.4 or newer; its routes are one file, du.conf."""
 
+    kind = "nginx"
+    program = "nginx"
 
-def ask() -> tuple[str, dict[str, Pair]]:
-    """What the live gateway says of itself: its hash ("" when it has none) and who is routed where."""
-    answer = probe.get(conf.PROOF_PORT, "/du", 1.0)
-    if not answer.ok:
-        return "", {}
-    told = {name[3:]: value.split() for name, value in answer.headers.items() if name.startswith("du-")}
-    return answer.body.strip(), {name: Pair(*slots[:2]) for name, slots in told.items() if slots}
+    def observe(self) -> Gateway:
+        """The gateway as it is: the routes of the live configuration, or of the stored one when nginx is down."""
+        table, disk = nginx_conf.read(files.read(places.DU_CONF))
+        master = master_pid()
+        live, routes = ask() if master else ("", {})
+        return Gateway(bool(master), routes if live else pairs(table), live, disk, _leaving(master) > 0)
 
+    def start(self) -> None:
+        """Start nginx by its service. Raises NodeError gateway with nginx's own words."""
+        run(["systemctl", "reset-failed", "nginx"])
+        done = run(["systemctl", "restart", "nginx"], timeout=60)
+        deadline = time.monotonic() + _START_TIME
+        while not done.code and not master_pid() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if not master_pid():
+            raise NodeError(
+                "gateway",
+                "nginx does not start",
+                todo="see `systemctl status nginx` on the node",
+                detail=_complaints() or done.err,
+            )
 
-def start() -> None:
-    """Start nginx by its service. Raises NodeError gateway with nginx's own words."""
-    run(["systemctl", "reset-failed", "nginx"])
-    done = run(["systemctl", "restart", "nginx"], timeout=60)
-    deadline = time.monotonic() + _START_TIME
-    while not done.code and not master_pid() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    if not master_pid():
-        raise NodeError(
-            "gateway",
-            "nginx does not start",
-            todo="see `systemctl status nginx` on the node",
-            detail=_complaints() or done.err,
-        )
+    def set_table(self, table: Table) -> str:
+        """Make nginx work by ``table`` and prove it; its digest. Raises NodeError gateway; the old one stays then."""
+        text, digest = nginx_conf.render(table)
+        before = files.read(places.DU_CONF)
+        _test(text)
+        files.write(places.DU_CONF, text, 0o644)
+        old = reload()
+        if not _proven(digest, old):
+            _put_back(before)
+            raise NodeError(
+                "gateway",
+                "nginx was told to reload and kept its old configuration",
+                todo="see what nginx says below; something else may use its port",
+                detail=_complaints(),
+            )
+        return digest
 
+    def drain(self, seconds: float) -> int:
+        """Wait up to ``seconds`` for workers of earlier configurations; how many are left."""
+        deadline = time.monotonic() + seconds
+        while True:
+            left = _leaving(master_pid())
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(0.02)
 
-def set_table(table: Table) -> str:
-    """Make nginx work by ``table`` and prove it; its hash is returned. Raises NodeError gateway; the old stays then."""
-    text, digest = conf.render(table)
-    before = files.read(places.DU_CONF)
-    _test(text)
-    files.write(places.DU_CONF, text, 0o644)
-    old = reload()
-    if not _proven(digest, old):
-        _put_back(before)
-        raise NodeError(
-            "gateway",
-            "nginx was told to reload and kept its old configuration",
-            todo="see what nginx says below; something else may use its port",
-            detail=_complaints(),
-        )
-    return digest
-
-
-def drain(seconds: float) -> int:
-    """Wait up to ``seconds`` for workers of earlier configurations; how many are left."""
-    deadline = time.monotonic() + seconds
-    while True:
-        left = _leaving(master_pid())
-        if not left or time.monotonic() > deadline:
-            return left
-        time.sleep(0.02)
+    def version(self) -> str:
+        """nginx's version, for example 1.31.3."""
+        done = run([_program(), "-v"])
+        return done.err.strip().rpartition("/")[2]
 
 
 def reload() -> set[int]:
@@ -106,12 +107,6 @@ def master_pid() -> int:
     text = files.read(found.group(1) if found else "/run/nginx.pid").strip()
     pid = int(text) if text.isdigit() else 0
     return pid if pid and "nginx: master" in processes.title(pid) else 0
-
-
-def version() -> str:
-    """nginx's version, for example 1.31.3."""
-    done = run([_program(), "-v"])
-    return done.err.strip().rpartition("/")[2]
 
 
 def _program() -> str:

@@ -1,0 +1,35 @@
+"""What du-node asks of a gateway. The same tests run against every one."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from du_node.state import Gateway
+from du_node.table import Table
+
+
+class Driver(Protocol):
+    """A gateway on this node: routes by a table, and answers for the table by which it works.
+
+    On 127.0.0.1:19080 ``GET /du`` answers with the live table's digest (see du_node.table), and with a header
+    ``Du-<service>`` for each service. A driver decides nothing.
+    """
+
+    kind: str
+    program: str
+    """The process's name, as /proc tells it."""
+
+    def observe(self) -> Gateway:
+        """The gateway as it is: the live routes, or the stored ones while it is down."""
+
+    def start(self) -> None:
+        """Start it by its service. Raises NodeError gateway with its own words."""
+
+    def set_table(self, table: Table) -> str:
+        """Make it work by ``table`` and prove it; the digest. Raises NodeError gateway; the old table stays then."""
+
+    def drain(self, seconds: float) -> int:
+        """Wait up to ``seconds`` until nothing works by an earlier table; how many workers are left."""
+
+    def version(self) -> str:
+        """For example 1.31.3."""

@@ -1,0 +1,57 @@
+"""What a runtime's words mean: which kind of trouble a failed command is."""
+
+from __future__ import annotations
+
+from du_node.command import Done
+from du_node.errors import NodeError
+from du_node.state import Service
+
+
+def pull_error(service: Service, words: str) -> NodeError:
+    """Which kind of trouble a failed pull is, by containerd's words."""
+    low = words.lower()
+    registry = service.image.partition("/")[0]
+    detail = _tail(words)
+    if "no space left" in low or "disk quota" in low:
+        return NodeError(
+            "no-room",
+            f"the disk filled up while pulling {service.name}",
+            todo="free some disk on the node",
+            detail=detail,
+            service=service.name,
+        )
+    if any(word in low for word in ("dial tcp", "no such host", "i/o timeout", "connection re", "tls handshake")):
+        return NodeError(
+            "registry",
+            f"registry {registry} does not answer",
+            todo=f"see that {registry} runs and that the node reaches it",
+            detail=detail,
+            service=service.name,
+        )
+    if "not found" in low or "manifest unknown" in low:
+        what = f"registry {registry} has no image {service.name} {service.tag} with digest {service.digest[:19]}…"
+        return NodeError("image", what, todo="push the image again", detail=detail, service=service.name)
+    if any(word in low for word in ("401", "403", "unauthorized", "authorization failed", "denied")):
+        what = f"registry {registry} does not let the node pull {service.name}"
+        return NodeError("image", what, todo="give the node a login", detail=detail, service=service.name)
+    return NodeError("image", f"{service.name} could not be pulled", detail=detail, service=service.name)
+
+
+def tool_error(what: str, done: Done, service: str = "") -> NodeError:
+    low = done.err.lower()
+    if "no space left" in low:
+        return NodeError("no-room", f"{what}: the disk is full", detail=_tail(done.err), service=service)
+    if "containerd.sock" in low or "cannot access containerd" in low:
+        return NodeError(
+            "tool",
+            "containerd does not answer",
+            todo="see `journalctl -u containerd` on the node",
+            detail=_tail(done.err),
+            service=service,
+        )
+    return NodeError("tool", what, detail=_tail(done.err), service=service)
+
+
+def _tail(words: str, lines: int = 5) -> str:
+    told = [line for line in words.strip().splitlines() if "level=info" not in line]
+    return "\n".join(told[-lines:])[-2000:]
