@@ -33,6 +33,8 @@ class DuError(Exception):
         self.where = where
         self.todo = todo
         self.detail = detail
+        if detail:
+            self.add_note(detail)  # a traceback shows it too
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what

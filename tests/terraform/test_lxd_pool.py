@@ -35,7 +35,18 @@ Make = Callable[..., Workspace]
 def provider() -> LxdProvider:
     provider = LxdProvider()
     provider.prepare(silent)
+    _remove_what_a_killed_run_left(provider)
     return provider
+
+
+def _remove_what_a_killed_run_left(provider: LxdProvider) -> None:
+    """Names and addresses are fixed here, so a test run that was killed would stand in the way of the next one."""
+    for machine in provider.machines():
+        if machine.name in ADDRESSES and machine.fleet == "tf":
+            where = f"/1.0/instances/{machine.name}"
+            if machine.status == "running":
+                provider.lxd.query(f"{where}/state", "PUT", {"action": "stop", "force": True, "timeout": 30})
+            provider.lxd.query(where, "DELETE")
 
 
 @pytest.fixture
