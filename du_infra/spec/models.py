@@ -1,12 +1,13 @@
-"""What fleet.yaml can say. Every model is frozen and strict: no unknown key, no silent conversion."""
+"""What fleet.yaml can say."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias, TypeVar
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from du_infra.spec.base import Items, Model
 from du_infra.spec.cross import cross_complaints
 from du_infra.spec.rules import (
     RULE_ERROR,
@@ -25,16 +26,8 @@ from du_infra.spec.values import Duration, Memory, Size
 
 CROSS_ERROR = "du_cross"
 
-T = TypeVar("T")
-# A tuple that a list may fill (a frozen model holds no list); its items stay strict.
-Items: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
 
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class PoolSpec(_Model):
+class PoolSpec(Model):
     """The machines of a region."""
 
     nodes: int = Field(default=1, ge=1, le=50, description="How many machines the region has, 1 to 50.")
@@ -53,7 +46,7 @@ class PoolSpec(_Model):
         return self.size.memory_mb
 
 
-class RegionSpec(_Model):
+class RegionSpec(Model):
     """One place where services run: machines, a container runtime and a gateway."""
 
     provider: Literal["lxd"] = Field(description="Who gives the machines. lxd: system containers on this machine.")
@@ -70,7 +63,7 @@ class RegionSpec(_Model):
     )
 
 
-class ServiceSpec(_Model):
+class ServiceSpec(Model):
     """One service: an image, the port it listens on, and how the gateway finds it."""
 
     image: Image = Field(description="The image's repository, without a tag.")
@@ -112,7 +105,7 @@ class ServiceSpec(_Model):
         return value
 
 
-class FleetSpec(_Model):
+class FleetSpec(Model):
     """Everything that a user wants, in one file: regions, and the services that run in them."""
 
     fleet: Name = Field(description="The fleet's name; machines are called <fleet>-<region>-<number>.")
