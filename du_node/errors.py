@@ -6,7 +6,9 @@ tool               5  nerdctl, containerd or systemd failed
 image              5  the image is not in the registry, or is not what its digest says
 no-room            5  too little disk or memory
 gateway            5  nginx refused or ignored the new configuration; the old one stays
+before             5  the command that had to run before the release failed; no traffic moved
 not-ready          6  the new slot did not become ready in time; the old one stays routed
+observation        6  the new slot got requests and did not do well; the old one has them back
 busy               7  another du-node is at work
 registry           8  the registry does not answer
 """
@@ -19,7 +21,9 @@ EXIT_CODES = {
     "image": 5,
     "no-room": 5,
     "gateway": 5,
+    "before": 5,
     "not-ready": 6,
+    "observation": 6,
     "busy": 7,
     "registry": 8,
 }

@@ -52,3 +52,18 @@ def memory_kb(pid: int) -> int:
         except (OSError, ValueError):
             continue
     return 0
+
+
+def sockets(pid: int) -> Iterator[str]:
+    """The inodes of the sockets that a process has open."""
+    try:
+        names = [entry.name for entry in os.scandir(f"/proc/{pid}/fd")]
+    except OSError:
+        return
+    for name in names:
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{name}")  # noqa: PTH115
+        except OSError:
+            continue  # closed while we looked
+        if target.startswith("socket:["):
+            yield target[8:-1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from du_node.rollout import Rollout
+
 SLOTS = ("blue", "green")
 FIRST_PORT, LAST_PORT = 20000, 29999
 
@@ -30,10 +32,11 @@ class Route:
 
 @dataclass(frozen=True)
 class Service:
-    """A service as it is wanted. ``image`` ends in its digest; ``memory_mb`` 0 means no limit; times in seconds.
+    """A service as it is wanted. ``image`` ends in its digest; ``memory_mb`` and ``cpus`` 0 mean no limit; times in
+    seconds. ``volumes`` are (name, folder in the container), ``secrets`` (name, fingerprint of the value).
 
     ``config`` is a hash of everything the container is made of; ``size_mb`` is the image's size in the
-    registry, 0 when the controller did not say.
+    registry, 0 when the controller did not say. ``rollout`` is how it goes live, not what it is.
     """
 
     name: str
@@ -49,6 +52,10 @@ class Service:
     start_timeout: int = 60
     stop_grace: int = 10
     size_mb: int = 0
+    cpus: float = 0.0
+    volumes: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    rollout: Rollout = field(default_factory=Rollout)
     config: str = ""
 
 
@@ -67,7 +74,8 @@ class Wanted:
 class Container:
     """A slot's container, as its labels and the runtime tell. ``port`` is the one on loopback.
 
-    ``ready`` is the answer of one readiness probe, made while observing.
+    ``ready`` is the answer of one readiness probe, made while observing. ``connections`` are the gateway's to a slot
+    that it does not route to (any more).
     """
 
     service: str
@@ -84,6 +92,7 @@ class Container:
     stop_grace: int = 10
     ready: bool = False
     exit_code: int = 0
+    connections: int = 0
 
     def serves(self, service: Service) -> bool:
         """Whether this is the wanted release with the wanted settings."""
@@ -92,10 +101,22 @@ class Container:
 
 @dataclass(frozen=True)
 class Pair:
-    """What the gateway does for a service: ``primary`` takes the requests, ``backup`` takes over if it fails."""
+    """What the gateway does for a service: ``primary`` takes the requests, ``backup`` takes over if it fails.
+
+    ``canary`` takes ``share`` percent of them, and takes over from the primary as the primary does from it.
+    ``preview`` gets what comes to the preview port, and nothing else.
+    """
 
     primary: str
     backup: str = ""
+    canary: str = ""
+    share: int = 0
+    preview: str = ""
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Every slot that may get a request."""
+        return tuple(filter(None, (self.primary, self.backup, self.canary, self.preview)))
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from du_node.errors import NodeError
+from du_node.safe import safe
 from du_node.state import Container, Pair, Route
 
 
@@ -23,18 +26,37 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Entry:
-    """A service in the gateway: its route, the slot that serves it, and the one that steps in."""
+    """A service in the gateway: its route, the slot that serves it, and the one that steps in.
+
+    ``canary`` gets ``share`` percent of the requests (1 to 99); it and the primary back each other up. With ``sticky``
+    a visitor stays on one side. ``preview`` is reached on the preview port alone, by the same host and path.
+    """
 
     service: str
     route: Route
     primary: Upstream
     backup: Upstream | None = None
+    canary: Upstream | None = None
+    share: int = 0
+    sticky: bool = False
+    preview: Upstream | None = None
     start_timeout: int = 60
+
+    @property
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """Every slot that may get a request, with its port."""
+        return tuple(side for side in (self.primary, self.backup, self.canary, self.preview) if side)
 
     @property
     def slots(self) -> tuple[str, ...]:
         """Every slot that may get a request."""
-        return (self.primary.slot, self.backup.slot) if self.backup else (self.primary.slot,)
+        return tuple(side.slot for side in self.upstreams)
+
+    @property
+    def pair(self) -> Pair:
+        """Which slots the service is routed to."""
+        backup, canary, preview = (side.slot if side else "" for side in (self.backup, self.canary, self.preview))
+        return Pair(self.primary.slot, backup, canary, self.share, preview)
 
 
 Table = tuple[Entry, ...]
@@ -46,9 +68,32 @@ def digest_of(table: Table) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def from_json(item: Mapping[str, Any]) -> Entry:
+    """The entry that ``dataclasses.asdict`` made ``item`` from. Raises KeyError, TypeError where it did not."""
+    fields = dict(item)
+    for side in ("primary", "backup", "canary", "preview"):
+        fields[side] = Upstream(**item[side]) if item.get(side) else None
+    return Entry(**{**fields, "route": Route(**item["route"])})
+
+
+def check(table: Table) -> None:
+    """Refuse what must not reach a gateway's configuration. Raises NodeError bad-wanted."""
+    for item in table:
+        safe("service", item.service)
+        safe("host", item.route.host)
+        safe("path", item.route.path)
+        if bool(item.canary) != (0 < item.share < 100):
+            raise NodeError("bad-wanted", f"{item.share!r} cannot be the share of a canary")
+        for side in item.upstreams:
+            safe("slot", side.slot)
+            safe("release", side.release)
+            if not 1 <= side.port <= 65535:
+                raise NodeError("bad-wanted", f"{side.port!r} cannot be a port")
+
+
 def pairs(table: Table) -> dict[str, Pair]:
     """Which slots each service is routed to."""
-    return {e.service: Pair(e.primary.slot, e.backup.slot if e.backup else "") for e in table}
+    return {item.service: item.pair for item in table}
 
 
 def upstream(container: Container) -> Upstream:
@@ -59,7 +104,7 @@ def upstream(container: Container) -> Upstream:
 def entry(primary: Container, backup: Container | None = None) -> Entry:
     """A service served by ``primary``, with its route."""
     spare = upstream(backup) if backup else None
-    return Entry(primary.service, primary.route, upstream(primary), spare, primary.start_timeout)
+    return Entry(primary.service, primary.route, upstream(primary), backup=spare, start_timeout=primary.start_timeout)
 
 
 def settle(entries: Iterable[Entry], preferred: Iterable[str]) -> Table:

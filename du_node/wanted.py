@@ -5,25 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
+from du_node import rollout
 from du_node.errors import NodeError
+from du_node.fields import PATH, get, guard, match, number, pairs, within
 from du_node.safe import safe
 from du_node.state import Route, Service, Wanted
 
 VERSION = 1
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9.:_/-]*@sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_READY = re.compile(r"/[A-Za-z0-9._~/?=&%+:@,;!*-]*")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 # An awkward value goes through nerdctl's own environment, where these would change what nerdctl does.
 _NERDCTLS_OWN = re.compile(
     r"PATH$|HOME$|TMPDIR$|LD_|LC_|CONTAINERD_|NERDCTL_|CNI_|NETCONFPATH$|XDG_|GO|BUILDKIT_|(?i:\w+_proxy$)"
 )
 _LONGEST_LINE = 60000
-_T = TypeVar("_T")
+_VOLUME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+# No colon and no comma: both divide the parts of a mount on a command line.
+_FOLDER = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+-]+)+")
+_SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+_FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
 
 
 def parse(text: str) -> Wanted:
@@ -38,32 +43,36 @@ def parse(text: str) -> Wanted:
             f"the wanted state must be an object with version {VERSION}",
             todo="use the du-node that came with this du-infra",
         )
-    fields = {key: _get(data, key, str, key) for key in ("fleet", "region", "node", "config")}
-    services = tuple(_service(item, n) for n, item in enumerate(_get(data, "services", list, "services")))
+    fields = {key: get(data, key, str, key) for key in ("fleet", "region", "node", "config")}
+    services = tuple(_service(item, n) for n, item in enumerate(get(data, "services", list, "services")))
     _no_twins(services)
     return Wanted(**fields, services=services)
 
 
-def _service(data: object, number: int) -> Service:
-    where = f"services[{number}]"
+def _service(data: object, place: int) -> Service:
+    where = f"services[{place}]"
     if not isinstance(data, dict):
         raise NodeError("bad-wanted", f"{where} must be an object")
-    name = _guard(where, lambda: safe("service", _get(data, "name", str, where)))
+    name = guard(where, lambda: safe("service", get(data, "name", str, where)))
     where = f"service {name}"
     service = Service(
         name=name,
-        release=_guard(where, lambda: safe("release", _get(data, "release", str, where))),
-        tag=_match(data, "tag", _TAG, where),
-        image=_match(data, "image", _IMAGE, where),
-        digest=_get(data, "digest", str, where),
-        port=_within(data, "port", where, 1, 65535),
-        route=_guard(where, lambda: _route(data, where)),
-        env=_env(_get(data, "env", dict, where, {}), where),
-        command=_strings(_get(data, "command", list, where, []), where),
-        memory_mb=_within(data, "memory_mb", where, 0, 1 << 20, 0),
-        start_timeout=_within(data, "start_timeout", where, 1, 3600, 60),
-        stop_grace=_within(data, "stop_grace", where, 0, 3600, 10),
-        size_mb=_within(data, "size_mb", where, 0, 1 << 20, 0),
+        release=guard(where, lambda: safe("release", get(data, "release", str, where))),
+        tag=match(data, "tag", _TAG, where),
+        image=match(data, "image", _IMAGE, where),
+        digest=get(data, "digest", str, where),
+        port=within(data, "port", where, 1, 65535),
+        route=guard(where, lambda: _route(data, where)),
+        env=_env(get(data, "env", dict, where, {}), where),
+        command=_strings(get(data, "command", list, where, []), where),
+        memory_mb=within(data, "memory_mb", where, 0, 1 << 20, 0),
+        start_timeout=within(data, "start_timeout", where, 1, 3600, 60),
+        stop_grace=within(data, "stop_grace", where, 0, 3600, 10),
+        size_mb=within(data, "size_mb", where, 0, 1 << 20, 0),
+        cpus=number(data, "cpus", where, 0, 1024, 0.0),
+        volumes=pairs(data, "volumes", _VOLUME, _FOLDER, where),
+        secrets=pairs(data, "secrets", _SECRET, _FINGERPRINT, where),
+        rollout=rollout.parse(get(data, "rollout", dict, where, {}), where),
     )
     if not service.image.endswith("@" + service.digest):
         raise NodeError("bad-wanted", f"{where}: image does not end in its digest", service=name)
@@ -76,16 +85,21 @@ def is_awkward(value: str) -> bool:
 
 
 def config_hash(service: Service) -> str:
-    """A hash of everything the container and its route are made of; environment values cannot be read from it."""
-    parts = [service.image, service.port, service.route.key, service.route.ready]
+    """A hash of everything the container and its route are made of; environment values cannot be read from it.
+
+    What came later counts only where it is set, so that a release keeps its hash. The rollout is no part of it.
+    """
+    parts: list[object] = [service.image, service.port, service.route.key, service.route.ready]
     parts += [sorted(service.env), service.command, service.memory_mb, service.stop_grace]
+    later = {"cpus": service.cpus, "volumes": service.volumes, "secrets": service.secrets}
+    parts += [[name, value] for name, value in later.items() if value]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _route(data: Mapping[str, Any], where: str) -> Route:
-    path = _get(data, "path", str, where, "/").rstrip("/") or "/"
-    host = (_get(data, "host", str, where, "") or "").lower()
-    return Route(safe("host", host), safe("path", path), _match(data, "ready", _READY, where, "/readyz"))
+    path = get(data, "path", str, where, "/").rstrip("/") or "/"
+    host = (get(data, "host", str, where, "") or "").lower()
+    return Route(safe("host", host), safe("path", path), match(data, "ready", PATH, where, "/readyz"))
 
 
 def _env(data: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
@@ -110,38 +124,3 @@ def _no_twins(services: tuple[Service, ...]) -> None:
         twins = sorted({key for key in keys if keys.count(key) > 1})
         if twins:
             raise NodeError("bad-wanted", f"two services have the same {what}: {', '.join(twins)}")
-
-
-def _get(data: Mapping[str, Any], key: str, kind: type[_T], where: str, default: _T | None = None) -> _T:
-    value = data.get(key)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise NodeError("bad-wanted", f"{where}: {key} must be {_WORDS[kind]}, not {value!r:.40}")
-    return value
-
-
-_WORDS: dict[type, str] = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
-
-
-def _within(data: Mapping[str, Any], key: str, where: str, low: int, high: int, default: int | None = None) -> int:
-    value = _get(data, key, int, where, default)
-    if not low <= value <= high:
-        raise NodeError("bad-wanted", f"{where}: {key} must be {low} to {high}, not {value}")
-    return value
-
-
-def _match(data: Mapping[str, Any], key: str, pattern: re.Pattern[str], where: str, default: str | None = None) -> str:
-    value = _get(data, key, str, where, default)
-    if not pattern.fullmatch(value):
-        raise NodeError("bad-wanted", f"{where}: {key} is malformed: {value!r:.80}")
-    return value
-
-
-def _guard(where: str, make: Callable[[], _T]) -> _T:
-    """``make()``, with ``where`` added to the error it may raise."""
-    try:
-        return make()
-    except NodeError as bad:
-        what = bad.what if bad.what.startswith(where) else f"{where}: {bad.what}"
-        raise NodeError(bad.kind, what, todo=bad.todo) from bad

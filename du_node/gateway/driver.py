@@ -31,5 +31,11 @@ class Driver(Protocol):
     def drain(self, seconds: float) -> int:
         """Wait up to ``seconds`` until nothing works by an earlier table; how many workers are left."""
 
+    def connections(self, port: int) -> int:
+        """How many connections are with the slot at ``port``, or may still come to it by an earlier table.
+
+        What the gateway keeps open without using it does not count for longer than a second.
+        """
+
     def version(self) -> str:
         """For example 1.31.3."""

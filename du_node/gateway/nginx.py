@@ -11,9 +11,10 @@ import os
 import re
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from du_node import files, places, processes
+from du_node import files, places, processes, sockets
 from du_node.command import run
 from du_node.errors import NodeError
 from du_node.gateway import nginx_conf
@@ -85,6 +86,14 @@ class Nginx:
                 return left
             time.sleep(0.02)
 
+    def connections(self, port: int) -> int:
+        """Those nginx has to the slot, and requests that leaving workers are still reading: they may go there yet."""
+        master = master_pid()
+        _let_workers_be_told(master)
+        open_now = sockets.established()
+        leaving = [pid for pid, title in _workers(master) if _SHUTTING in title]
+        return sockets.to_slot(port) + sum(_unanswered(pid, open_now) for pid in leaving)
+
     def version(self) -> str:
         """nginx's version, for example 1.31.3."""
         done = run([_program(), "-v"])
@@ -127,6 +136,19 @@ def _leaving(master: int) -> int:
     workers = _workers(master)
     fresh = any(processes.age(pid) < _SETTLED for pid, _ in workers)
     return sum(_SHUTTING in title for _, title in workers) or int(fresh)
+
+
+def _let_workers_be_told(master: int) -> None:
+    """Wait out the moment after a reload in which a worker that is about to be told to go looks like any other."""
+    while any(processes.age(pid) < _SETTLED for pid, _ in _workers(master)):
+        time.sleep(0.02)
+
+
+def _unanswered(pid: int, open_now: Mapping[str, tuple[int, int]]) -> int:
+    """Client connections of a worker that have no connection to a slot beside them: at most so many requests, say
+    slow uploads, are not on their way yet."""
+    ends = [open_now[inode] for inode in processes.sockets(pid) if inode in open_now]
+    return max(0, sum(1 if not slot else -1 for _, slot in ends))
 
 
 def _proven(digest: str, old: set[int]) -> bool:

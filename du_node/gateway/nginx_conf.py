@@ -16,10 +16,8 @@ import json
 from dataclasses import asdict
 
 from du_node.errors import NodeError
-from du_node.gateway.proof import PORT
-from du_node.safe import safe
-from du_node.state import Route
-from du_node.table import Entry, Table, Upstream, digest_of
+from du_node.gateway.proof import PORT, header
+from du_node.table import Entry, Table, check, digest_of, from_json
 
 READYZ_SOCKET = "/run/du-node/readyz.sock"
 _HEADER = "# du-node "
@@ -62,12 +60,11 @@ _NOBODY = """\
 
 def render(table: Table) -> tuple[str, str]:
     """The text of du.conf for ``table`` and its hash (16 hex digits), which the text itself answers with."""
-    for item in table:
-        _check(item)
+    check(table)
     body = "\n".join([_maps(table), *map(_upstream, table), *_servers(table), _proof(table)])
     digest = digest_of(table)
-    header = json.dumps({"hash": digest, "table": [asdict(item) for item in table]}, separators=(",", ":"))
-    return f"{_HEADER}{header}\n{body.replace(_HASH, digest)}", digest
+    first = json.dumps({"hash": digest, "table": [asdict(item) for item in table]}, separators=(",", ":"))
+    return f"{_HEADER}{first}\n{body.replace(_HASH, digest)}", digest
 
 
 def read(text: str) -> tuple[Table, str]:
@@ -79,33 +76,11 @@ def read(text: str) -> tuple[Table, str]:
     try:
         if not first.startswith(_HEADER):
             return (), ""
-        table = tuple(_entry(item) for item in json.loads(first[len(_HEADER) :])["table"])
+        table = tuple(from_json(item) for item in json.loads(first[len(_HEADER) :])["table"])
         again, digest = render(table)
     except (ValueError, KeyError, TypeError, NodeError):
         return (), ""
     return table, digest if again == text else ""
-
-
-def _entry(item: dict[str, object]) -> Entry:
-    fields = dict(item)
-    backup = fields.pop("backup")
-    return Entry(
-        route=Route(**fields.pop("route")),  # type: ignore[arg-type]
-        primary=Upstream(**fields.pop("primary")),  # type: ignore[arg-type]
-        backup=Upstream(**backup) if isinstance(backup, dict) else None,
-        **fields,  # type: ignore[arg-type]
-    )
-
-
-def _check(item: Entry) -> None:
-    safe("service", item.service)
-    safe("host", item.route.host)
-    safe("path", item.route.path)
-    for side in filter(None, (item.primary, item.backup)):
-        safe("slot", side.slot)
-        safe("release", side.release)
-        if not 1 <= side.port <= 65535:
-            raise NodeError("bad-wanted", f"{side.port!r} cannot be a port")
 
 
 def _maps(table: Table) -> str:
@@ -148,10 +123,7 @@ def _location(item: Entry) -> str:
 
 def _proof(table: Table) -> str:
     """What the live gateway says of itself, on loopback only: its hash, and a header for each service."""
-    told = "".join(
-        f'        add_header Du-{e.service} "{e.primary.slot} {e.backup.slot if e.backup else ""}" always;\n'
-        for e in table
-    )
+    told = "".join(f'        add_header {name} "{value}" always;\n' for name, value in map(header, table))
     return (
         f"server {{\n    listen 127.0.0.1:{PORT};\n    server_name _;\n    access_log off;\n"
         f"    location = /du {{\n        default_type text/plain;\n{told}        return 200 {_HASH};\n    }}\n}}\n"

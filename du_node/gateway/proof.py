@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from du_node import probe
 from du_node.state import Pair
+from du_node.table import Entry
 
 PORT = 19080
 PATH = "/du"
+PREFIX = "Du-"
+PREVIEW_PORT = 8081
+"""Where a copy that gets no requests yet is reached."""
+
+
+def header(item: Entry) -> tuple[str, str]:
+    """A service's header: "<primary> <backup> <canary> <share> <preview>", "-" for a slot that there is not."""
+    pair = item.pair
+    parts = (pair.primary, pair.backup, pair.canary, str(pair.share), pair.preview)
+    return f"{PREFIX}{item.service}", " ".join(part or "-" for part in parts)
+
+
+def pair_of(told: str) -> Pair | None:
+    """A header's value, read; None when it says nothing."""
+    parts = ["" if part == "-" else part for part in told.split()]
+    primary, backup, canary, share, preview = [*parts, "", "", "", "", ""][:5]
+    return Pair(primary, backup, canary, int(share) if share.isdigit() else 0, preview) if primary else None
 
 
 def ask() -> tuple[str, dict[str, Pair]]:
@@ -14,5 +32,6 @@ def ask() -> tuple[str, dict[str, Pair]]:
     answer = probe.get(PORT, PATH, 1.0)
     if not answer.ok:
         return "", {}
-    told = {name[3:]: value.split() for name, value in answer.headers.items() if name.startswith("du-")}
-    return answer.body.strip(), {name: Pair(*slots[:2]) for name, slots in told.items() if slots}
+    start = PREFIX.lower()
+    told = {name[len(start) :]: pair_of(value) for name, value in answer.headers.items() if name.startswith(start)}
+    return answer.body.strip(), {name: pair for name, pair in told.items() if pair}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from du_node.errors import NodeError
+from du_node.rollout import Rollout
 from du_node.wanted import parse
 
 DIGEST = "sha256:" + "a" * 64
@@ -59,14 +60,38 @@ def test_a_whole_service_is_read() -> None:
         {"ready": "/x"},
         {"port": 81},
         {"stop_grace": 11},
+        {"cpus": 0.5},
+        {"volumes": {"data": "/var/lib/app"}},
+        {"secrets": {"KEY": "0123456789abcdef"}},
     ],
 )
 def test_every_setting_of_the_container_or_its_route_changes_the_config_hash(change: dict[str, Any]) -> None:
     assert parse(text(**change)).services[0].config != parse(text()).services[0].config
 
 
-def test_what_only_concerns_waiting_does_not_change_the_config_hash() -> None:
-    assert parse(text(start_timeout=5)).services[0].config == parse(text()).services[0].config
+@pytest.mark.parametrize("change", [{"start_timeout": 5}, {"rollout": {"observe": 9}}, {"cpus": 0}, {"volumes": {}}])
+def test_what_only_concerns_the_way_there_does_not_change_the_config_hash(change: dict[str, Any]) -> None:
+    assert parse(text(**change)).services[0].config == parse(text()).services[0].config
+
+
+def test_a_release_from_before_these_settings_keeps_its_hash() -> None:
+    assert parse(text(env={"A": "1"}, command=["x"], memory_mb=64)).services[0].config == "85694f6826c207a3"
+
+
+def test_limits_volumes_and_secrets_are_read() -> None:
+    more = {"cpus": 0.5, "volumes": {"data": "/var/lib/app"}, "secrets": {"B": "0" * 16, "A_KEY": "1" * 16}}
+    (service,) = parse(text(**more)).services
+    assert service.cpus == 0.5
+    assert service.volumes == (("data", "/var/lib/app"),)
+    assert service.secrets == (("A_KEY", "1" * 16), ("B", "0" * 16))
+
+
+def test_a_rollout_is_read_and_what_is_missing_has_its_default() -> None:
+    (plain,) = parse(text()).services
+    (some,) = parse(text(rollout={"canary": [5, 25, 100], "observe": 30, "hold": True, "cut_after": None})).services
+    assert plain.rollout == Rollout()
+    assert plain.rollout.cut_after == 30.0
+    assert some.rollout == Rollout(canary=(5, 25), observe=30.0, hold=True, cut_after=None)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +119,25 @@ def test_what_only_concerns_waiting_does_not_change_the_config_hash() -> None:
         ({"tag": "v 1"}, "tag is malformed"),
         ({"memory_mb": -1}, "memory_mb"),
         ({"start_timeout": 0}, "start_timeout"),
+        ({"cpus": -1}, "cpus must be a number from 0 to 1024"),
+        ({"cpus": True}, "cpus must be a number"),
+        ({"volumes": {"data": "var"}}, "volumes 'data'"),
+        ({"volumes": {"data": "/a:/b"}}, "volumes 'data'"),
+        ({"volumes": {"data": "/a/../b"}}, "volumes 'data'"),
+        ({"volumes": {"../x": "/a"}}, "volumes '../x'"),
+        ({"secrets": {"a/b": "0" * 16}}, "secrets 'a/b'"),
+        ({"secrets": {"A": "s3cret!"}}, "secrets 'A'"),
+        ({"rollout": []}, "rollout must be an object"),
+        ({"rollout": {"hold": "no"}}, "rollout: hold must be true or false"),
+        ({"rollout": {"canary": [25, 5]}}, "canary must be growing percentages"),
+        ({"rollout": {"canary": [0]}}, "canary must be growing percentages"),
+        ({"rollout": {"canary": ["5"]}}, "canary must be growing percentages"),
+        ({"rollout": {"observe": "30s"}}, "observe must be a number"),
+        ({"rollout": {"observe": float("nan")}}, "observe must be a number"),
+        ({"rollout": {"warm_up": "x"}}, "warm_up is malformed"),
+        ({"rollout": {"passes": 0}}, "passes must be 1 to 100"),
+        ({"rollout": {"max_latency": 0.5}}, "max_latency must be a number"),
+        ({"rollout": {"cut_after": -1}}, "cut_after must be a number"),
     ],
 )
 def test_a_bad_field_is_named(changes: dict[str, Any], word: str) -> None:
