@@ -26,10 +26,19 @@ REPOSITORY = "hello"
 TAGS: Mapping[str, Mapping[str, str]] = {
     "v1": {"HELLO_VERSION": "v1"},
     "v2": {"HELLO_VERSION": "v2"},
+    "slow-start": {"HELLO_VERSION": "slow-start", "HELLO_READY_AFTER": "5"},
     "never-ready": {"HELLO_VERSION": "never-ready", "HELLO_READY": "no"},
     "no-readyz": {"HELLO_VERSION": "no-readyz", "HELLO_READY": "missing"},
+    "crash-after-5s": {"HELLO_VERSION": "crash-after-5s", "HELLO_CRASH_AFTER": "5"},
+    "errors-3-percent": {"HELLO_VERSION": "errors-3-percent", "HELLO_ERRORS_PERCENT": "3"},
+    "slow": {"HELLO_VERSION": "slow", "HELLO_LATENCY_FACTOR": "2"},
+    "leaky": {"HELLO_VERSION": "leaky", "HELLO_LEAK_MB": "10"},
+    "exits-at-once": {"HELLO_VERSION": "exits-at-once", "HELLO_ON_SIGTERM": "exit"},
+    "ignores-sigterm": {"HELLO_VERSION": "ignores-sigterm", "HELLO_ON_SIGTERM": "ignore"},
+    "websocket": {"HELLO_VERSION": "websocket"},
 }
-"""Tag → the environment that makes the one program behave as that tag says."""
+"""Tag → the environment that makes the one program behave as that tag says. docs/local-cloud.md tells what each is for;
+``websocket`` is a plain copy under a name of its own, because every tag speaks websocket."""
 
 _PACKAGES = ("python3.11-minimal", "libpython3.11-stdlib")
 _NOT_NEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian", "usr/lib/python3.11/lib2to3")
@@ -74,14 +83,15 @@ def _layout() -> Path:
         _PACKAGES,
         _NOT_NEEDED,
         {tag: dict(settings) for tag, settings in TAGS.items()},
-        _program().read_text(),
+        {path.name: path.read_text() for path in _program()},
     ]
     recipe = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     return paths.cache() / "samples" / f"hello-{recipe}"
 
 
-def _program() -> Path:
-    return asset("samples") / "hello" / "app.py"
+def _program() -> list[Path]:
+    """Its files; what Python may have compiled beside them is not among them."""
+    return sorted((asset("samples") / "hello").glob("*.py"))
 
 
 def _build(layout: Path, report: Reporter) -> None:
@@ -95,10 +105,20 @@ def _build(layout: Path, report: Reporter) -> None:
         _umoci("init", "--layout", str(made))
         _umoci("new", "--image", f"{made}:base")
         _umoci("insert", "--image", f"{made}:base", str(root), "/")
-        _umoci("insert", "--image", f"{made}:base", str(_program()), "/app.py")
+        _umoci("insert", "--image", f"{made}:base", str(_copied(_program(), folder / "program")), "/hello")
         for tag, settings in TAGS.items():
             _umoci("config", "--image", f"{made}:base", "--tag", tag, *_settings(settings))
         made.replace(layout)
+
+
+def _copied(files: Iterable[Path], folder: Path) -> Path:
+    """A folder with these files, readable for the user that the program runs as."""
+    folder.mkdir()
+    folder.chmod(0o755)
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+        (folder / file.name).chmod(0o644)
+    return folder
 
 
 def _bootstrap(root: Path) -> None:
@@ -113,7 +133,7 @@ def _bootstrap(root: Path) -> None:
 
 
 def _settings(environment: Mapping[str, str]) -> list[str]:
-    options = ["--config.entrypoint", "/usr/bin/python3.11", "--config.entrypoint", "/app.py"]
+    options = ["--config.entrypoint", "/usr/bin/python3.11", "--config.entrypoint", "/hello/app.py"]
     options += ["--config.user", _NOBODY, "--config.exposedports", "8080/tcp"]
     pairs = {"PYTHONDONTWRITEBYTECODE": "1", **environment}
     return options + [word for key, value in pairs.items() for word in ("--config.env", f"{key}={value}")]
