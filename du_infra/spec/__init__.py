@@ -8,17 +8,21 @@
 from du_infra.spec.complaints import Problem
 from du_infra.spec.load import Checked, check_spec, load_spec, region_of, services_of, spec_error
 from du_infra.spec.models import FleetSpec, PoolSpec, RegionSpec, ServiceSpec
+from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.schema import json_schema
-from du_infra.spec.values import Duration, Memory, Size
+from du_infra.spec.values import CutAfter, Duration, Memory, Percent, Size
 
 __all__ = [
     "Checked",
+    "CutAfter",
     "Duration",
     "FleetSpec",
     "Memory",
+    "Percent",
     "PoolSpec",
     "Problem",
     "RegionSpec",
+    "ReleaseSpec",
     "ServiceSpec",
     "Size",
     "check_spec",

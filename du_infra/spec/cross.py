@@ -12,13 +12,14 @@ from du_infra.spec.complaints import Complaint, quoted
 from du_infra.spec.suggest import did_you_mean, nearest
 from du_infra.spec.values import Memory, Size
 
-_NODE_MEMORY_DEFAULT = "1c1g"
+_SIZE_DEFAULT = "1c1g"
 
 
 def cross_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
     """What does not fit together. Parts of the wrong type are skipped: other rules speak about them."""
     services = _mapping(fleet.get("services"))
     known = _services_are_known(fleet)
+    yield from _same_folder(services)
     for name, region in _mapping(fleet.get("regions")).items():
         region = _mapping(region)
         yield from _unknown_or_repeated(name, region, services if known else None)
@@ -65,20 +66,29 @@ def _same_address(region: str, services: Mapping[str, Mapping[str, Any]]) -> Ite
             )
 
 
+def _same_folder(services: Mapping[str, Any]) -> Iterator[Complaint]:
+    for name, service in services.items():
+        seen: dict[str, str] = {}
+        for volume, folder in _mapping(_mapping(service).get("volumes")).items():
+            first = seen.setdefault(folder, volume) if isinstance(folder, str) else volume
+            if first != volume:
+                yield Complaint(f"is the folder of volume {first} as well", ("services", name, "volumes", volume))
+
+
 def _too_large(
     region_name: str, region: Mapping[str, Any], services: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Complaint]:
-    size = _mapping(region.get("pool")).get("size", _NODE_MEMORY_DEFAULT)
-    if not isinstance(size, str) or Size.rule.broken(size):
+    text = _mapping(region.get("pool")).get("size", _SIZE_DEFAULT)
+    if not isinstance(text, str) or Size.rule.broken(text):
         return
-    node_mb = Size(size).memory_mb
+    size = Size(text)
+    limit = f"must be at most what a machine of region {region_name} has"
     for name, service in services.items():
-        memory = service.get("memory")
-        if isinstance(memory, str) and not Memory.rule.broken(memory) and Memory(memory).mb > node_mb:
-            yield Complaint(
-                f"must be at most what a machine of region {region_name} has: {node_mb}m (got {quoted(memory)})",
-                ("services", name, "memory"),
-            )
+        memory, cpus = service.get("memory"), service.get("cpus")
+        if isinstance(memory, str) and not Memory.rule.broken(memory) and Memory(memory).mb > size.memory_mb:
+            yield Complaint(f"{limit}: {size.memory_mb}m (got {quoted(memory)})", ("services", name, "memory"))
+        if isinstance(cpus, int | float) and not isinstance(cpus, bool) and size.cpus < cpus <= 999:
+            yield Complaint(f"{limit}: {size.cpus} (got {cpus:g})", ("services", name, "cpus"))
 
 
 def _services_here(region: Mapping[str, Any], services: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -8,7 +8,9 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from du_infra.spec.base import Items, Model
+from du_infra.spec.container import SecretName, SecretSource, VolumePath
 from du_infra.spec.cross import cross_complaints
+from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.rules import (
     RULE_ERROR,
     Cidr,
@@ -50,7 +52,7 @@ class RegionSpec(Model):
     """One place where services run: machines, a container runtime and a gateway."""
 
     provider: Literal["lxd"] = Field(description="Who gives the machines. lxd: system containers on this machine.")
-    runtime: Literal["containerd"] = Field(
+    runtime: Literal["containerd", "docker"] = Field(
         default="containerd", description="What runs the containers on each machine."
     )
     gateway: Literal["nginx"] = Field(default="nginx", description="What takes the requests at the region's entrance.")
@@ -85,19 +87,40 @@ class ServiceSpec(Model):
     memory: Memory | None = Field(
         default=None, description="The most memory each copy may use, such as 256m or 1g; without it, no limit."
     )
+    cpus: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=999,
+        allow_inf_nan=False,
+        description="The most CPU time each copy may use, such as 0.5 for half of one CPU; without it, no limit.",
+    )
+    volumes: dict[Name, VolumePath] = Field(
+        default_factory=dict,
+        description="Folders on the machine that stay when a copy goes: a name, and where it is in the container.",
+    )
+    secrets: dict[SecretName, SecretSource] = Field(
+        default_factory=dict,
+        description="Values that are in no file of du-infra's; each is the file /run/secrets/NAME in the container.",
+    )
     start_timeout: Duration = Field(
         default=Duration("60s"), description="How long a new copy may take until it is ready."
     )
     stop_grace: Duration = Field(
         default=Duration("10s"), description="How long an old copy may take to end after it was asked to."
     )
+    before: Items[Plain] = Field(
+        default=(),
+        description="A command that runs once in the new image before a release, such as a migration of a database.",
+    )
+    before_timeout: Duration = Field(default=Duration("5m"), description="How long that command may take.")
+    release: ReleaseSpec = Field(default=ReleaseSpec(), description="How new versions go live.")
 
     @property
     def memory_mb(self) -> int | None:
         """``memory`` in MiB, or None for no limit."""
         return None if self.memory is None else self.memory.mb
 
-    @field_validator("start_timeout")
+    @field_validator("start_timeout", "before_timeout")
     @classmethod
     def _takes_time(cls, value: Duration) -> Duration:
         if value.seconds == 0:

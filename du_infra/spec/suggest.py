@@ -37,8 +37,8 @@ def nearest(word: str, known: Sequence[str]) -> str:
     by_plain = {name.lower().replace("-", "_"): name for name in known}
     if plain in by_plain:
         return by_plain[plain]
-    if _ELSEWHERE.get(plain, "") in known:
-        return _ELSEWHERE[plain]
+    if plain in _ELSEWHERE:
+        return _ELSEWHERE[plain] if _ELSEWHERE[plain] in known else ""
     close = get_close_matches(plain[:100], list(by_plain), n=1, cutoff=0.6)
     return by_plain[close[0]] if close else ""
 

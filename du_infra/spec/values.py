@@ -74,6 +74,52 @@ class Duration(Measure):
         return int(number) * _MS[self[len(number) :]] / 1000
 
 
+class CutAfter(Measure):
+    """A length of time, or "never"."""
+
+    __slots__ = ()
+    rule = Rule(
+        r"[0-9]{1,9}(?:ms|s|m|h)|never",
+        "must be a duration with its unit, such as 30s or 2m, or never",
+        refine=_duration_words,
+        mend=lambda text: "never" if text.strip().lower() in ("never", "none", "off") else _unit_mend("s")(text),
+        examples=("30s", "never"),
+    )
+
+    @property
+    def seconds(self) -> float | None:
+        """The duration in seconds; None for never."""
+        return None if self == "never" else Duration(self).seconds
+
+
+def _percent_words(text: str) -> str:
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%", text)
+    return "must be at most 100%" if found and float(found[1]) > 100 else ""
+
+
+def _percent_mend(text: str) -> str:
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:%|percent)?\s*", text.lower())
+    return f"{found[1]}%" if found else ""
+
+
+class Percent(Measure):
+    """A share: "1%" or "0.5%"."""
+
+    __slots__ = ()
+    rule = Rule(
+        r"[0-9]{1,3}(?:\.[0-9]{1,2})?%",
+        "must be a share with its sign, such as 1% or 0.5%",
+        refine=_percent_words,
+        mend=_percent_mend,
+        examples=("1%", "0.5%"),
+    )
+
+    @property
+    def points(self) -> float:
+        """The share in percent: 1.0 for "1%"."""
+        return float(self[:-1])
+
+
 def _memory_words(text: str) -> str:
     found = re.fullmatch(r"([0-9]{1,9})([mg])", text)
     return "must be at least 8m" if found and int(found[1]) * _MB[found[2]] < 8 else ""

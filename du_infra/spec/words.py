@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from du_infra.spec.complaints import Complaint, Loc, quoted
+from du_infra.spec.container import SecretSource
 from du_infra.spec.models import CROSS_ERROR, FleetSpec, PoolSpec, RegionSpec, ServiceSpec
+from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.rules import RULE_ERROR
 from du_infra.spec.suggest import nearest
 from du_infra.spec.tree import Node, scalar_value
@@ -17,7 +19,11 @@ from du_infra.spec.values import Measure
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-_PARENTS: Mapping[str, str] = {"nodes": "pool", "size": "pool"}
+# Keys that belong one level below: where the level is, and what its keys are.
+_INNER: Mapping[type[BaseModel], tuple[str, type[BaseModel]]] = {
+    RegionSpec: ("pool", PoolSpec),
+    ServiceSpec: ("release", ReleaseSpec),
+}
 
 
 def explain(errors: list[ErrorDetails], root: Node) -> list[Complaint]:
@@ -73,6 +79,10 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return PoolSpec
         case ("services", _):
             return ServiceSpec
+        case ("services", _, "release"):
+            return ReleaseSpec
+        case ("services", _, "secrets", _):
+            return SecretSource
     return None
 
 
@@ -88,9 +98,11 @@ def _unknown_key(error: ErrorDetails, raw: str) -> str:
     if meant:
         return f"unknown key (did you mean {meant}?)"
     model = model_at(tuple(above))
-    home = nearest(str(key), list(_PARENTS)) if model is RegionSpec else ""
-    if home:
-        return f"unknown key ({home} belongs under {_PARENTS[home]})"
+    if model and model in _INNER:
+        below, inner = _INNER[model]
+        home = nearest(str(key), list(inner.model_fields))
+        if home:
+            return f"unknown key ({home} belongs under {below})"
     return f"unknown key (known here: {', '.join(model.model_fields)})" if model else "unknown key"
 
 
@@ -119,6 +131,13 @@ def _not_whole(error: ErrorDetails, raw: str) -> str:
     if isinstance(value, str) and isinstance(scalar_value(value.strip()), int):
         return f"must be a whole number, without quotes (got {quoted(value)})"
     return _wrong_kind("must be a whole number")(error, raw)
+
+
+def _not_number(error: ErrorDetails, raw: str) -> str:
+    value = error["input"]
+    if isinstance(value, str) and isinstance(scalar_value(value.strip()), int | float):
+        return f"must be a number, without quotes (got {quoted(value)})"
+    return _wrong_kind("must be a number")(error, raw)
 
 
 def _not_one_of(error: ErrorDetails, raw: str) -> str:
@@ -158,7 +177,12 @@ def _required(loc: Loc) -> bool:
 
 
 def _limit(words: str, key: str) -> Callable[[ErrorDetails, str], str]:
-    return lambda error, raw: f"must be {words} {error['ctx'][key]} (got {shown(error['input'], raw)})"
+    return lambda error, raw: f"must be {words} {_plain(error['ctx'][key])} (got {shown(error['input'], raw)})"
+
+
+def _plain(number: float) -> str:
+    """A limit without the ".0" of a whole number."""
+    return str(number).removesuffix(".0")
 
 
 def _unforeseen(error: ErrorDetails, raw: str) -> str:
@@ -178,7 +202,15 @@ def shown(value: Any, raw: str) -> str:
 
 def _secret(loc: Loc) -> bool:
     """Whether a value at ``loc`` may hold a password: then it is not repeated."""
-    return loc == ("state",) or (len(loc) > 3 and loc[0] == "services" and loc[2] == "env" and loc[-1] != "[key]")
+    return loc == ("state",) or (
+        len(loc) > 3 and loc[0] == "services" and loc[2] in ("env", "secrets") and loc[-1] != "[key]"
+    )
+
+
+def _not_a_mapping(error: ErrorDetails, raw: str) -> str:
+    if model_at(error["loc"]) is SecretSource:
+        return "must be {file: PATH} or {env: NAME}; the value itself does not belong here"
+    return _wrong_kind("must be a mapping (key: value)")(error, raw)
 
 
 WORDS: Mapping[str, Callable[[ErrorDetails, str], str]] = {
@@ -186,8 +218,11 @@ WORDS: Mapping[str, Callable[[ErrorDetails, str], str]] = {
     "extra_forbidden": _unknown_key,
     "string_type": _not_text,
     "int_type": _not_whole,
+    "float_type": _not_number,
+    "finite_number": lambda error, raw: f"must be a number (got {shown(error['input'], raw)})",
+    "bool_type": _wrong_kind("must be true or false"),
     "dict_type": _wrong_kind("must be a mapping (key: value)"),
-    "model_type": _wrong_kind("must be a mapping (key: value)"),
+    "model_type": _not_a_mapping,
     "tuple_type": _wrong_kind("must be a list, such as [a, b]"),
     "literal_error": _not_one_of,
     "greater_than_equal": _limit("at least", "ge"),

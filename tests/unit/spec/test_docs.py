@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from du_infra.spec import FleetSpec, PoolSpec, RegionSpec, ServiceSpec
+from du_infra.spec import FleetSpec, PoolSpec, RegionSpec, ReleaseSpec, ServiceSpec
 from du_infra.spec.load import check_text
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
-IN_WORDS = {("RegionSpec", "services"): "all", ("ServiceSpec", "host"): "any", ("ServiceSpec", "memory"): "no limit"}
+IN_WORDS = {
+    ("RegionSpec", "services"): "all",
+    ("ServiceSpec", "host"): "any",
+    ("ServiceSpec", "memory"): "no limit",
+    ("ServiceSpec", "cpus"): "no limit",
+    ("ReleaseSpec", "warm_up"): "none",
+}
 
 
 def table(heading: str) -> dict[str, str]:
@@ -29,7 +35,9 @@ def default_of(model: type[BaseModel], name: str) -> str:
         assert field.default is None
         return IN_WORDS[model.__name__, name]
     value = field.get_default(call_default_factory=True, validated_data={})
-    return {PoolSpec(): "{}"}.get(value, str(value)) if isinstance(value, PoolSpec) else str(value).replace("()", "[]")
+    if isinstance(value, PoolSpec | ReleaseSpec):
+        return "{}" if value == type(value)() else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value).replace("()", "[]")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +47,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
         ("regions.NAME", RegionSpec),
         ("regions.NAME.pool", PoolSpec),
         ("services.NAME", ServiceSpec),
+        ("services.NAME.release", ReleaseSpec),
     ],
 )
 def test_the_manual_lists_every_key_with_its_default(heading: str, model: type[BaseModel]) -> None:
@@ -54,7 +63,7 @@ def test_the_examples_of_the_manual_are_right() -> None:
 
 def test_the_last_example_shows_every_key() -> None:
     example = re.findall(r"^```yaml\n(fleet:.*?)^```", MANUAL, flags=re.M | re.S)[-1]
-    for model in (FleetSpec, RegionSpec, PoolSpec, ServiceSpec):
+    for model in (FleetSpec, RegionSpec, PoolSpec, ServiceSpec, ReleaseSpec):
         assert [name for name in model.model_fields if f"{name}:" not in example] == []
 
 

@@ -10,11 +10,14 @@ from pydantic import ValidationError
 from du_infra import spec
 from du_infra.errors import SpecError
 from du_infra.spec import (
+    CutAfter,
     Duration,
     FleetSpec,
     Memory,
+    Percent,
     PoolSpec,
     RegionSpec,
+    ReleaseSpec,
     ServiceSpec,
     Size,
     region_of,
@@ -31,8 +34,9 @@ def fleet(**parts: Any) -> FleetSpec:
 
 def test_the_public_names_are_these() -> None:
     assert set(spec.__all__) == {
-        *("Checked", "Duration", "FleetSpec", "Memory", "PoolSpec", "Problem", "RegionSpec", "ServiceSpec"),
-        *("Size", "check_spec", "json_schema", "load_spec", "region_of", "services_of", "spec_error"),
+        *("Checked", "CutAfter", "Duration", "FleetSpec", "Memory", "Percent", "PoolSpec", "Problem"),
+        *("RegionSpec", "ReleaseSpec", "ServiceSpec", "Size", "check_spec", "json_schema", "load_spec"),
+        *("region_of", "services_of", "spec_error"),
     }
     assert all(hasattr(spec, name) for name in spec.__all__)
 
@@ -44,6 +48,37 @@ def test_defaults_are_those_of_the_manual() -> None:
     assert (HELLO.env, HELLO.command, HELLO.memory, HELLO.memory_mb) == ({}, (), None, None)
     assert (HELLO.start_timeout.seconds, HELLO.stop_grace.seconds) == (60, 10)
     assert fleet().state == "sqlite:///.du/state.db"
+
+
+def test_a_release_is_watched_for_half_a_minute_and_goes_node_by_node() -> None:
+    found = HELLO.release
+    assert (found.strategy, found.observe.seconds, found.canary, found.sticky) == ("blue-green", 30, (), False)
+    assert (found.warm_up, found.passes, found.max_errors.points, found.max_latency) == (None, 3, 1.0, 1.5)
+    assert (found.min_requests, found.max_restarts, found.cut_after.seconds) == (50, 0, 30)
+    assert (found.batch, found.max_unavailable) == (1, 0)
+    assert (HELLO.before, HELLO.before_timeout.seconds) == ((), 300)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("never", None), ("0s", 0), ("2m", 120)])
+def test_connections_are_cut_after_a_time_or_never(text: str, seconds: float | None) -> None:
+    assert CutAfter(text).seconds == seconds
+
+
+@pytest.mark.parametrize(("text", "points"), [("0%", 0), ("1%", 1), ("0.25%", 0.25), ("100%", 100)])
+def test_a_share_knows_its_percentage_points(text: str, points: float) -> None:
+    assert Percent(text).points == points
+
+
+@pytest.mark.parametrize("text", ["", "1", "101%", "-1%", "1.234%", "1 %", "%"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Percent(text)
+
+
+@pytest.mark.parametrize("canary", [(5, 5), (25, 5), (0,), (101,)])
+def test_canary_shares_grow_and_stay_within_everything(canary: tuple[int, ...]) -> None:
+    with pytest.raises(ValidationError):
+        ReleaseSpec(canary=canary)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("500ms", 0.5), ("0s", 0), ("60s", 60), ("2m", 120), ("1h", 3600)])

@@ -53,6 +53,25 @@ def assert_places_lie_inside(text: str, problems: list[Problem]) -> None:
         assert str(problem).isprintable(), str(problem)
 
 
+RELEASES = st.fixed_dictionaries(
+    {},
+    optional={
+        "strategy": st.just("blue-green"),
+        "observe": st.sampled_from(["0s", "60s"]),
+        "canary": st.lists(st.integers(1, 100), unique=True, max_size=4).map(sorted),
+        "sticky": st.booleans(),
+        "warm_up": st.sampled_from(["/warm-up"]) | st.none(),
+        "passes": st.integers(1, 100),
+        "max_errors": st.sampled_from(["0%", "1%", "0.5%"]),
+        "max_latency": st.floats(1, 1000) | st.integers(1, 1000),
+        "cut_after": st.sampled_from(["never", "30s"]),
+        "batch": st.integers(1, 50),
+    },
+)
+
+SECRETS = st.sampled_from([{"file": "secrets/a"}, {"env": "A"}, {"file": "/etc/a b"}])
+
+
 @st.composite
 def services(draw: st.DrawFn) -> dict[str, Any]:
     made: dict[str, Any] = {}
@@ -66,8 +85,14 @@ def services(draw: st.DrawFn) -> dict[str, Any]:
             "env": st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]*", fullmatch=True), ITEMS, max_size=3),
             "command": st.lists(ITEMS, max_size=3),
             "memory": st.sampled_from(["8m", "1g"]) | st.none(),
+            "cpus": st.sampled_from([0.01, 0.5, 1]) | st.none(),
+            "volumes": st.dictionaries(NAMES, st.just("/data"), max_size=1),
+            "secrets": st.dictionaries(st.sampled_from(["A", "b.c", "_d-e"]), SECRETS, max_size=2),
             "start_timeout": st.sampled_from(["1ms", "60s", "1h"]),
             "stop_grace": st.sampled_from(["0s", "2m"]),
+            "before": st.lists(ITEMS, max_size=3),
+            "before_timeout": st.sampled_from(["1s", "1h"]),
+            "release": RELEASES,
         }
         made[name] = service | draw(st.fixed_dictionaries({}, optional=optional))
     return made
@@ -84,6 +109,7 @@ def fleets(draw: st.DrawFn) -> dict[str, Any]:
         "services": subset | st.none(),
         "admin_cidrs": st.lists(st.sampled_from(["203.0.113.0/24", "2001:db8::/32", "198.18.0.7"])),
     }
+    optional |= {"runtime": st.sampled_from(["containerd", "docker"])}
     region = st.fixed_dictionaries({"provider": st.just("lxd")}, optional=optional)
     regions = draw(st.dictionaries(NAMES, region, min_size=1, max_size=3))
     return {"fleet": draw(NAMES), "regions": regions, "services": known}
