@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from math import ceil
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from du_infra.spec import ServiceSpec
@@ -20,11 +21,12 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def release_of(name: str, service: ServiceSpec, digest: str) -> Json:
+def release_of(name: str, service: ServiceSpec, digest: str, secrets: Mapping[str, str] = MappingProxyType({})) -> Json:
     """The immutable record of a service at one image digest with one set of settings.
 
-    ``digest`` is the image's ("sha256:…"). The release's id is the tag, for people, and eight hex digits of
-    the hash of everything else: the same content is the same release, wherever and whenever it is made.
+    ``digest`` is the image's ("sha256:…"), ``secrets`` maps names to fingerprints. The release's id is the tag, for
+    people, and eight hex digits of the hash of everything else: the same content is the same release, wherever and
+    whenever it is made.
     """
     settings: Json = {
         "name": name,
@@ -40,6 +42,9 @@ def release_of(name: str, service: ServiceSpec, digest: str) -> Json:
         "start_timeout": ceil(service.start_timeout.seconds),
         "stop_grace": ceil(service.stop_grace.seconds),
     }
+    # These came later, and stand here only where they are set: a release keeps the id it had before.
+    later: Json = {"cpus": service.cpus, "volumes": dict(service.volumes), "secrets": dict(secrets)}
+    settings |= {key: value for key, value in later.items() if value}
     return {**settings, "tag": service.tag, "release": f"{service.tag}-{digest_of(settings)[:8]}"}
 
 

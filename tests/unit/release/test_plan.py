@@ -26,6 +26,15 @@ def test_another_setting_is_another_release() -> None:
     assert release_of("hello", HELLO, DIGEST)["release"] != release_of("hello", changed, DIGEST)["release"]
 
 
+def test_limits_volumes_and_secrets_make_another_release_where_they_are_set() -> None:
+    more: list[dict[str, object]] = [{}, {"cpus": 0.5}, {"volumes": {"data": "/data"}}]
+    releases = [release_of("hello", HELLO.model_copy(update=changes), DIGEST) for changes in more]
+    releases += [release_of("hello", HELLO, DIGEST, {"DB": "0" * 16}), release_of("hello", HELLO, DIGEST, {"DB": "1"})]
+    assert len({release["release"] for release in releases}) == len(releases)
+    assert "cpus" not in releases[0]
+    assert releases[3]["secrets"] == {"DB": "0" * 16}
+
+
 def test_a_release_pins_its_image_by_digest() -> None:
     assert release_of("hello", HELLO, DIGEST)["image"] == f"registry.local:5000/hello@{DIGEST}"
 
