@@ -11,14 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, delete, insert, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine, create_engine, delete, insert, select
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from du_infra.errors import DuError, SpecError
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
-from du_infra.store import tables
+from du_infra.store import leases, rollouts, tables
 
 _SQLITE = "sqlite:///"
 _LOCK_WAIT_SECONDS = 15
@@ -43,7 +43,7 @@ class Store:
         options: dict[str, Any] = {"connect_args": {"timeout": _LOCK_WAIT_SECONDS}, "poolclass": NullPool}
         self._engine = create_engine(f"{_SQLITE}{self.path}", **options)
         try:
-            tables.metadata.create_all(self._engine)
+            _make_tables(self._engine)
         except DatabaseError as error:
             raise DuError(
                 "the store cannot be opened",
@@ -52,6 +52,8 @@ class Store:
                 detail=str(error.orig),
             ) from error
         self.path.chmod(0o600)
+        self.rollouts = rollouts.Rollouts(self._engine)
+        self.leases = leases.Leases(self._engine)
 
     def owner(self) -> str:
         """The mark that this store's machines carry; made up once."""
@@ -91,6 +93,8 @@ class Store:
             _forget_pool(connection, region)
             connection.execute(delete(tables.releases).where(tables.releases.c.region == region))
             connection.execute(delete(tables.events).where(tables.events.c.region == region))
+            rollouts.forget(connection, region)
+            leases.forget(connection, region)
 
     def record_release(self, region: str, release: dict[str, Any]) -> None:
         """Keep a release for ever; the same one twice is kept once.
@@ -111,12 +115,33 @@ class Store:
             }
             connection.execute(insert(t).values(**key, **row))
 
+    def releases(self, region: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """Every release kept for a region, by service and id, the oldest first."""
+        t = tables.releases
+        query = select(t.c.service, t.c.id, t.c.settings).where(t.c.region == region).order_by(t.c.created)
+        with self._engine.connect() as connection:
+            return {(row.service, row.id): json.loads(row.settings) for row in connection.execute(query)}
+
     def event(self, region: str, kind: str, text: str) -> None:
         """Write down that something happened, when, and by whom."""
-        actor = f"{getpass.getuser()}@{socket.gethostname()}"
-        row = {"time": time.time(), "region": region, "actor": actor, "kind": kind, "text": text}
+        row = {"time": time.time(), "region": region, "actor": actor(), "kind": kind, "text": text}
         with self._engine.begin() as connection:
             connection.execute(insert(tables.events).values(row))
+
+
+def actor() -> str:
+    """Who we are, as history tells it: user@host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _make_tables(engine: Engine) -> None:
+    """Make the tables that are missing; another process may be making the same ones."""
+    try:
+        tables.metadata.create_all(engine)
+    except OperationalError as error:
+        if "already exists" not in str(error.orig):
+            raise
+        tables.metadata.create_all(engine)
 
 
 def _forget_pool(connection: Connection, region: str) -> None:

@@ -49,3 +49,35 @@ events = Table(
     Column("kind", String, nullable=False),
     Column("text", Text, nullable=False),
 )
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("region", String, nullable=False, index=True),
+    Column("service", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("release", String, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("request", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("nodes", Text, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("ended", Float),
+    sqlite_autoincrement=True,
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("taken", Float, nullable=False),
+    Column("beat", Float, nullable=False),
+)

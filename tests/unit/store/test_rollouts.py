@@ -1,0 +1,102 @@
+"""The history of releases keeps what happened, and what has ended does not change any more."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from du_infra.release.state import Rollout
+from du_infra.store.database import Store
+
+URL = "sqlite:///.du/state.db"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(URL, tmp_path)
+
+
+def rollout(service: str = "hello", release: str = "v2-bb", **fields: object) -> Rollout:
+    known = {"id": 0, "region": "home", "kind": "start", "previous": "v1-aa", "actor": "ann@desk"}
+    return Rollout(
+        **{**known, "service": service, "release": release, "options": {"batch": 2}, "started": 1.5, **fields}
+    )
+
+
+def test_a_rollout_comes_back_as_it_was_written(store: Store) -> None:
+    made = store.rollouts.begin(rollout(nodes={"demo-home-1": {"serves": "v1-aa"}}))
+    assert made.id > 0
+    assert store.rollouts.get(made.id) == made == rollout(id=made.id, nodes={"demo-home-1": {"serves": "v1-aa"}})
+
+
+def test_the_newest_comes_first_and_each_service_has_its_own(store: Store) -> None:
+    first = store.rollouts.begin(rollout())
+    other = store.rollouts.begin(rollout("shop"))
+    last = store.rollouts.begin(rollout())
+    assert [found.id for found in store.rollouts.history("home")] == [last.id, other.id, first.id]
+    assert [found.id for found in store.rollouts.history("home", "hello")] == [last.id, first.id]
+    assert store.rollouts.history("away") == []
+
+
+def test_what_has_ended_does_not_change_any_more(store: Store) -> None:
+    made = store.rollouts.begin(rollout())
+    ended = store.rollouts.end(made.id, "rolled-back", why="5 % errors")
+    assert (ended.state, ended.why, ended.open) == ("rolled-back", "5 % errors", False)
+    assert ended.ended is not None
+    assert store.rollouts.change(made.id, state="running", why="") == ended
+
+
+def test_open_are_those_at_work_and_those_held(store: Store) -> None:
+    held = store.rollouts.begin(rollout())
+    store.rollouts.change(held.id, state="held")
+    running = store.rollouts.begin(rollout("shop"))
+    store.rollouts.end(store.rollouts.begin(rollout("old")).id, "done")
+    assert {name: found.id for name, found in store.rollouts.open("home").items()} == {
+        "hello": held.id,
+        "shop": running.id,
+    }
+
+
+def test_the_last_that_went_live_is_the_one_that_ended_well(store: Store) -> None:
+    assert store.rollouts.last_done("home", "hello") is None
+    done = store.rollouts.end(store.rollouts.begin(rollout()).id, "done")
+    store.rollouts.end(store.rollouts.begin(rollout(release="v3-cc")).id, "rolled-back")
+    assert store.rollouts.last_done("home", "hello") == done
+
+
+def test_a_region_that_is_taken_down_leaves_no_history_and_no_lease(store: Store) -> None:
+    store.rollouts.begin(rollout())
+    kept = store.rollouts.begin(rollout(region="away"))
+    with store.leases.held("home/hello", "a release"), store.leases.held("away/hello", "a release"):
+        store.forget("home")
+        assert store.leases.holder("home/hello") is None
+        assert store.leases.holder("away/hello") is not None
+    assert store.rollouts.history("home") == []
+    assert store.rollouts.history("away") == [kept]
+
+
+def test_a_number_is_never_given_out_again(store: Store) -> None:
+    first = store.rollouts.begin(rollout())
+    store.forget("home")
+    assert store.rollouts.begin(rollout()).id > first.id
+
+
+def test_a_store_from_before_there_were_releases_opens(tmp_path: Path) -> None:
+    store = Store(URL, tmp_path)
+    owner = store.owner()
+    with sqlite3.connect(store.path) as old:
+        old.execute("DROP TABLE rollouts")
+        old.execute("DROP TABLE leases")
+    again = Store(URL, tmp_path)
+    assert again.owner() == owner
+    assert again.rollouts.history("home") == []
+
+
+def test_kept_releases_are_found_by_service_and_id(store: Store) -> None:
+    record = {"name": "hello", "release": "v1-aa", "tag": "v1", "digest": "sha256:0", "env": {"A": "1"}}
+    store.record_release("home", record)
+    store.record_release("home", {**record, "env": {"A": "another"}})
+    assert store.releases("home") == {("hello", "v1-aa"): record}
+    assert store.releases("away") == {}
