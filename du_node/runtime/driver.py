@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from du_node.state import Container, Service
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """How a container is, by its name. ``pid`` is its first process's, 0 when it does not run.
+
+    ``exit_code`` is that of its last end; -1 when it has not run since the node started.
+    ``oom`` is True where the runtime itself says that memory ran out; most do not say.
+    """
+
+    exists: bool = False
+    running: bool = False
+    pid: int = 0
+    exit_code: int = -1
+    oom: bool = False
 
 
 class Runtime(Protocol):
@@ -13,6 +30,8 @@ class Runtime(Protocol):
     kind: str
     programs: tuple[str, ...]
     """Names of its processes, as /proc tells them."""
+    storage: str
+    """The folder that its images are in."""
 
     def ensure(self, patience: float = 15.0) -> None:
         """Have the runtime started if it does not answer. Raises NodeError tool."""
@@ -23,11 +42,21 @@ class Runtime(Protocol):
     def images(self) -> frozenset[str]:
         """The references of all images."""
 
+    def architecture(self, image: str) -> str:
+        """What kind of machine an image in the store is made for ("amd64", "arm64" …); "" when it does not say."""
+
+    def state(self, name: str) -> ContainerState:
+        """How the container of that name is, a slot's or another."""
+
     def pull(self, service: Service) -> None:
         """Fetch the image. Raises NodeError registry, image or no-room."""
 
     def start_new(self, service: Service, slot: str, port: int) -> None:
         """Make and start the slot's container, published on 127.0.0.1:``port``."""
+
+    def start_before(self, service: Service, attempt: str, command: Sequence[str]) -> None:
+        """Start ``command`` in the service's image, with all of its settings, as ``before_name(service)``; it is no
+        slot and gets no requests. ``attempt`` becomes its label ``du.before``."""
 
     def start(self, container: Container) -> None:
         """Start a stopped container."""

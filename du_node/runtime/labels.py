@@ -13,6 +13,11 @@ def slot_name(service: str, slot: str) -> str:
     return f"du-{service}-{slot}"
 
 
+def before_name(service: str) -> str:
+    """What the runtime calls the container of the command that runs once before a release."""
+    return f"du-{service}-before"
+
+
 def name_of(container: Container) -> str:
     """What the runtime calls a container that is there."""
     return slot_name(container.service, container.slot)

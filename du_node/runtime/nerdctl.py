@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from du_node.command import Done, run
 from du_node.errors import NodeError
-from du_node.runtime.arguments import SecretFile, run_arguments
+from du_node.runtime.arguments import SecretFile, before_arguments, run_arguments
+from du_node.runtime.driver import ContainerState
 from du_node.runtime.labels import container_of, name_of
 from du_node.runtime.logs import fresh_log
 from du_node.runtime.words import pull_error, tool_error
@@ -33,6 +34,7 @@ class Nerdctl:
 
     kind = "containerd"
     programs: tuple[str, ...] = ("containerd",)
+    storage = "/var/lib/containerd"
 
     def __init__(self, lock: int | None = None) -> None:
         self._keep = () if lock is None else (lock,)
@@ -66,13 +68,34 @@ class Nerdctl:
         if done.code:
             raise pull_error(service, done.err)
 
+    def architecture(self, image: str) -> str:
+        """What kind of machine an image in the store is made for."""
+        return self._must("image", "inspect", "--format", "{{.Architecture}}", image).strip()
+
+    def state(self, name: str) -> ContainerState:
+        """How a container is; nerdctl keeps the pid of one that has ended, and knows nothing of memory."""
+        done = self._run("container", "inspect", "--format", "{{json .State}}", name)
+        if done.code and "no such" in done.err.lower():
+            return ContainerState()
+        if done.code:
+            raise tool_error(f"{name} could not be looked at", done)
+        return _state(json.loads(done.out))
+
     def start_new(self, service: Service, slot: str, port: int) -> None:
         """Make and start the slot's container."""
         log = fresh_log(service.name, slot)
+        self._make(service, lambda env_file: run_arguments(service, slot, port, log, env_file))
+
+    def start_before(self, service: Service, attempt: str, command: Sequence[str]) -> None:
+        """Start the command that runs before a release."""
+        log = fresh_log(service.name, "before")
+        self._make(service, lambda env_file: before_arguments(service, attempt, command, log, env_file))
+
+    def _make(self, service: Service, arguments: Callable[[int], Sequence[str]]) -> None:
+        """Run a new container with the service's environment."""
         awkward = {name: value for name, value in service.env if is_awkward(value)}
         with SecretFile([(n, v) for n, v in service.env if n not in awkward]) as env_file:
-            arguments = run_arguments(service, slot, port, log, env_file)
-            done = self._run(*arguments, keep=[env_file], more_env=awkward)
+            done = self._run(*arguments(env_file), keep=[env_file], more_env=awkward)
         if done.code:
             raise tool_error(f"{service.name} could not be started", done, service.name)
 
@@ -131,6 +154,17 @@ def _answers(address: str) -> bool:
 def _container(row: Sequence[Any]) -> Container:
     _, image, status, labels = row
     return container_of(labels, image, running=status.startswith("Up"), exit_code=_exit_code(status))
+
+
+def _state(told: Mapping[str, Any]) -> ContainerState:
+    running = told.get("Status") in ("running", "paused")
+    ended = told.get("Status") == "exited"
+    return ContainerState(
+        exists=True,
+        running=running,
+        pid=int(told.get("Pid") or 0) if running else 0,
+        exit_code=int(told.get("ExitCode") or 0) if ended else -1,
+    )
 
 
 def _exit_code(status: str) -> int:
