@@ -1,4 +1,4 @@
-"""``du-node apply | heal | status | serve | version``. What each needs is imported when it is called."""
+"""``du-node apply | secrets | heal | status | serve | version``. What each needs is imported when it is called."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
     from du_node.apply import Outcome
 
-_USAGE = "usage: du-node apply | status | serve | heal [SERVICE…] | version\n"
+_USAGE = "usage: du-node apply | secrets | status | serve | heal [SERVICE…] | version\n"
 _PATIENCE = 10.0
 
 
 def main(argv: list[str]) -> int:
     """Run a verb; its exit code (see du_node.errors)."""
     verbs = {"apply": _apply, "heal": _heal, "status": _status, "serve": _serve, "version": _version}
+    verbs["secrets"] = _secrets
     if not argv or argv[0] not in verbs:
         sys.stderr.write(_USAGE)
         return 2
@@ -37,6 +38,19 @@ def _heal(sick: list[str]) -> int:
     from du_node.apply import heal
 
     return _work("heal", lambda lock: heal(frozenset(sick), lock), 0.0)
+
+
+def _secrets(_: list[str]) -> int:
+    from du_node.errors import NodeError
+    from du_node.say import say
+    from du_node.secrets import keep
+
+    try:
+        say(kind="result", ok=True, written=keep(sys.stdin.read()))
+    except NodeError as trouble:
+        say(**trouble.line())
+        return trouble.exit_code
+    return 0
 
 
 def _work(verb: str, work: Callable[[int], Outcome], patience: float) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 STATE = "/var/lib/du-node"
 RUN = "/run/du-node"
+SECRETS = f"{STATE}/secrets"
+VOLUMES = "/var/lib/du-volumes"
 SETTINGS = f"{STATE}/settings.json"
 WANTED = f"{STATE}/wanted.json"
 RESULT = f"{STATE}/result.json"

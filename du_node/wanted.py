@@ -27,8 +27,8 @@ _LONGEST_LINE = 60000
 _VOLUME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 # No colon and no comma: both divide the parts of a mount on a command line.
 _FOLDER = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+-]+)+")
-_SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
-_FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
+SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
 
 
 def parse(text: str) -> Wanted:
@@ -71,7 +71,7 @@ def _service(data: object, place: int) -> Service:
         size_mb=within(data, "size_mb", where, 0, 1 << 20, 0),
         cpus=number(data, "cpus", where, 0, 1024, 0.0),
         volumes=pairs(data, "volumes", _VOLUME, _FOLDER, where),
-        secrets=pairs(data, "secrets", _SECRET, _FINGERPRINT, where),
+        secrets=pairs(data, "secrets", SECRET, FINGERPRINT, where),
         rollout=rollout.parse(get(data, "rollout", dict, where, {}), where),
     )
     if not service.image.endswith("@" + service.digest):
