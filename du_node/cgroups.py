@@ -36,6 +36,25 @@ class Memory:
         return max(0, int(now or 0) - droppable) >> 20
 
 
+class OomKills:
+    """Tells how many processes more a container lost because memory ran out.
+
+    A group that systemd made is gone with its container. In version 2 the group around it has counted the loss too.
+    """
+
+    def __init__(self, memory: Memory | None) -> None:
+        groups = [memory] if memory else []
+        if memory and memory.unified:
+            groups.append(Memory(memory.folder.parent, unified=True))
+        self._seen = {group: group.oom_kills() for group in groups}
+
+    def more(self) -> int:
+        """Since the last call, as far as the kernel still tells it."""
+        before, self._seen = self._seen, {group: group.oom_kills() for group in self._seen}
+        grown = (now - before[group] for group, now in self._seen.items() if now >= 0 <= before[group])
+        return max(0, next(grown, 0))
+
+
 def memory_of(pid: int, root: str = ROOT) -> Memory | None:
     """The memory group that a process is in; None when the process is gone or nothing counts its memory."""
     unified = None
