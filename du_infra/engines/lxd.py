@@ -1,6 +1,8 @@
 """LXD through its own command line: where it is, and raw calls of its REST API (``lxc query``).
 
 The API is described at https://documentation.ubuntu.com/lxd/en/latest/rest-api/; paths start with /1.0/.
+Every call names the remote and the project: a user's own ``lxc remote switch`` or ``lxc project switch`` must not
+send us to another machine.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ _SNAP_FOLDER = Path("/var/snap/lxd/common/lxd")
 _SNAP_BIN = Path("/snap/bin")
 _DEB_FOLDER = Path("/var/lib/lxd")
 _NOT_FOUND = ("not found", "Not Found", "No such file")
+_HERE = "local:"  # lxc's name for the daemon behind LXD_DIR; no configuration can give it another meaning
+_PROJECT = ("--project", "default")
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Lxd:
     @property
     def env(self) -> dict[str, str]:
         """Environment that makes ``lxc`` and Terraform's provider speak to this very daemon."""
-        return {"LXD_DIR": str(self.folder), "LXD_SOCKET": str(self.socket)}
+        return {"LXD_DIR": str(self.folder), "LXD_SOCKET": str(self.socket), "LXD_REMOTE": ""}
 
     def answers(self) -> bool:
         """Is somebody listening on the socket?"""
@@ -65,7 +69,7 @@ class Lxd:
         argv = [self.client, "query", "--wait", "-X", method]
         if data is not None:
             argv += ["-d", json.dumps(data)]
-        answer = self._call([*argv, path], f"{method} {path}", timeout)
+        answer = self._call([*argv, f"{_HERE}{path}"], f"{method} {path}", timeout)
         return json.loads(answer) if answer.strip() else None
 
     def find(self, path: str) -> Any:
@@ -79,7 +83,7 @@ class Lxd:
 
     def read_file(self, instance: str, path: str) -> bytes | None:
         """A file inside an instance, read by the daemon itself; None while it is not there."""
-        where = f"/1.0/instances/{quote(instance)}/files?path={quote(path)}"
+        where = f"{_HERE}/1.0/instances/{quote(instance)}/files?path={quote(path)}"
         try:
             return self._call([self.client, "query", "--raw", where], f"read {path} of {instance}", 30)
         except EngineFailed as error:
@@ -89,8 +93,12 @@ class Lxd:
 
     def import_image(self, metadata: Path, rootfs: Path, alias: str) -> None:
         """Store a split image (metadata and root file system tarballs) under ``alias``."""
-        argv = [self.client, "image", "import", str(metadata), str(rootfs), "--alias", alias, "--quiet"]
-        self._call(argv, f"import the image {alias}", 600)
+        argv = [self.client, "image", "import", *_PROJECT, str(metadata), str(rootfs), _HERE]
+        self._call([*argv, "--alias", alias, "--quiet"], f"import the image {alias}", 600)
+
+    def delete(self, instance: str) -> None:
+        """Delete an instance, running or not."""
+        self._call([self.client, "delete", *_PROJECT, "--force", f"{_HERE}{instance}"], f"delete {instance}", 120)
 
     def _call(self, argv: list[str], what: str, timeout: float) -> bytes:
         try:

@@ -27,8 +27,10 @@ class ProviderPlugin:
 
 
 # refresh_interval is how long the LXD provider waits before it looks whether a machine is up; with its
-# default of 10 s a node takes 12 s, with 1 s it takes 1.5 s.
-PROVIDERS = {"lxd": ProviderPlugin("lxd", "terraform-lxd/lxd", "1.5.0", {"refresh_interval": "1s"})}
+# default of 10 s a node takes 12 s, with 1 s it takes 1.5 s. config_dir would be the user's own, whose
+# `lxc remote switch` sends us to another machine; in a folder that is not there the daemon of LXD_SOCKET is meant.
+_LXD = {"refresh_interval": "1s", "config_dir": "no-lxc-config"}
+PROVIDERS = {"lxd": ProviderPlugin("lxd", "terraform-lxd/lxd", "1.5.0", _LXD)}
 
 VARIABLES_FILE = "region.auto.tfvars.json"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

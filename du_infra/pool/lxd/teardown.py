@@ -34,7 +34,7 @@ def remove(lxd: Lxd, site: Site, report: Reporter) -> None:
     """
     for name in ours(lxd.query("/1.0/instances?recursion=1")):
         report(Event("step", STAGE, "deleting", node=name))
-        run([lxd.client, "delete", "--force", name], what=f"delete {name}", env=lxd.env)
+        lxd.delete(name)
     for image in lxd.query("/1.0/images?recursion=1"):
         if any(alias["name"].startswith(ALIAS) for alias in image["aliases"]):
             lxd.query(f"/1.0/images/{image['fingerprint']}", "DELETE")

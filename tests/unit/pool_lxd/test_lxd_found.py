@@ -40,7 +40,7 @@ def test_lxd_dir_names_another_daemon(tmp_path: Path) -> None:
     program(tmp_path, "lxc")
     program(tmp_path, "lxd")
     found = find_lxd({"PATH": str(tmp_path), "LXD_DIR": "/srv/lxd"})
-    assert found.env == {"LXD_DIR": "/srv/lxd", "LXD_SOCKET": "/srv/lxd/unix.socket"}
+    assert found.env == {"LXD_DIR": "/srv/lxd", "LXD_SOCKET": "/srv/lxd/unix.socket", "LXD_REMOTE": ""}
 
 
 def test_the_snap_is_found_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,3 +77,17 @@ def test_a_daemon_that_is_gone_is_unreachable(tmp_path: Path) -> None:
     client = program(tmp_path, "lxc", "echo 'Error: connection refused' >&2; exit 1")
     with pytest.raises(Unreachable):
         Lxd(str(client), "lxd", tmp_path).query("/1.0")
+
+
+def test_a_users_own_remotes_and_projects_send_no_call_elsewhere(tmp_path: Path) -> None:
+    client = program(tmp_path, "lxc", f"echo \"$*\" >>{tmp_path}/calls; echo '{{}}'")
+    lxd = Lxd(str(client), "lxd", tmp_path)
+    lxd.query("/1.0/instances")
+    lxd.read_file("demo-home-1", "/etc/hostname")
+    lxd.import_image(tmp_path / "metadata", tmp_path / "rootfs", "du-node-1")
+    lxd.delete("demo-home-1")
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len(calls) == 4
+    assert all(" local:" in call for call in calls)
+    # `lxc query` takes its project from the path, the other commands take the user's unless they are told.
+    assert all("--project default" in call for call in calls[2:])
