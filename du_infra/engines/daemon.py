@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,8 @@ _POLL = 0.05
 class Daemon:
     """A program that runs without us.
 
-    A pid file alone proves nothing after a reboot: the process must also have ``argv`` as its command line.
+    A pid file alone proves nothing after a reboot: the process must also have ``argv`` as its command line and
+    ``env`` in its environment, which may be all that tells two of the same program apart (LXD_DIR).
     """
 
     argv: Sequence[str]
@@ -28,18 +30,16 @@ class Daemon:
     env: Mapping[str, str] = field(default_factory=dict)
 
     def pid(self) -> int | None:
-        """The process id while it runs, whether the pid file survived or not."""
+        """The process id that the pid file names, while it runs."""
         try:
             known = int(self.pid_file.read_text())
         except (OSError, ValueError):
             known = 0
-        if known and command_line(known) == list(self.argv):
-            return known
-        return None
+        return known if known and self._is(known) else None
 
     def find(self) -> int | None:
-        """Like ``pid``, but also searches all processes; what it finds is written to the pid file."""
-        found = self.pid() or next((pid for pid in process_ids() if command_line(pid) == list(self.argv)), None)
+        """The process id while it runs, whether the pid file survived or not; what is found is written there."""
+        found = self.pid() or next((pid for pid in process_ids() if self._is(pid)), None)
         if found:
             self._remember(found)
         return found
@@ -65,11 +65,11 @@ class Daemon:
 
     def stop(self, *, sign: signal.Signals = signal.SIGTERM, wait: float = 30) -> bool:
         """End it if it runs, by force after ``wait`` seconds; says whether it ran."""
-        pid = self.pid()
+        pid = self.find()
         if pid is not None:
-            os.kill(pid, sign)
+            tell(pid, sign)
             if not gone(pid, wait):
-                os.kill(pid, signal.SIGKILL)
+                tell(pid, signal.SIGKILL)
                 gone(pid, wait)
         self.pid_file.unlink(missing_ok=True)
         return pid is not None
@@ -77,6 +77,9 @@ class Daemon:
     def last_words(self) -> str:
         """The last lines of its log."""
         return tail(self.log.read_bytes()) if self.log.exists() else ""
+
+    def _is(self, pid: int) -> bool:
+        return command_line(pid) == list(self.argv) and self.env.items() <= environment(pid).items()
 
     def _remember(self, pid: int) -> None:
         self.pid_file.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +100,22 @@ def command_line(pid: int) -> list[str]:
     except OSError:
         return []
     return raw.decode(errors="replace").rstrip("\0").split("\0") if raw else []
+
+
+def environment(pid: int) -> dict[str, str]:
+    """The environment a process was started with; empty when it is gone, or another user's."""
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (entry.partition("=") for entry in raw.decode(errors="replace").split("\0"))
+    return {name: value for name, found, value in pairs if found}
+
+
+def tell(pid: int, sign: signal.Signals) -> None:
+    """Send a signal to a process, which may have ended meanwhile."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, sign)
 
 
 def gone(pid: int, wait: float) -> bool:

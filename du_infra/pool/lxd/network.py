@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from du_infra.engines.daemon import command_line, gone, process_ids
+from du_infra.engines.daemon import command_line, gone, process_ids, tell
 from du_infra.engines.lxd import Lxd
 from du_infra.engines.process import run
 from du_infra.errors import Refused
@@ -77,7 +76,7 @@ def clear_stale(site: Site, report: Reporter) -> None:
     _refuse_living_bridge(site, servers)
     report(Event("step", "local cloud", f"removing the stale bridge {site.bridge}"))
     for pid in servers:
-        os.kill(pid, signal.SIGTERM)
+        tell(pid, signal.SIGTERM)
         gone(pid, 5)
     run(["ip", "link", "delete", site.bridge], what=f"remove the stale bridge {site.bridge}")
 

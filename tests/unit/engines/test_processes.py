@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,29 @@ def test_a_daemon_is_found_by_its_pid_file_and_without_it(daemon: Daemon) -> Non
     finally:
         process.kill()
         process.wait()
+
+
+def test_the_same_program_with_another_environment_is_somebody_elses(tmp_path: Path, daemon: Daemon) -> None:
+    ours = replace(daemon, pid_file=tmp_path / "ours.pid", env={"PLACE": "here"})
+    theirs = replace(daemon, pid_file=tmp_path / "theirs.pid", env={"PLACE": "there"})
+    process = theirs.start()
+    try:
+        assert wait_until(lambda: theirs.find() == process.pid)
+        assert ours.find() is None
+        ours.pid_file.write_text(f"{process.pid}\n")
+        assert ours.stop() is False
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_daemon_is_stopped_although_its_pid_file_is_lost(daemon: Daemon) -> None:
+    process = daemon.start()
+    assert wait_until(lambda: daemon.pid() == process.pid)
+    daemon.pid_file.unlink()
+    assert daemon.stop() is True
+    assert process.wait() != 0
 
 
 def test_a_pid_that_another_process_has_now_is_not_ours(daemon: Daemon) -> None:
