@@ -7,18 +7,21 @@ import json
 import shutil
 import socket
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from du_infra import paths
 from du_infra.engines.daemon import Daemon
+from du_infra.engines.lock import exclusive
 from du_infra.engines.process import need, run
 from du_infra.errors import EngineFailed, Refused
 from du_infra.pool.lxd.site import HERE, Site
-from du_infra.progress import Event, Reporter
+from du_infra.progress import Event, Reporter, silent
 
 STAGE = "local registry"
 
 _START_SECONDS = 15.0
+_OTHER_START_SECONDS = 120.0  # a start can also stop one that does not answer, twice 30 s
 _POLL_SECONDS = 0.05
 
 
@@ -28,19 +31,10 @@ def ensure(report: Reporter, site: Site = HERE) -> str:
     Raises Refused when another process has its port, EngineFailed with its last words when it does not start.
     """
     daemon = _daemon(site)
-    if answers(site) and daemon.find():
-        return site.registry
-    daemon.stop()
-    _refuse_taken_port(site)
-    report(Event("step", STAGE, f"starting on {site.registry}"))
-    _write_config(site)
-    process = daemon.start()
-    deadline = time.monotonic() + _START_SECONDS
-    while not answers(site):
-        if process.poll() is not None or time.monotonic() > deadline:
-            daemon.stop()
-            raise EngineFailed("the registry does not start", where=site.registry, detail=daemon.last_words())
-        time.sleep(_POLL_SECONDS)
+    if not _runs(daemon, site):
+        with _alone(report):  # two regions may come up at once
+            if not _runs(daemon, site):
+                _start(daemon, site, report)
     return site.registry
 
 
@@ -58,9 +52,32 @@ def answers(site: Site = HERE) -> bool:
 
 def remove(site: Site = HERE) -> bool:
     """Stop the registry and delete what it holds; says whether it ran."""
-    ran = _daemon(site).stop()
-    shutil.rmtree(_folder(), ignore_errors=True)
+    with _alone(silent):
+        ran = _daemon(site).stop()
+        shutil.rmtree(_folder(), ignore_errors=True)
     return ran
+
+
+def _runs(daemon: Daemon, site: Site) -> bool:
+    return answers(site) and daemon.find() is not None
+
+
+def _start(daemon: Daemon, site: Site, report: Reporter) -> None:
+    daemon.stop()
+    _refuse_taken_port(site)
+    report(Event("step", STAGE, f"starting on {site.registry}"))
+    _write_config(site)
+    process = daemon.start()
+    deadline = time.monotonic() + _START_SECONDS
+    while not answers(site):
+        if process.poll() is not None or time.monotonic() > deadline:
+            daemon.stop()
+            raise EngineFailed("the registry does not start", where=site.registry, detail=daemon.last_words())
+        time.sleep(_POLL_SECONDS)
+
+
+def _alone(report: Reporter) -> AbstractContextManager[None]:
+    return exclusive(paths.run() / "registry.lock", what=STAGE, report=report, wait=_OTHER_START_SECONDS)
 
 
 def _daemon(site: Site) -> Daemon:

@@ -87,7 +87,7 @@ class LxdProvider:
         from du_infra.local import registry, samples
 
         registry.ensure(report, self.site)
-        samples.ensure(samples.wanted(images), report, self.site)
+        samples.ensure(samples.wanted(images, self.site), report, self.site)
 
     def machines(self) -> list[Machine]:
         """Every instance, running or not, ours or not."""
