@@ -1,4 +1,4 @@
-"""``du-node apply | secrets | heal | status | serve | version``. What each needs is imported when it is called."""
+"""``du-node apply | before | secrets | heal | status | serve | version``. What each needs is imported when it is called."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ TYPE_CHECKING = False  # typing itself is not imported: serve has 15 MB
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from du_node.apply import Outcome
+    from du_node.outcome import Outcome
 
-_USAGE = "usage: du-node apply | secrets | status | serve | heal [SERVICE…] | version\n"
+_USAGE = "usage: du-node apply | before | secrets | status | serve | heal [SERVICE…] | version\n"
 _PATIENCE = 10.0
 
 
 def main(argv: list[str]) -> int:
     """Run a verb; its exit code (see du_node.errors)."""
     verbs = {"apply": _apply, "heal": _heal, "status": _status, "serve": _serve, "version": _version}
-    verbs["secrets"] = _secrets
+    verbs.update(before=_before, secrets=_secrets)
     if not argv or argv[0] not in verbs:
         sys.stderr.write(_USAGE)
         return 2
@@ -32,6 +32,22 @@ def _apply(_: list[str]) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a cut connection must not stop us half-way
     text = sys.stdin.read()
     return _work("apply", lambda lock: apply(text, lock), _PATIENCE)
+
+
+def _before(_: list[str]) -> int:
+    from du_node.before import before
+    from du_node.errors import NodeError
+    from du_node.say import say
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    began = time.monotonic()
+    try:
+        log = before(sys.stdin.read())
+    except NodeError as trouble:
+        say(**trouble.line())
+        return trouble.exit_code
+    say(kind="result", ok=True, log=log, seconds=round(time.monotonic() - began, 3))
+    return 0
 
 
 def _heal(sick: list[str]) -> int:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-from du_node import files, gateway, places, probe
+from du_node import files, gateway, places
 from du_node.actions import (
     Action,
     AwaitReady,
     Drain,
+    Observe,
+    Preflight,
     Pull,
     Remove,
     RemoveImage,
@@ -22,109 +23,95 @@ from du_node.actions import (
     Start,
     StartGateway,
     Stop,
+    WarmUp,
 )
 from du_node.errors import NodeError
+from du_node.preflight import need_architecture, need_memory, preflight
+from du_node.readiness import await_ready
 from du_node.runtime.driver import Runtime
 from du_node.runtime.labels import slot_name
-from du_node.runtime.logs import last_lines
 from du_node.state import Container, Service
 
-PASSES = 3
-DRAIN_SECONDS = 10.0
-_SPARE_DISK_MB = 200
-_SPARE_MEMORY_MB = 32
+_LOOK = 0.05
+
+Tell = Callable[..., None]
+"""Says one line of output: its fields by name."""
 
 
-def act(action: Action, tool: Runtime, warn: Callable[[str], None]) -> None:
-    """Do ``action``; raises NodeError. Doing it again after a cut does no harm."""
+def act(action: Action, tool: Runtime, tell: Tell) -> dict[str, Any]:
+    """Do ``action``; what belongs into the service's report. Raises NodeError.
+
+    Doing it again after a cut does no harm.
+    """
     if isinstance(action, StartGateway):
         gateway.chosen().start()
+    elif isinstance(action, SetRoutes):
+        gateway.chosen().set_table(action.table)
+    elif isinstance(action, AwaitReady):
+        await_ready(action.container, tool, action.passes)
+    elif isinstance(action, WarmUp | Observe):
+        return _try_out(action, tool, tell)
+    elif isinstance(action, Drain):
+        _drain(action.container, action.seconds)
+    elif isinstance(action, Stop):
+        return _stop(tool, action, tell)
+    else:
+        _handle(action, tool, tell)
+    return {}
+
+
+def _handle(action: Preflight | Pull | Run | Start | Restart | Remove | RemoveImage, tool: Runtime, tell: Tell) -> None:
+    """What concerns images and containers alone."""
+    if isinstance(action, Preflight):
+        preflight(action.service, tool, pull=action.pull)
     elif isinstance(action, Pull):
-        need_disk(action.service)
         tool.pull(action.service)
+        need_architecture(action.service, tool)
     elif isinstance(action, Run):
         need_memory(action.service)
         _run(tool, action.service, action.slot, action.port)
     elif isinstance(action, Start):
-        _start(tool, action, warn)
+        _start(tool, action, tell)
     elif isinstance(action, Restart):
         count_restart(action.container)
         tool.restart(action.container)
-    elif isinstance(action, AwaitReady):
-        await_ready(action.container, tool)
-    elif isinstance(action, SetRoutes):
-        gateway.chosen().set_table(action.table)
-    elif isinstance(action, Drain):
-        _drain(warn)
-    elif isinstance(action, Stop):
-        tool.stop(action.container)
     elif isinstance(action, Remove):
         tool.remove(action.container)
-    elif isinstance(action, RemoveImage):
+    else:
         tool.remove_image(action.image)
 
 
-def need_disk(service: Service, folder: str = "/var/lib/containerd") -> None:
-    """Refuse a pull that the disk has no room for: an image takes its size once packed and about twice unpacked."""
-    need = _SPARE_DISK_MB + 3 * service.size_mb
-    found = os.statvfs(folder if Path(folder).exists() else "/")
-    free = found.f_bavail * found.f_frsize >> 20
-    if free < need:
-        raise NodeError(
-            "no-room",
-            f"pulling {service.name} needs {need} MB of free disk, and {free} MB are free",
-            todo="free some disk on the node, or give it a larger one",
-            service=service.name,
-        )
+def _try_out(action: WarmUp | Observe, tool: Runtime, tell: Tell) -> dict[str, Any]:
+    """Imported only where a release asks for it: most runs do without."""
+    if isinstance(action, WarmUp):
+        from du_node.warm_up import warm_up
+
+        warm_up(action.container, action.path)
+        return {}
+    from importlib import import_module
+
+    watch = import_module("du_node.observation.watch").observe
+    found: dict[str, Any] = watch(action.new, action.old, action.rollout, action.share, tool, lambda line: tell(**line))
+    return found
 
 
-def need_memory(service: Service) -> None:
-    """Refuse to start a second copy that memory has no room for."""
-    need = service.memory_mb or _SPARE_MEMORY_MB
-    free = memory_info().get("MemAvailable", need << 10) >> 10
-    if free < need:
-        raise NodeError(
-            "no-room",
-            f"starting {service.name} beside the copy that runs needs {need} MB of memory, and {free} MB are free",
-            todo="set a smaller `memory` for the service, or use a larger node",
-            service=service.name,
-        )
+def _drain(container: Container, seconds: float) -> None:
+    """Wait until nothing is connected to the slot, at most ``seconds``."""
+    entrance, deadline = gateway.chosen(), time.monotonic() + seconds
+    while entrance.connections(container.port) and time.monotonic() < deadline:
+        time.sleep(_LOOK)
 
 
-def memory_info() -> dict[str, int]:
-    """/proc/meminfo in KiB."""
-    lines = (line.split() for line in files.read("/proc/meminfo").splitlines())
-    return {fields[0].rstrip(":"): int(fields[1]) for fields in lines if len(fields) > 1}
-
-
-def await_ready(container: Container, tool: Runtime) -> None:
-    """Wait for several good answers in a row. Raises NodeError not-ready with the answer and the last log lines."""
-    deadline = time.monotonic() + container.start_timeout
-    passes, next_look = 0, time.monotonic() + 1.0
-    answer = probe.Answer(why="was not asked")
-    while time.monotonic() < deadline:
-        answer = probe.get(container.port, container.route.ready, 2.0)
-        passes = passes + 1 if answer.ok else 0
-        if passes >= PASSES:
-            return
-        if not answer.ok and time.monotonic() > next_look:
-            _see_that_it_runs(container, tool)
-            next_look = time.monotonic() + 2.0
-        time.sleep(0.1)
-    raise _not_ready(container, f"after {container.start_timeout} s {explain(container, answer)}")
-
-
-def explain(container: Container, answer: probe.Answer) -> str:
-    """A readiness answer in words."""
-    path = container.route.ready
-    if answer.refused:
-        return "nothing listens on its port: is `port:` right?"
-    if not answer.status:
-        return f"{path} {answer.why}"
-    if answer.status == 404:
-        return f"{path} answers 404: is `ready:` right?"
-    said = " ".join(answer.body.split())[:80]
-    return f"{path} answers {answer.status}" + (f" ({said})" if said else "")
+def _stop(tool: Runtime, action: Stop, tell: Tell) -> dict[str, Any]:
+    container = action.container
+    left = gateway.chosen().connections(container.port)
+    if left and not action.cut:
+        tell(kind="warning", text=f"{container.service}: {container.slot} runs on for {left} open connection(s)")
+        return {}
+    tool.stop(container)
+    if left:
+        tell(kind="warning", text=f"{container.service}: {left} open connection(s) to {container.slot} were cut")
+    return {"cut": left}
 
 
 def count_restart(container: Container) -> None:
@@ -147,44 +134,19 @@ def _run(tool: Runtime, service: Service, slot: str, port: int) -> None:
     _note_restarts(service.name, 0)
 
 
-def _start(tool: Runtime, action: Start, warn: Callable[[str], None]) -> None:
+def _start(tool: Runtime, action: Start, tell: Tell) -> None:
     """Start it as it is; a container that a crash has left unusable is made anew."""
     container = action.container
     count_restart(container)
     try:
         tool.start(container)
     except NodeError as trouble:
+        text = f"{container.service}: {container.slot} cannot be started"
         if not action.needed:
-            warn(f"{container.service}: {container.slot} cannot be started again ({trouble})")
+            tell(kind="warning", text=f"{text} again ({trouble})")
             return
         if not action.anew:
             raise
-        warn(f"{container.service}: {container.slot} cannot be started as it is, so it is made anew ({trouble})")
+        tell(kind="warning", text=f"{text} as it is, so it is made anew ({trouble})")
         tool.remove(container)
         tool.start_new(action.anew, container.slot, container.port)
-
-
-def _drain(warn: Callable[[str], None]) -> None:
-    left = gateway.chosen().drain(DRAIN_SECONDS)
-    if left:
-        warn(f"connections on {left} old gateway worker(s) are still open after {DRAIN_SECONDS:g} s")
-
-
-def _see_that_it_runs(container: Container, tool: Runtime) -> None:
-    for found in tool.containers():
-        if (found.service, found.slot) == (container.service, container.slot):
-            if found.running:
-                return
-            raise _not_ready(container, f"it ended by itself with exit code {found.exit_code}")
-    raise _not_ready(container, "its container is gone")
-
-
-def _not_ready(container: Container, why: str) -> NodeError:
-    log = last_lines(container)
-    return NodeError(
-        "not-ready",
-        f"{container.service} {container.tag} did not become ready: {why}",
-        todo="look at the log lines below; `ready`, `port` and `start_timeout` are set in fleet.yaml",
-        detail=f"last log lines of {container.slot}:\n{log}" if log else "it wrote no log",
-        service=container.service,
-    )

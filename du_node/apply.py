@@ -1,117 +1,89 @@
-"""Observe, plan, act: brings the node to what is wanted, and starts over from what is there after any failure."""
+"""Takes what is wanted of the node, and brings it there; goes on with, or repairs, what an earlier run left."""
 
 from __future__ import annotations
 
-import json
 import time
+from typing import Any
 
 from du_node import files, places, runtime
 from du_node.act import act
-from du_node.actions import Action, AwaitReady, Drain, Run, StartGateway
+from du_node.actions import Action, AwaitReady, Drain, Observe, Preflight, short
+from du_node.converge import converge, owner
 from du_node.errors import NodeError
 from du_node.observe import observe
-from du_node.plan import abandon, plan
+from du_node.outcome import Outcome
 from du_node.runtime.driver import Runtime
 from du_node.say import say
 from du_node.state import Observed, Wanted
 from du_node.wanted import parse
 
-_ROUNDS = 6
-
-
-class Outcome:
-    """How an apply ended: how many steps it took, and the errors by service."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.errors: dict[str, NodeError] = {}
-
-    @property
-    def exit_code(self) -> int:
-        """0, or that of the first error."""
-        return next((error.exit_code for error in self.errors.values()), 0)
+# They change nothing: a run of nothing else has found nothing to do.
+_LOOKS = (AwaitReady, Drain, Observe, Preflight)
 
 
 def apply(text: str, lock: int) -> Outcome:
-    """Take ``text`` (JSON) as what is wanted from now on, and do it. Raises NodeError when the node itself fails."""
+    """Take ``text`` (JSON) as what is wanted from now on, and do it. Raises NodeError when the node itself fails.
+
+    What is already wanted, failed, and was being undone when the run was killed, is undone and not tried again.
+    """
     wanted = parse(text)
+    if _was_being_undone(text):
+        outcome = _resume(wanted, lock)
+        outcome.recall()
+        for trouble in outcome.errors.values():
+            say(**trouble.line())
+        return outcome
     files.write(places.WANTED, text)
     outcome = Outcome()
     _converge(wanted, runtime.chosen(lock), outcome)
-    _remember(outcome)
+    outcome.end()
     return outcome
 
 
 def heal(sick: frozenset[str], lock: int) -> Outcome:
     """Go on with an apply that was cut off; or, if the last one ended, repair what is not as it left it."""
     text = files.read(places.WANTED)
-    outcome = Outcome()
-    if not text:
-        return outcome
-    result = files.read_json(places.RESULT)
-    ended = result.get("wanted") == files.stamp(places.WANTED)
-    failed = frozenset(result.get("failed", ())) if ended else frozenset()
-    _converge(parse(text), runtime.chosen(lock), outcome, keep=failed, sick=sick)
-    if not ended:
-        _remember(outcome)
+    return _resume(parse(text), lock, sick) if text else Outcome()
+
+
+def _was_being_undone(text: str) -> bool:
+    result = _result()
+    return bool(result.get("failed")) and not result.get("ended", True) and text == files.read(places.WANTED)
+
+
+def _resume(wanted: Wanted, lock: int, sick: frozenset[str] = frozenset()) -> Outcome:
+    outcome = Outcome.resumed(_result())
+    _converge(wanted, runtime.chosen(lock), outcome, sick)
+    outcome.end()
     return outcome
 
 
-def _remember(outcome: Outcome) -> None:
-    """Note that this wanted state was tried to its end, so that what failed is not tried for ever."""
-    failed = sorted(outcome.errors)
-    files.write(places.RESULT, json.dumps({"wanted": files.stamp(places.WANTED), "failed": failed}))
+def _result() -> dict[str, Any]:
+    """What was written down for the wanted state that is there now; empty when that is for another."""
+    found = files.read_json(places.RESULT)
+    return found if found.get("wanted") == files.stamp(places.WANTED) else {}
 
 
-def _converge(
-    wanted: Wanted,
-    tool: Runtime,
-    outcome: Outcome,
-    keep: frozenset[str] = frozenset(),
-    sick: frozenset[str] = frozenset(),
-) -> None:
-    for _ in range(_ROUNDS + len(wanted.services)):
-        steps = plan(wanted, _observe(tool), keep=keep.union(outcome.errors), sick=sick)
-        if not steps:
-            return
-        _run(steps, wanted, tool, outcome)
-        sick = frozenset()
-    raise NodeError("tool", "the node does not settle: something changes it at the same time")
-
-
-def _run(steps: tuple[Action, ...], wanted: Wanted, tool: Runtime, outcome: Outcome) -> None:
-    """Do the steps; a failure that belongs to a service ends them, and is noted so that the next plan leaves it be."""
-    for step in steps:
-        try:
-            _do(step, tool, outcome)
-        except NodeError as trouble:
-            service = _owner(step, trouble)
-            if not service:
-                raise
-            trouble.service = service
-            say(**trouble.line())
-            outcome.errors[service] = trouble
-            if isinstance(step, AwaitReady | Run):
-                slot = step.slot if isinstance(step, Run) else step.container.slot
-                for undo in abandon(wanted, _observe(tool), service, slot):
-                    _do(undo, tool, outcome)
-            return
+def _converge(wanted: Wanted, tool: Runtime, outcome: Outcome, sick: frozenset[str] = frozenset()) -> None:
+    converge(wanted, outcome, lambda: _observe(tool), lambda step: _do(step, tool, outcome), say, sick)
 
 
 def _do(step: Action, tool: Runtime, outcome: Outcome) -> None:
-    began = time.monotonic()
+    began, found = time.monotonic(), {}
     say(kind="step", text=str(step))
-    act(step, tool, lambda text: say(kind="warning", text=text))
-    say(kind="done", text=str(step), seconds=round(time.monotonic() - began, 3))
-    outcome.steps += not isinstance(step, Drain | AwaitReady)
-
-
-def _owner(step: Action, trouble: NodeError) -> str:
-    """The service that a failed step was for; none for the gateway's and the node's own steps."""
-    if trouble.kind == "gateway" or isinstance(step, StartGateway):
-        return ""
-    holder = getattr(step, "service", None) or getattr(step, "container", None)
-    return getattr(holder, "name", "") or getattr(holder, "service", "")
+    try:
+        found = act(step, tool, say)
+    except NodeError as trouble:
+        found = getattr(trouble, "report", {})
+        raise
+    finally:
+        seconds = round(time.monotonic() - began, 3)
+        if service := owner(step):
+            outcome.note(service, short(step), seconds, found)
+        if isinstance(step, Observe):
+            say(kind="report", service=service, **outcome.reports[service])
+    say(kind="done", text=str(step), seconds=seconds)
+    outcome.steps += not isinstance(step, _LOOKS)
 
 
 def _observe(tool: Runtime) -> Observed:

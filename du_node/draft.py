@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from du_node.actions import Action, Drain, Remove, Run, SetRoutes, Start, Stop
-from du_node.state import FIRST_PORT, LAST_PORT, Container, Observed, Pair, Service, Wanted
-from du_node.table import Entry, Table, digest_of, entry, pairs, settle
+from du_node.state import FIRST_PORT, LAST_PORT, SLOTS, Container, Observed, Pair, Service, Wanted
+from du_node.table import Entry, Table, digest_of, entry, settle
+
+LET_RUN = 2.0
+"""How long a slot that is let run is waited for, in seconds: ordinary requests have ended by then."""
 
 
 class Draft:
     """Collects actions and keeps the picture of containers, images and routes that they lead to."""
 
     def __init__(self, wanted: Wanted, seen: Observed) -> None:
-        self._wanted = wanted
+        self._services = {s.name: s for s in wanted.services}
         self._seen = seen
         self._actions: list[Action] = []
         self._slots = {(c.service, c.slot): c for c in seen.containers}
         self._entries = self._observed_entries()
         self._table = settle(self._entries.values(), ())
-        self._undrained = seen.gateway.draining
         self.images = seen.images
 
     @property
@@ -36,29 +38,30 @@ class Draft:
         """The slot's container, if it has one."""
         return self._slots.get((service, slot))
 
-    def must(self, service: str, slot: str) -> Container:
-        """The container of a routed slot; routes without one are dropped when the draft begins."""
-        return self._slots[service, slot]
+    def slots(self, service: str) -> dict[str, Container]:
+        """The containers of a service by slot."""
+        return {slot: found for slot in SLOTS if (found := self._slots.get((service, slot)))}
 
-    def pair(self, service: str) -> Pair | None:
-        """Where the service is routed."""
+    def pair(self, service: str) -> Pair:
+        """Where the service is routed; a pair without a primary if it is not. Every slot named has a container."""
         found = self._entries.get(service)
-        return pairs((found,))[service] if found else None
+        return found.pair if found else Pair("")
 
     def add(self, action: Action) -> None:
         """Append a step that changes neither slots nor routes."""
         self._actions.append(action)
 
-    def drain(self) -> None:
-        """Wait for old gateway workers, if there can be any that send requests elsewhere than the table says."""
-        if self._undrained:
-            self._actions.append(Drain())
-            self._undrained = False
-
     def route(self, primary: Container, backup: Container | None = None) -> None:
-        """Route the service to ``primary``, with ``backup`` behind it."""
-        self._entries[primary.service] = entry(primary, backup)
-        self._set_routes()
+        """Route the service to ``primary`` alone, or with ``backup`` behind it."""
+        self._set_pair(primary, Pair(primary.slot, backup.slot if backup else ""))
+
+    def share(self, primary: Container, canary: Container, share: int) -> None:
+        """Route ``share`` percent to ``canary`` and the rest to ``primary``."""
+        self._set_pair(primary, Pair(primary.slot, canary=canary.slot, share=share))
+
+    def preview(self, primary: Container, preview: Container) -> None:
+        """Route everything to ``primary``, and the preview port to ``preview``."""
+        self._set_pair(primary, Pair(primary.slot, preview=preview.slot))
 
     def unroute(self, wanted: set[str]) -> None:
         """Take every service out of the gateway, all at once, that is not in ``wanted``."""
@@ -66,7 +69,7 @@ class Draft:
         for name in gone:
             del self._entries[name]
         if gone:
-            self._set_routes()
+            self._set_routes("")
 
     def settle(self) -> None:
         """Have the gateway work by the table even if no route changed: it may have lost or kept another one."""
@@ -105,10 +108,13 @@ class Draft:
         self._slots[container.service, container.slot] = woken
         return woken
 
-    def stop(self, container: Container) -> None:
-        """Stop a slot that is not routed, once no old gateway worker sends it requests."""
-        self.drain()
-        self._actions.append(Stop(container))
+    def let_go(self, container: Container, cut_after: float | None) -> None:
+        """Stop a slot that is not routed (any more), once its requests have ended, or after ``cut_after`` seconds.
+
+        None: it is stopped only if nothing is connected to it.
+        """
+        self._actions.append(Drain(container, LET_RUN if cut_after is None else cut_after))
+        self._actions.append(Stop(container, cut=cut_after is not None))
         self._slots[container.service, container.slot] = replace(container, running=False, ready=False)
 
     def remove(self, container: Container) -> None:
@@ -118,25 +124,28 @@ class Draft:
 
     def _observed_entries(self) -> dict[str, Entry]:
         """The live routes whose primary still has a container."""
-        found = {}
-        for service, pair in self._seen.gateway.pairs.items():
-            primary = self._slots.get((service, pair.primary))
-            if primary:
-                found[service] = entry(primary, self._slots.get((service, pair.backup)))
-        return found
+        pairs = self._seen.gateway.pairs.items()
+        routed = {name: (pair, slots) for name, pair in pairs if pair.primary in (slots := self.slots(name))}
+        return {name: self._entry(slots[pair.primary], pair) for name, (pair, slots) in routed.items()}
 
-    def _set_routes(self) -> None:
+    def _entry(self, primary: Container, pair: Pair) -> Entry:
+        service = self._services.get(primary.service)
+        return entry(primary, pair, self.slots(primary.service), sticky=bool(service and service.rollout.sticky))
+
+    def _set_pair(self, primary: Container, pair: Pair) -> None:
+        self._entries[primary.service] = self._entry(primary, pair)
+        self._set_routes(primary.service)
+
+    def _set_routes(self, service: str) -> None:
         table = self._settled()
         if table != self._table:
-            stay = {(e.service, e.primary.slot) for e in table}
-            self._undrained |= any((e.service, e.primary.slot) not in stay for e in self._table)
             self._table = table
-            self._actions.append(SetRoutes(table))
+            self._actions.append(SetRoutes(table, service))
 
     def _settled(self) -> Table:
         """Where two services claim one place, the one goes first that is wanted there."""
-        places = {s.name: s.route for s in self._wanted.services}
-        preferred = [name for name, e in self._entries.items() if places.get(name) == e.route]
+        routes = {name: service.route for name, service in self._services.items()}
+        preferred = [name for name, e in self._entries.items() if routes.get(name) == e.route]
         return settle(self._entries.values(), preferred)
 
     def _free_port(self) -> int:

@@ -5,18 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 from du_node import gateway, probe
+from du_node.gateway.driver import Driver
 from du_node.runtime.driver import Runtime
 from du_node.sockets import listening
-from du_node.state import FIRST_PORT, LAST_PORT, Container, Observed
+from du_node.state import FIRST_PORT, LAST_PORT, Container, Gateway, Observed
 
 
 def observe(runtime: Runtime) -> Observed:
     """Everything that a plan is made from. Raises NodeError tool when containerd does not answer."""
-    containers = tuple(map(_probed, runtime.containers()))
-    return Observed(containers, gateway.chosen().observe(), runtime.images(), listening(FIRST_PORT, LAST_PORT))
+    entrance = gateway.chosen()
+    seen = entrance.observe()
+    containers = tuple(_counted(_probed(found), seen, entrance) for found in runtime.containers())
+    return Observed(containers, seen, runtime.images(), listening(FIRST_PORT, LAST_PORT))
 
 
 def _probed(container: Container) -> Container:
     if not container.running:
         return container
     return replace(container, ready=probe.get(container.port, container.route.ready, 1.0).ok)
+
+
+def _counted(container: Container, seen: Gateway, entrance: Driver) -> Container:
+    """With its connections, where it runs and should have none."""
+    pair = seen.pairs.get(container.service)
+    if not container.running or not pair or container.slot in pair.slots:
+        return container
+    return replace(container, connections=entrance.connections(container.port))

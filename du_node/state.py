@@ -121,16 +121,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Gateway:
-    """The live gateway. ``pairs`` by service; ``live`` and ``disk`` are hashes of the running and the stored config.
-
-    ``draining`` says that workers of an earlier configuration still finish requests.
-    """
+    """The live gateway. ``pairs`` by service; ``live`` and ``disk`` are hashes of the running and the stored config."""
 
     running: bool = False
     pairs: Mapping[str, Pair] = field(default_factory=dict)
     live: str = ""
     disk: str = ""
-    draining: bool = False
 
 
 @dataclass(frozen=True)

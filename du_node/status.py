@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from du_node import files, gateway, places, probe, processes, runtime
-from du_node.act import explain, memory_info
 from du_node.errors import NodeError
+from du_node.preflight import memory_info
+from du_node.readiness import explain
 from du_node.state import Container, Gateway
 
 # What is ours on a node and the same however many services run. containerd's shims (one for each container) are

@@ -101,10 +101,23 @@ def upstream(container: Container) -> Upstream:
     return Upstream(container.slot, container.port, container.release, container.tag, container.digest)
 
 
-def entry(primary: Container, backup: Container | None = None) -> Entry:
-    """A service served by ``primary``, with its route."""
-    spare = upstream(backup) if backup else None
-    return Entry(primary.service, primary.route, upstream(primary), backup=spare, start_timeout=primary.start_timeout)
+def entry(primary: Container, pair: Pair, slots: Mapping[str, Container], *, sticky: bool = False) -> Entry:
+    """A service routed as ``pair`` says, with the route of its ``primary``. Slots without a container are left out."""
+    backup, canary, preview = (
+        upstream(slots[slot]) if slot in slots else None for slot in (pair.backup, pair.canary, pair.preview)
+    )
+    share = pair.share if canary else 0
+    return Entry(
+        primary.service,
+        primary.route,
+        upstream(primary),
+        backup=backup,
+        canary=canary,
+        share=share,
+        sticky=sticky and canary is not None,
+        preview=preview,
+        start_timeout=primary.start_timeout,
+    )
 
 
 def settle(entries: Iterable[Entry], preferred: Iterable[str]) -> Table:

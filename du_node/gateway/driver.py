@@ -28,9 +28,6 @@ class Driver(Protocol):
     def set_table(self, table: Table) -> str:
         """Make it work by ``table`` and prove it; the digest. Raises NodeError gateway; the old table stays then."""
 
-    def drain(self, seconds: float) -> int:
-        """Wait up to ``seconds`` until nothing works by an earlier table; how many workers are left."""
-
     def connections(self, port: int) -> int:
         """How many connections are with the slot at ``port``, or may still come to it by an earlier table.
 

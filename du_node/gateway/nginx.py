@@ -43,7 +43,7 @@ class Nginx:
         table, disk = nginx_conf.read(files.read(places.DU_CONF))
         master = master_pid()
         live, routes = ask() if master else ("", {})
-        return Gateway(bool(master), routes if live else pairs(table), live, disk, _leaving(master) > 0)
+        return Gateway(bool(master), routes if live else pairs(table), live, disk)
 
     def start(self) -> None:
         """Start nginx by its service. Raises NodeError gateway with nginx's own words."""
@@ -76,15 +76,6 @@ class Nginx:
                 detail=_complaints(),
             )
         return digest
-
-    def drain(self, seconds: float) -> int:
-        """Wait up to ``seconds`` for workers of earlier configurations; how many are left."""
-        deadline = time.monotonic() + seconds
-        while True:
-            left = _leaving(master_pid())
-            if not left or time.monotonic() > deadline:
-                return left
-            time.sleep(0.02)
 
     def connections(self, port: int) -> int:
         """Those nginx has to the slot, and requests that leaving workers are still reading: they may go there yet."""
@@ -128,14 +119,6 @@ def _program() -> str:
 
 def _workers(master: int) -> list[tuple[int, str]]:
     return [(pid, title) for pid, title in processes.children(master) if "worker" in title] if master else []
-
-
-def _leaving(master: int) -> int:
-    """How many workers finish what they have. Just after a reload, at least one: nginx tells the old ones to go
-    0.1 s after it has started the new ones, and until then they look like any other."""
-    workers = _workers(master)
-    fresh = any(processes.age(pid) < _SETTLED for pid, _ in workers)
-    return sum(_SHUTTING in title for _, title in workers) or int(fresh)
 
 
 def _let_workers_be_told(master: int) -> None:

@@ -6,8 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from du_node.actions import Action, AwaitReady, Drain, Pull, Remove, RemoveImage, Restart, Run, SetRoutes, Start, Stop
-from du_node.plan import abandon, plan
+from du_node.actions import (
+    Action,
+    AwaitReady,
+    Drain,
+    Preflight,
+    Pull,
+    Remove,
+    RemoveImage,
+    Restart,
+    Run,
+    SetRoutes,
+    Start,
+    Stop,
+)
+from du_node.plan import plan
 from du_node.state import Route
 from tests.unit.node.world import World, service, wanted
 
@@ -27,7 +40,7 @@ def kinds(steps: tuple[Action, ...]) -> list[type]:
 
 
 def test_the_first_release_is_pulled_started_awaited_and_only_then_routed() -> None:
-    assert kinds(plan(wanted(V1), World().observe())) == [Pull, Run, AwaitReady, SetRoutes]
+    assert kinds(plan(wanted(V1), World().observe())) == [Preflight, Pull, Run, AwaitReady, SetRoutes]
 
 
 def test_nothing_is_planned_where_all_is_as_wanted() -> None:
@@ -40,7 +53,7 @@ def test_a_node_without_services_still_gets_a_gateway_configuration() -> None:
 
 def test_a_switch_goes_through_a_table_with_the_old_slot_as_backup_and_stops_it_last() -> None:
     steps = plan(wanted(V2), serving(V1).observe())
-    assert kinds(steps) == [Pull, Run, AwaitReady, SetRoutes, Drain, SetRoutes, Stop]
+    assert kinds(steps) == [Preflight, Pull, Run, AwaitReady, SetRoutes, SetRoutes, Drain, Stop]
     both, alone = (s.table[0] for s in steps if isinstance(s, SetRoutes))
     assert (both.primary.slot, both.backup and both.backup.slot) == ("green", "blue")
     assert (alone.primary.slot, alone.backup) == ("green", None)
@@ -48,7 +61,7 @@ def test_a_switch_goes_through_a_table_with_the_old_slot_as_backup_and_stops_it_
 
 def test_the_image_is_pulled_before_the_previous_release_is_removed() -> None:
     steps = plan(wanted(V3), serving(V1, V2).observe())
-    assert kinds(steps)[:3] == [Pull, Remove, Run]
+    assert kinds(steps)[:4] == [Preflight, Pull, Remove, Run]
 
 
 def test_the_images_of_this_and_the_previous_release_stay_and_older_ones_go() -> None:
@@ -67,14 +80,14 @@ def test_a_changed_setting_alone_makes_a_new_slot() -> None:
 
 def test_a_slot_that_an_interrupted_run_started_is_used() -> None:
     world = serving(V1)
-    world.converge(wanted(V2), cut=2)
+    world.converge(wanted(V2), kill_after=3)
     assert kinds(plan(wanted(V2), world.observe()))[0] is AwaitReady
 
 
 def test_an_interrupted_switch_to_one_release_can_go_on_to_another() -> None:
-    for cut in range(12):
+    for cut in range(14):
         world = serving(V1)
-        world.converge(wanted(V2), cut=cut)
+        world.converge(wanted(V2), kill_after=cut)
         assert world.converge(wanted(V3)) == frozenset()
         assert world.served("hello")
 
@@ -103,7 +116,7 @@ def test_one_failed_service_does_not_keep_another_from_its_release() -> None:
 
 def test_when_the_new_slot_dies_behind_the_switch_the_old_one_takes_over_again() -> None:
     world = serving(V1)
-    world.converge(wanted(V2), cut=4)
+    world.converge(wanted(V2), kill_after=5)
     world.bad = {"r2"}
     assert world.converge(wanted(V2)) == {"hello"}
     pair = world.routed("hello")
@@ -114,7 +127,7 @@ def test_when_the_new_slot_dies_behind_the_switch_the_old_one_takes_over_again()
 
 def test_when_the_new_slot_dies_behind_the_switch_and_a_third_release_is_wanted_the_old_one_serves_meanwhile() -> None:
     world = serving(V1)
-    world.converge(wanted(V2), cut=4)
+    world.converge(wanted(V2), kill_after=5)
     world.slots["hello", "green"] = replace(world.slots["hello", "green"], running=False)
     assert world.converge(wanted(V3)) == frozenset()
     assert [c.release for c in world.slots.values() if c.running] == ["r3"]
@@ -123,7 +136,7 @@ def test_when_the_new_slot_dies_behind_the_switch_and_a_third_release_is_wanted_
 def test_the_only_routed_slot_is_left_alone_however_sick() -> None:
     world = serving(V1)
     world.bad = {"r1"}
-    assert abandon(wanted(V1), world.observe(), "hello", "blue") == ()
+    assert plan(wanted(V1), world.observe(), keep=frozenset({"hello"})) == ()
 
 
 def test_a_slot_that_stands_still_is_started_again() -> None:
@@ -140,7 +153,7 @@ def test_a_release_that_stands_still_is_started_to_serve_until_the_next_one_is_r
     first, *rest = plan(wanted(V2), world.observe())
     assert isinstance(first, Start)
     assert not first.needed
-    assert kinds(tuple(rest)) == [Pull, Run, AwaitReady, SetRoutes, Drain, SetRoutes, Stop]
+    assert kinds(tuple(rest)) == [Preflight, Pull, Run, AwaitReady, SetRoutes, SetRoutes, Drain, Stop]
 
 
 def test_a_kept_slot_of_another_release_cannot_be_made_anew() -> None:
@@ -163,7 +176,7 @@ def test_a_sick_slot_is_restarted_and_a_well_one_never(keep: frozenset[str]) -> 
 def test_a_gateway_that_lost_its_configuration_gets_it_from_the_containers() -> None:
     world = serving(V1)
     table, world.live, world.disk = world.live, None, None
-    assert plan(wanted(V1), world.observe()) == (SetRoutes(table or ()),)
+    assert plan(wanted(V1), world.observe()) == (SetRoutes(table or (), "hello"),)
 
 
 def test_a_stored_configuration_that_was_lost_is_written_again() -> None:
@@ -182,7 +195,7 @@ def test_the_image_of_a_failed_release_stays_for_the_next_try() -> None:
 def test_a_ready_slot_is_routed_before_a_new_release_is_begun() -> None:
     world = serving(V1)
     world.live = world.disk = None
-    assert kinds(plan(wanted(V2), world.observe()))[:2] == [SetRoutes, Pull]
+    assert kinds(plan(wanted(V2), world.observe()))[:3] == [SetRoutes, Preflight, Pull]
 
 
 def test_an_unwanted_service_leaves_the_gateway_before_its_slot_is_stopped_and_removed() -> None:
