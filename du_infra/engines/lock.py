@@ -20,11 +20,10 @@ def exclusive(path: Path, *, what: str, report: Reporter, wait: float) -> Iterat
     """Hold the lock at ``path``; wait up to ``wait`` seconds for another holder and say so.
 
     Raises Busy, naming the holder's process, when it still holds the lock then. The kernel lets go of the
-    lock when the holder dies, so nothing has to be cleaned up after a kill.
+    lock when the holder dies, so nothing has to be cleaned up after a kill. A holder may remove the file.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _hold(path, what, report, time.monotonic() + wait)
     try:
-        _take(descriptor, path, what, report, wait)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -32,8 +31,30 @@ def exclusive(path: Path, *, what: str, report: Reporter, wait: float) -> Iterat
         os.close(descriptor)
 
 
-def _take(descriptor: int, path: Path, what: str, report: Reporter, wait: float) -> None:
-    deadline = time.monotonic() + wait
+def _hold(path: Path, what: str, report: Reporter, deadline: float) -> int:
+    """An open file that holds the lock, and is the one that others will find at ``path``."""
+    while True:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        held = False
+        try:
+            _take(descriptor, path, what, report, deadline)
+            held = _stands(descriptor, path)  # not so when its last holder removed it
+        finally:
+            if not held:
+                os.close(descriptor)
+        if held:
+            return descriptor
+
+
+def _stands(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _take(descriptor: int, path: Path, what: str, report: Reporter, deadline: float) -> None:
     told = False
     while True:
         try:
