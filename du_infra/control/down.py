@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from du_infra.control.context import RegionContext
 from du_infra.control.machines import destroy_machines, own_machines
 from du_infra.control.up import locked
 from du_infra.engines import ssh
-from du_infra.progress import Reporter, stage
+from du_infra.engines.lock import exclusive
+from du_infra.errors import Busy
+from du_infra.progress import Reporter, silent, stage
 
 STAGE = "destroy"
 
@@ -52,5 +55,17 @@ def _forget(context: RegionContext) -> None:
     """Files first: the store is what says that something may be left, so it goes last."""
     shutil.rmtree(context.home, ignore_errors=True)
     context.store.forget(context.name)
-    if not context.store.regions():
-        shutil.rmtree(context.state, ignore_errors=True)
+    with ExitStack() as others:
+        if _nobody_else(context, others) and not context.store.regions():
+            shutil.rmtree(context.state, ignore_errors=True)
+
+
+def _nobody_else(context: RegionContext, held: ExitStack) -> bool:
+    """Whether no other region of the fleet is worked on (one that comes up may not be recorded yet); holds it so."""
+    try:
+        for lock in sorted(context.lock.parent.iterdir()):
+            if lock != context.lock:
+                held.enter_context(exclusive(lock, what=f"region {lock.name}", report=silent, wait=0))
+    except Busy:
+        return False
+    return True
