@@ -11,11 +11,11 @@ from pathlib import Path
 from du_infra import paths
 from du_infra.assets import asset
 from du_infra.engines import skopeo
+from du_infra.engines.download import workshop
 from du_infra.engines.lock import exclusive
 from du_infra.engines.process import contained, need, run
 from du_infra.errors import EngineFailed, SpecError
 from du_infra.local import registry
-from du_infra.pool.lxd.download import workshop
 from du_infra.pool.lxd.recipe import SUITE
 from du_infra.pool.lxd.site import HERE, Site
 from du_infra.progress import Event, Reporter

