@@ -1,4 +1,4 @@
-"""``du-node apply | before | secrets | heal | status | serve | version``. What each needs is imported when it is called."""
+"""The verbs of ``du-node``; see _USAGE. What each needs is imported when it is called."""
 
 from __future__ import annotations
 

@@ -69,11 +69,11 @@ class Lock:
         self.descriptor = os.open(places.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def take(self, patience: float) -> None:
-        """Wait up to ``patience`` seconds. A ``heal`` gives way to an ``apply``. Raises NodeError busy."""
+        """Wait up to ``patience`` seconds. A ``heal`` gives way to everything else. Raises NodeError busy."""
         deadline = time.monotonic() + patience
         asked = False
         while not self._try():
-            if self._verb == "apply" and not asked:
+            if self._verb != "heal" and not asked:
                 asked = _ask_healer_to_go()
             if time.monotonic() > deadline:
                 raise _busy()
@@ -81,6 +81,12 @@ class Lock:
         os.ftruncate(self.descriptor, 0)
         holder = {"pid": os.getpid(), "verb": self._verb, "since": time.time()}
         os.pwrite(self.descriptor, json.dumps(holder).encode(), 0)
+
+    def free(self) -> None:
+        """Let others change the node, before this process ends."""
+        os.ftruncate(self.descriptor, 0)
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        os.close(self.descriptor)
 
     def _try(self) -> bool:
         try:

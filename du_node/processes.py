@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,20 @@ def age(pid: int) -> float:
     except OSError:
         return 1e9
     return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def wait(pid: int, seconds: float) -> bool:
+    """Wait for the end of a process that need not be a child (pidfd_open(2)); False when it lives on after that."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(handle, select.POLLIN)
+        return bool(poller.poll(max(0.0, seconds) * 1000))
+    finally:
+        os.close(handle)
 
 
 def memory_kb(pid: int) -> int:

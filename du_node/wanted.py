@@ -49,6 +49,11 @@ def parse(text: str) -> Wanted:
     return Wanted(**fields, services=services)
 
 
+def parse_service(data: object) -> Service:
+    """One service, as it stands among those of a wanted state. Raises NodeError bad-wanted that names the field."""
+    return _service(data, 0)
+
+
 def _service(data: object, place: int) -> Service:
     where = f"services[{place}]"
     if not isinstance(data, dict):

@@ -21,7 +21,12 @@ def fresh_log(service: str, slot: str) -> Path:
 
 def last_lines(container: Container, count: int = 20) -> str:
     """The end of the slot's log."""
-    log = Path(places.LOGS, f"{container.service}-{container.slot}.log")
+    return last_lines_of(container.service, container.slot, count)
+
+
+def last_lines_of(service: str, slot: str, count: int = 20) -> str:
+    """The end of the log of a slot, or of "before"."""
+    log = Path(places.LOGS, f"{service}-{slot}.log")
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 16384))
