@@ -22,17 +22,19 @@ class DuError(Exception):
     """What happened, where, and what to do about it.
 
     ``what`` is one sentence without a full stop; ``where`` names the file, node, resource or address;
-    ``todo`` tells the user the next step; ``detail`` holds a tool's own words (several lines), if any.
+    ``todo`` tells the user the next step; ``detail`` holds a tool's own words (several lines), if any; ``done`` says
+    what was done about it already (a release that went back, say).
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, what: str, *, where: str = "", todo: str = "", detail: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", todo: str = "", detail: str = "", done: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.todo = todo
         self.detail = detail
+        self.done = done
         if detail:
             self.add_note(detail)  # a traceback shows it too
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["stage", "done", "failed", "step", "changed", "warning"]
+Kind: TypeAlias = Literal["stage", "done", "failed", "step", "changed", "warning", "observe"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Event:
 
     ``stage`` is a phase of the work ("machines", "configure", "services"); a stage opens with kind ``stage``
     and closes with ``done`` or ``failed``, which carry ``seconds``. ``step``, ``changed`` and ``warning``
-    happen inside a stage, on ``node`` if they concern one.
+    happen inside a stage, on ``node`` if they concern one; ``observe`` tells every few seconds how a new copy does.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""How an error looks to a person: what, where, what to do, and the tool's own words indented below."""
+"""How an error looks to a person: what, where, the tool's own words indented below, what was done and what to do."""
 
 from __future__ import annotations
 
@@ -12,5 +12,7 @@ def report_failure(error: DuError) -> None:
     click.secho(f"Error: {error}", fg="red", err=True)
     for line in error.detail.rstrip().splitlines():
         click.echo(f"  {line}", err=True)
+    if error.done:
+        click.echo(f"What was done: {error.done}", err=True)
     if error.todo:
         click.secho(f"What to do: {error.todo}", err=True)

@@ -77,6 +77,8 @@ def _report(node: Node, told: dict[str, Any]) -> NodeReport:
         drift=tuple(configured.get("drift") or ()),
         gateway=told.get("gateway") or {},
         services=services,
+        busy=told.get("busy") or {},
+        result=told.get("result") or {},
         memory=told.get("memory") or {},
         disk=told.get("disk") or {},
         why="" if told["ready"] else "; ".join(f"{s['name']}: {s['why']}" for s in services if s.get("why")),

@@ -14,7 +14,8 @@ from du_infra.errors import Busy, DuError, EngineFailed, NotReady, Unreachable
 from du_infra.health.state import NodeReport
 from du_infra.pool.state import Node
 from du_infra.progress import Event, Reporter
-from du_infra.release.plan import Json, release_of, wanted_of
+from du_infra.release.plan import entry_of, release_of, wanted_of
+from du_infra.release.state import Json
 
 STAGE = "services"
 
@@ -30,7 +31,7 @@ def resolve_wanted(context: RegionContext) -> Json:
     names = list(context.services)
     digests = each(lambda name: _digest(context, name), names)
     releases = [release_of(n, context.services[n], digest) for n, digest in zip(names, digests, strict=True)]
-    return wanted_of(context.fleet.fleet, context.name, releases)
+    return wanted_of(context.fleet.fleet, context.name, [entry_of(release) for release in releases])
 
 
 def deploy(

@@ -22,7 +22,7 @@ from du_infra.engines.lock import exclusive
 from du_infra.health.plan import service_url
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, Reporter, stage
-from du_infra.release.plan import Json
+from du_infra.release.state import Json
 
 CLOUD = "cloud"
 

@@ -12,7 +12,8 @@ class NodeReport:
     """What du-node answered on one node, or why nothing came.
 
     ``config`` is the hash of what the node runs, ``configured`` the hash of what Ansible put there, ``drift``
-    the managed files that changed since. ``installed`` is false where du-node is not there yet.
+    the managed files that changed since. ``installed`` is false where du-node is not there yet. ``busy`` is the
+    du-node at work there ({} for none), ``result`` how the last apply ended (docs/du-node.md has the fields of both).
     """
 
     name: str
@@ -25,6 +26,8 @@ class NodeReport:
     drift: tuple[str, ...] = ()
     gateway: Mapping[str, Any] = field(default_factory=dict)
     services: tuple[Mapping[str, Any], ...] = ()
+    busy: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, int] = field(default_factory=dict)
     disk: Mapping[str, int] = field(default_factory=dict)
     why: str = ""

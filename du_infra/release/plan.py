@@ -7,13 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from math import ceil
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
+from du_infra.release.options import fast, way_in, way_of
+from du_infra.release.state import Json
 from du_infra.spec import ServiceSpec
 
-Json: TypeAlias = dict[str, Any]
-
 _WANTED_VERSION = 1
+_WAY = "way"
 
 
 def digest_of(value: object) -> str:
@@ -26,7 +27,7 @@ def release_of(name: str, service: ServiceSpec, digest: str, secrets: Mapping[st
 
     ``digest`` is the image's ("sha256:…"), ``secrets`` maps names to fingerprints. The release's id is the tag, for
     people, and eight hex digits of the hash of everything else: the same content is the same release, wherever and
-    whenever it is made.
+    whenever it is made. ``way``, how it goes live, is kept beside it and is no part of the id.
     """
     settings: Json = {
         "name": name,
@@ -45,15 +46,27 @@ def release_of(name: str, service: ServiceSpec, digest: str, secrets: Mapping[st
     # These came later, and stand here only where they are set: a release keeps the id it had before.
     later: Json = {"cpus": service.cpus, "volumes": dict(service.volumes), "secrets": dict(secrets)}
     settings |= {key: value for key, value in later.items() if value}
-    return {**settings, "tag": service.tag, "release": f"{service.tag}-{digest_of(settings)[:8]}"}
+    release = f"{service.tag}-{digest_of(settings)[:8]}"
+    return {**settings, "tag": service.tag, "release": release, _WAY: way_of(service)}
 
 
-def wanted_of(fleet: str, region: str, releases: Sequence[Mapping[str, Any]]) -> Json:
-    """What every node of a region is asked for; ``config`` is the hash of all of it."""
-    wanted: Json = {
-        "version": _WANTED_VERSION,
-        "fleet": fleet,
-        "region": region,
-        "services": [dict(release) for release in releases],
-    }
-    return {**wanted, "config": digest_of(wanted)[:16]}
+def content_of(record: Mapping[str, Any]) -> Json:
+    """What a release is: its record without the way it went live."""
+    return {key: value for key, value in record.items() if key != _WAY}
+
+
+def entry_of(record: Mapping[str, Any], rollout: Mapping[str, Any] | None = None) -> Json:
+    """A service in a node's wanted state; without ``rollout`` it goes live the fast way, nothing observed."""
+    chosen = fast(way_in(record))["rollout"] if rollout is None else rollout
+    return {**content_of(record), "rollout": dict(chosen)}
+
+
+def wanted_of(fleet: str, region: str, entries: Sequence[Mapping[str, Any]]) -> Json:
+    """What a node is asked for: ``entries`` as :func:`entry_of` makes them.
+
+    ``config`` is the hash of all of it but the rollouts: it says where a node should arrive, not on which way.
+    """
+    services = sorted((dict(entry) for entry in entries), key=lambda entry: str(entry["name"]))
+    head: Json = {"version": _WANTED_VERSION, "fleet": fleet, "region": region}
+    aims = [{key: value for key, value in service.items() if key != "rollout"} for service in services]
+    return {**head, "services": services, "config": digest_of({**head, "services": aims})[:16]}

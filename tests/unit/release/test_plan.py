@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from du_infra.release.plan import digest_of, release_of, wanted_of
-from du_infra.spec import ServiceSpec
+from du_infra.release.options import overridden, way_of
+from du_infra.release.plan import content_of, digest_of, entry_of, release_of, wanted_of
+from du_infra.spec import Duration, ReleaseSpec, ServiceSpec
 
 DIGEST = "sha256:" + "0" * 64
 HELLO = ServiceSpec(image="registry.local:5000/hello", tag="v1", port=8080)
@@ -40,8 +41,33 @@ def test_a_release_pins_its_image_by_digest() -> None:
 
 
 def test_the_configuration_hash_covers_every_release() -> None:
-    release = release_of("hello", HELLO, DIGEST)
-    assert wanted_of("demo", "home", [release])["config"] != wanted_of("demo", "home", [])["config"]
+    entry = entry_of(release_of("hello", HELLO, DIGEST))
+    assert wanted_of("demo", "home", [entry])["config"] != wanted_of("demo", "home", [])["config"]
+
+
+def test_the_way_a_release_goes_live_is_kept_with_it_and_is_no_part_of_it() -> None:
+    careful = HELLO.model_copy(update={"release": ReleaseSpec(observe=Duration("60s")), "before": ("migrate",)})
+    plain, watched = release_of("hello", HELLO, DIGEST), release_of("hello", careful, DIGEST)
+    assert content_of(plain) == content_of(watched)
+    assert watched["way"]["rollout"]["observe"] == 60
+    assert watched["way"]["before"] == ["migrate"]
+
+
+def test_the_way_a_release_goes_live_does_not_change_where_a_node_arrives() -> None:
+    record = release_of("hello", HELLO, DIGEST)
+    quick = wanted_of("demo", "home", [entry_of(record)])
+    slow = wanted_of("demo", "home", [entry_of(record, overridden(way_of(HELLO), canary=[5, 100])["rollout"])])
+    assert quick["config"] == slow["config"]
+    assert [service["rollout"]["canary"] for wanted in (quick, slow) for service in wanted["services"]] == [[], [5]]
+
+
+def test_a_node_is_not_asked_for_what_only_the_controller_needs() -> None:
+    assert "way" not in entry_of(release_of("hello", HELLO, DIGEST))
+
+
+def test_the_order_of_services_does_not_change_where_a_node_arrives() -> None:
+    entries = [entry_of(release_of(name, HELLO, DIGEST)) for name in ("a", "b")]
+    assert wanted_of("demo", "home", entries) == wanted_of("demo", "home", entries[::-1])
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.text()))

@@ -1,0 +1,103 @@
+"""How a rollout ends: what history keeps of it, and what a person is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from du_infra.control.release.desk import Ending
+from du_infra.control.release.log import Log
+from du_infra.errors import DuError, NotReady, Refused, Unreachable
+from du_infra.health.state import NodeReport
+from du_infra.release.aim import Aim
+from du_infra.release.rollout import Back, Done, Held, Stop, Stuck
+from du_infra.release.state import Rollout, State
+
+_TODO_STUCK = "`du-infra release abort` goes on going back, as soon as the node answers"
+
+
+def finish(
+    step: Done | Held | Back | Stop | Stuck,
+    aim: Aim,
+    log: Log,
+    reports: Sequence[NodeReport],
+    failure: DuError | None,
+) -> Ending:
+    """Write the end down and say it; ``reports`` is the last look, ``failure`` what went wrong first, if anything."""
+    for report in reports:
+        if report.reachable:
+            log.serves(report.name, serving(report), {})
+    if isinstance(step, Held):
+        log.note(state="held")
+        return Ending(tuple(log.rollouts))
+    if isinstance(step, Done):
+        if step.missing:
+            log.note(detail=f"{', '.join(step.missing)} did not answer: `du-infra region up` brings what is missing")
+        log.end(lambda _: "done")
+        return Ending(tuple(log.rollouts), missing=step.missing)
+    if isinstance(step, Stop):
+        return _stopped(step, aim, log, reports, failure)
+    return _went_back(step, aim, log, reports, failure)
+
+
+def serving(report: NodeReport) -> dict[str, str]:
+    """Which release of each service a node serves."""
+    return {str(row["name"]): str(row.get("release") or "") for row in report.services}
+
+
+def _stopped(step: Stop, aim: Aim, log: Log, reports: Sequence[NodeReport], failure: DuError | None) -> Ending:
+    """It never began, or there was nothing to go back to; what did go live on every node is done all the same."""
+    error = failure or NotReady(step.why, where=f"region {aim.region}", todo="see `du-infra region status`")
+    log.blame(error)
+
+    def state(row: Rollout) -> State:
+        everywhere = all(report.reachable and _serves(report, row.service, row.release) for report in reports)
+        return "done" if everywhere and reports and row.previous != row.release else "failed"
+
+    log.end(state)
+    if not any(log.asked(report.name) for report in reports):
+        error.done = "nothing: no traffic was moved, and what served before serves on"
+    return Ending(tuple(log.rollouts), error)
+
+
+def _went_back(
+    step: Back | Stuck, aim: Aim, log: Log, reports: Sequence[NodeReport], failure: DuError | None
+) -> Ending:
+    aborted = bool(log.request())
+    error = failure or _remembered(log, aborted)
+    where = _where_each_is(aim, reports)
+    if isinstance(step, Back):
+        error.done = f"went back; {where}"
+        log.end(lambda _: "aborted" if aborted else "rolled-back")
+        return Ending(tuple(log.rollouts), error)
+    names = ", ".join(step.nodes)
+    log.note(detail=f"going back is not finished: {names}")
+    error.done = f"going back is not finished on {names}; {where}"
+    error.todo = _TODO_STUCK
+    return Ending(tuple(log.rollouts), error, missing=step.nodes)
+
+
+def _remembered(log: Log, aborted: bool) -> DuError:
+    """The error of a rollout that was turned back by a run before this one."""
+    why = next((row.why for row in log.rollouts if row.why), "")
+    kind = Refused if aborted else NotReady if why else Unreachable
+    return kind(why or "the release went back", detail=next((row.detail for row in log.rollouts), ""))
+
+
+def _where_each_is(aim: Aim, reports: Sequence[NodeReport]) -> str:
+    """Which node serves which release, in words; equal nodes together."""
+    groups: dict[str, list[str]] = {}
+    for report in reports:
+        groups.setdefault(_words(aim, report), []).append(report.name)
+    return "; ".join(f"{', '.join(names)} {words}" for words, names in groups.items())
+
+
+def _words(aim: Aim, report: NodeReport) -> str:
+    if not report.reachable:
+        return "does not answer, and nobody knows what it serves"
+    told = serving(report)
+    mine = [told.get(name) or f"no release of {name}" for name in aim.targets]
+    return f"serves {', '.join(mine)}"
+
+
+def _serves(report: NodeReport, service: str, release: str) -> bool:
+    return any(row["name"] == service and row.get("release") == release and row.get("ready") for row in report.services)

@@ -1,0 +1,41 @@
+"""du-node's lines in the controller's terms: progress for the observer, errors with the class that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from du_infra.errors import Busy, DuError, EngineFailed, NotReady, SpecError, Unreachable
+from du_infra.progress import Event, Reporter
+from du_infra.release.driver import Listener
+
+_KINDS: Mapping[str, type[DuError]] = {
+    "bad-wanted": SpecError,
+    "secret": SpecError,
+    "not-ready": NotReady,
+    "observation": NotReady,
+    "busy": Busy,
+    "registry": Unreachable,
+}
+_TOLD = ("step", "warning", "observe")
+
+
+def error_of(node: str, line: Mapping[str, Any]) -> DuError:
+    """The error that one of du-node's error lines tells; what has no better class is EngineFailed."""
+    service = str(line.get("service") or "")
+    return _KINDS.get(str(line.get("error")), EngineFailed)(
+        str(line.get("text") or "du-node failed"),
+        where=f"{node}/{service}" if service else node,
+        todo=str(line.get("todo") or "mend it and run the same command again"),
+        detail=str(line.get("detail") or ""),
+    )
+
+
+def listener(report: Reporter, stage: str, node: str) -> Listener:
+    """Passes a node's progress on to ``report``."""
+
+    def listen(line: Mapping[str, Any]) -> None:
+        if line.get("kind") in _TOLD:
+            report(Event(line["kind"], stage, str(line.get("text", "")), node=node))
+
+    return listen
