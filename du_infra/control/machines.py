@@ -35,6 +35,13 @@ def bring_machines(context: RegionContext, report: Reporter) -> PoolRecord:
 
     Raises Refused when the plan would destroy anything or a name is taken, EngineFailed from Terraform.
     """
+    if not plan_machines(context, context.provider.machines()).created:
+        return _bring(context, report)
+    with context.provider.giving_out(report):  # what another region was given shows only once its machines are there
+        return _bring(context, report)
+
+
+def _bring(context: RegionContext, report: Reporter) -> PoolRecord:
     machines = context.provider.machines()
     plan = plan_machines(context, machines)
     _tell(plan, report)

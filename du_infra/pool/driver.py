@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from du_infra.pool.state import Machine, Network, Registry
@@ -23,6 +24,12 @@ class Provider(Protocol):
 
     def network(self) -> Network:
         """Where nodes and VIPs get their addresses."""
+
+    def giving_out(self, report: Reporter) -> AbstractContextManager[None]:
+        """Hold this while machines are looked at and made, so that no two regions get the same address.
+
+        Raises Busy when another holds it for very long.
+        """
 
     def registries(self) -> list[Registry]:
         """Registries that nodes need to be told about; every other one speaks HTTPS."""

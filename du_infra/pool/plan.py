@@ -60,8 +60,10 @@ def plan_pool(
 ) -> PoolPlan:
     """The pool that ``wish`` asks for, given what is recorded and what the provider has.
 
-    ``owner`` is the mark of our own machines. Raises Refused when a machine of somebody else stands where
-    ours should, when the pool would have to shrink, or when the network has no address left.
+    ``owner`` is the mark of our own machines. What was given out and never made (a run was killed, Terraform
+    failed) binds nobody: it is dropped when fewer nodes are wanted, and gets another address when somebody has
+    taken that one. Raises Refused when a machine of somebody else stands where ours should, when the pool would
+    have to shrink, or when the network has no address left.
     """
     machines = list(machines)
     _refuse_strangers(wish, machines, owner)
@@ -69,10 +71,13 @@ def plan_pool(
     lost = tuple(n.name for n in record.nodes if n.joined and n.name not in ours)
     known = [replace(n, size=wish.size) for n in record.nodes if n.name not in lost]
     adopted = [adopt(m, wish, record.vip) for m in ours.values() if m.name not in {n.name for n in known}]
-    kept = sorted([*known, *adopted], key=lambda n: number_of(n.name))
+    kept = _kept(wish, [*known, *adopted], ours)
     _refuse_shrinking(wish, kept)
-    free = _free(network, {a for m in machines for a in m.addresses} | {n.address for n in kept} | {record.vip})
-    vip = record.vip or next(free)
+    others = {a for m in machines if m.name not in ours for a in m.addresses}
+    vip = "" if record.vip in others and not ours else record.vip
+    free = _free(network, {a for m in machines for a in m.addresses} | {n.address for n in kept} | {vip})
+    vip = vip or next(free)
+    kept = [n if n.name in ours or n.address not in others else replace(n, address=next(free)) for n in kept]
     counter = max([record.counter, *(number_of(n) for n in (*ours, *lost))])
     fresh = [Node(node_name(wish, counter + i + 1), wish.size, next(free)) for i in range(wish.nodes - len(kept))]
     nodes = (*kept, *fresh)
@@ -105,6 +110,14 @@ def _refuse_strangers(wish: PoolWish, machines: Collection[Machine], owner: str)
 def _whose(names: Collection[str], machines: Collection[Machine]) -> str:
     marked = any(m.owner for m in machines if m.name in names)
     return "a machine of another du-infra checkout" if marked else "a machine that du-infra did not make"
+
+
+def _kept(wish: PoolWish, nodes: Collection[Node], there: Collection[str]) -> list[Node]:
+    """The nodes that exist, and of those that were never made as many as are still wanted, by number."""
+    by_number = sorted(nodes, key=lambda n: number_of(n.name))
+    spare = max(0, wish.nodes - sum(n.name in there for n in by_number))
+    unmade = [n.name for n in by_number if n.name not in there][spare:]
+    return [n for n in by_number if n.name not in unmade]
 
 
 def _refuse_shrinking(wish: PoolWish, kept: Collection[Node]) -> None:

@@ -78,6 +78,11 @@ class LxdProvider:
         admin = (f"{site.gateway}/32",)
         return Network(str(site.network), site.gateway, site.first, site.last, admin)
 
+    def giving_out(self, report: Reporter) -> AbstractContextManager[None]:
+        """The bridge is this machine's own, so a lock on this machine is enough."""
+        lock = paths.run() / "addresses.lock"
+        return exclusive(lock, what="the local cloud's machines", report=report, wait=_OTHER_PREPARATION)
+
     def registries(self) -> list[Registry]:
         """The local registry speaks plain HTTP."""
         return [Registry(f"{self.site.registry_name}:{self.site.registry_port}", self.site.registry)]

@@ -91,6 +91,29 @@ def test_shrinking_is_refused_and_says_what_to_write() -> None:
     assert "nodes: 3" in error.value.todo
 
 
+def test_nodes_that_were_planned_and_never_made_may_be_fewer() -> None:
+    planned = plan_pool(wish(3), PoolRecord(), [], NETWORK, OWNER).record
+    first = machine(planned.nodes[0], planned.vip)
+    plan = plan_pool(wish(1), planned, [first], NETWORK, OWNER)
+    assert [n.name for n in plan.record.nodes] == ["demo-home-1"]
+    assert plan.record.counter == 3
+
+
+def test_addresses_that_another_region_took_meanwhile_are_given_anew() -> None:
+    planned = plan_pool(wish(2), PoolRecord(), [], NETWORK, OWNER).record
+    theirs = Machine("demo-west-1", "running", (planned.nodes[0].address, planned.vip), OWNER, "demo", "west")
+    plan = plan_pool(wish(2), planned, [theirs], NETWORK, OWNER)
+    assert plan.created == ("demo-home-1", "demo-home-2")
+    assert not {plan.record.vip, *(n.address for n in plan.record.nodes)} & set(theirs.addresses)
+    assert plan.record.nodes[1] == planned.nodes[1]
+
+
+def test_a_region_with_machines_keeps_its_vip_and_their_addresses() -> None:
+    record, machines = made(plan_pool(wish(1), PoolRecord(), [], NETWORK, OWNER))
+    theirs = Machine("demo-west-1", "running", (record.nodes[0].address, record.vip), OWNER, "demo", "west")
+    assert plan_pool(wish(1), record, [*machines, theirs], NETWORK, OWNER).record == record
+
+
 def test_a_full_network_is_refused() -> None:
     with pytest.raises(Refused, match="no address is left"):
         plan_pool(wish(80), PoolRecord(), [], NETWORK, OWNER)
