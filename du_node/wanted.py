@@ -21,7 +21,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 # An awkward value goes through nerdctl's own environment, where these would change what nerdctl does.
 _NERDCTLS_OWN = re.compile(
-    r"PATH$|HOME$|TMPDIR$|LD_|LC_|CONTAINERD_|NERDCTL_|CNI_|NETCONFPATH$|XDG_|GO|BUILDKIT_|(?i:\w+_proxy$)"
+    r"PATH$|HOME$|TMPDIR$|LD_|LC_|CONTAINERD_|NERDCTL_|DOCKER_|CNI_|NETCONFPATH$|XDG_|GO|BUILDKIT_|(?i:\w+_proxy$)"
 )
 _LONGEST_LINE = 60000
 _VOLUME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")

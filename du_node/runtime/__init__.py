@@ -16,4 +16,8 @@ def chosen(lock: int | None = None) -> Runtime:
         from du_node.runtime.nerdctl import Nerdctl
 
         return Nerdctl(lock)
+    if kind == "docker":
+        from du_node.runtime.docker import Docker
+
+        return Docker(lock)
     raise NodeError("tool", f"this du-node knows no runtime {kind!r}", todo="run `du-infra region up`")

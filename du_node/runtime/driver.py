@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from du_node.secrets import Key
 from du_node.state import Container, Service
 
 
@@ -39,8 +40,14 @@ class Runtime(Protocol):
     def containers(self) -> tuple[Container, ...]:
         """Every slot that has a container, running or not."""
 
+    def secrets_in_use(self) -> frozenset[Key]:
+        """The secrets that a container of ours has mounted, or would have if it was started again."""
+
+    def last_lines(self, service: str, slot: str, count: int = 20) -> str:
+        """The end of the log of a slot, or of "before"; empty when there is none."""
+
     def images(self) -> frozenset[str]:
-        """The references of all images."""
+        """The references of all images that are ours."""
 
     def architecture(self, image: str) -> str:
         """What kind of machine an image in the store is made for ("amd64", "arm64" …); "" when it does not say."""
@@ -52,7 +59,8 @@ class Runtime(Protocol):
         """Fetch the image. Raises NodeError registry, image or no-room."""
 
     def start_new(self, service: Service, slot: str, port: int) -> None:
-        """Make and start the slot's container, published on 127.0.0.1:``port``."""
+        """Make and start the slot's container, published on 127.0.0.1:``port``. Raises NodeError secret when a value is
+        not on this node."""
 
     def start_before(self, service: Service, attempt: str, command: Sequence[str]) -> None:
         """Start ``command`` in the service's image, with all of its settings, as ``before_name(service)``; it is no

@@ -6,6 +6,11 @@ from du_node.command import Done
 from du_node.errors import NodeError
 from du_node.state import Service
 
+_NO_DAEMON = {
+    "docker": ("connect to the docker daemon", "docker.sock"),
+    "containerd": ("containerd.sock", "cannot access containerd"),
+}
+
 
 def pull_error(service: Service, words: str) -> NodeError:
     """Which kind of trouble a failed pull is, by containerd's words."""
@@ -20,7 +25,10 @@ def pull_error(service: Service, words: str) -> NodeError:
             detail=detail,
             service=service.name,
         )
-    if any(word in low for word in ("dial tcp", "no such host", "i/o timeout", "connection re", "tls handshake")):
+    if any(
+        word in low
+        for word in ("dial tcp", "no such host", "i/o timeout", "connection re", "tls handshake", "client.timeout")
+    ):
         return NodeError(
             "registry",
             f"registry {registry} does not answer",
@@ -38,17 +46,14 @@ def pull_error(service: Service, words: str) -> NodeError:
 
 
 def tool_error(what: str, done: Done, service: str = "") -> NodeError:
+    """Which kind of trouble a failed command is."""
     low = done.err.lower()
     if "no space left" in low:
         return NodeError("no-room", f"{what}: the disk is full", detail=_tail(done.err), service=service)
-    if "containerd.sock" in low or "cannot access containerd" in low:
-        return NodeError(
-            "tool",
-            "containerd does not answer",
-            todo="see `journalctl -u containerd` on the node",
-            detail=_tail(done.err),
-            service=service,
-        )
+    for daemon, words in _NO_DAEMON.items():
+        if any(word in low for word in words):
+            todo = f"see `journalctl -u {daemon}` on the node"
+            return NodeError("tool", f"{daemon} does not answer", todo=todo, detail=_tail(done.err), service=service)
     return NodeError("tool", what, detail=_tail(done.err), service=service)
 
 
