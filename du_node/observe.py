@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from du_node import gateway, probe
+from du_node.before import images_in_use
 from du_node.gateway.driver import Driver
 from du_node.runtime.driver import Runtime
 from du_node.sockets import listening
@@ -16,7 +17,8 @@ def observe(runtime: Runtime) -> Observed:
     entrance = gateway.chosen()
     seen = entrance.observe()
     containers = tuple(_counted(_probed(found), seen, entrance) for found in runtime.containers())
-    return Observed(containers, seen, runtime.images(), listening(FIRST_PORT, LAST_PORT))
+    images = runtime.images() - images_in_use()  # as if they were not there: nobody removes them
+    return Observed(containers, seen, images, listening(FIRST_PORT, LAST_PORT))
 
 
 def _probed(container: Container) -> Container:

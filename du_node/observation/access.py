@@ -103,7 +103,7 @@ def recent(seconds: float, now: float, path: str = PATH) -> Iterator[Attempt]:
 def _attempt(address: str, status: str, seconds: str) -> Attempt | None:
     if not address.startswith(_LOOPBACK) or status in ("-", "0"):
         return None
-    known = seconds != "-" and status != "101"
+    known = seconds[0] != "-" and status != "101"  # a websocket's time would be that of its handshake
     return Attempt(int(address[len(_LOOPBACK) :]), int(status), round(float(seconds) * 1000) if known else None)
 
 
