@@ -31,7 +31,8 @@ def join_nodes(context: RegionContext, record: PoolRecord, report: Reporter) -> 
     """
     pinned = _pinned(context)
     each(lambda node: _wait_for_ssh(node), record.nodes)
-    fresh = [node for node in record.nodes if node.name not in pinned]
+    # A machine that never joined may have been deleted and made again under its name, with another key.
+    fresh = [node for node in record.nodes if not node.joined or node.name not in pinned]
     keys = each(lambda node: context.provider.host_key(node.name), fresh)
     _pin(context, pinned | {node.name: key for node, key in zip(fresh, keys, strict=True)})
     each(lambda node: _first_boot(context, node, report), [n for n in record.nodes if not n.joined])
