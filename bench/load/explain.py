@@ -27,4 +27,4 @@ def explain(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, OSError):
         return _WORDS.get(error.errno or 0, f"{type(error).__name__} {error.errno or ''}".strip())
-    return f"not HTTP ({type(error).__name__})"
+    return f"not HTTP ({type(error).__name__}: {error})"

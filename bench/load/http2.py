@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import H2Error
 
@@ -65,7 +66,7 @@ class Session(asyncio.Protocol):
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._frames = Frames()
         self._streams: dict[int, _Stream] = {}
-        self.usable = True
+        self._over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello."""
@@ -73,6 +74,16 @@ class Session(asyncio.Protocol):
         self._transport = transport
         self._h2.initiate_connection()
         self._send()
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be sent here: neither said goodbye nor as many at once as the server takes."""
+        return not self._over and self._h2.open_outbound_streams < self._h2.remote_settings.max_concurrent_streams
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return not self._streams
 
     async def ask(self, method: str, body: bytes | None) -> Answer:
         """One request on a stream of its own. Raises Lost, or Moved."""
@@ -89,7 +100,9 @@ class Session(asyncio.Protocol):
         try:
             return await stream.done
         finally:
-            self._streams.pop(number, None)
+            del self._streams[number]
+            if stream.done.done() and not stream.done.cancelled():
+                stream.done.exception()  # Seen, even where the time was over in the same moment.
 
     def data_received(self, data: bytes) -> None:
         """Hand the frames to h2, and the answers to those who wait."""
@@ -124,17 +137,18 @@ class Session(asyncio.Protocol):
         elif isinstance(event, StreamEnded):
             stream.done.set_result(Answer(stream.status, stream.release, stream.body))
         elif isinstance(event, StreamReset):
-            stream.done.set_exception(Lost("stream reset"))
+            refused = event.error_code == ErrorCodes.REFUSED_STREAM  # RFC 9113 §8.7: it was not looked at.
+            stream.done.set_exception(Moved() if refused else Lost(f"stream reset ({event.error_code!r})"))
 
     def _say_goodbye(self, last: int) -> None:
         """No new streams here; those that the server never took are to be sent elsewhere."""
-        self.usable = False
+        self._over = True
         for number, stream in self._streams.items():
             if number > last and not stream.done.done():
                 stream.done.set_exception(Moved())
 
     def _end(self, why: Exception) -> None:
-        self.usable = False
+        self._over = True
         for stream in self._streams.values():
             if not stream.done.done():
                 stream.done.set_exception(why)
@@ -145,13 +159,13 @@ class Session(asyncio.Protocol):
 
 
 class Http2:
-    """Requests on one shared connection; one that says goodbye is followed by a new one and left to finish."""
+    """Requests on one shared connection, another where that takes no more; one that says goodbye is let finish."""
 
     def __init__(self, target: Target, method: str) -> None:
         self._target = target
         self._method = method
         self._body = BODY if method == "POST" else None
-        self._session: Session | None = None
+        self._sessions: list[Session] = []
         self._opening = asyncio.Lock()
         self.moved = 0
 
@@ -166,14 +180,23 @@ class Http2:
         raise Lost("sent away three times")
 
     def close(self) -> None:
-        """Close the connection."""
-        if self._session:
-            self._session.close()
+        """Close the connections."""
+        for session in self._sessions:
+            session.close()
 
     async def _usable(self) -> Session:
         async with self._opening:
-            if not (self._session and self._session.usable):
-                loop = asyncio.get_running_loop()
-                address = self._target.address, self._target.port
-                _, self._session = await loop.create_connection(lambda: Session(self._target), *address)
-            return self._session
+            for session in self._sessions:
+                if session.usable:
+                    return session
+            self._forget()
+            loop = asyncio.get_running_loop()
+            address = self._target.address, self._target.port
+            _, session = await loop.create_connection(lambda: Session(self._target), *address)
+            self._sessions.append(session)
+            return session
+
+    def _forget(self) -> None:
+        for session in [one for one in self._sessions if one.idle and not one.usable]:
+            session.close()
+            self._sessions.remove(session)

@@ -133,3 +133,20 @@ def test_a_goodbye_is_taken_out_of_the_frames_wherever_the_bytes_are_cut() -> No
         frames, data = Frames(), ping + goaway + ping
         kept = b"".join(frames.feed(data[start : start + size]) for start in range(0, len(data), size))
         assert (kept, frames.last) == (ping + ping, 17)
+
+
+def test_more_streams_than_a_server_takes_at_once_need_another_connection_and_lose_nothing(tmp_path: Path) -> None:
+    port = free_port()
+    conf = _CONF.format(folder=tmp_path, port=port).replace("http2 on;", "http2 on; http2_max_concurrent_streams 4;")
+    (tmp_path / "nginx.conf").write_text(conf)
+    command = [nginx(), "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+    with process(*command, port=port) as server, Load(f"127.0.0.1:{port}", "h2-get=200,h2-post=100") as load:
+        time.sleep(0.5)
+        server.send_signal(signal.SIGSTOP)
+        subprocess.run(["pkill", "-STOP", "-P", str(server.pid)], check=True)
+        time.sleep(0.3)
+        subprocess.run(["pkill", "-CONT", "-P", str(server.pid)], check=True)
+        server.send_signal(signal.SIGCONT)
+        time.sleep(0.3)
+    assert load.report.lost == 0, str(load.report)
+    assert load.report.told["kinds"]["h2-get"]["worst_ms"] > 200

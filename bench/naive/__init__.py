@@ -1,0 +1,1 @@
+"""The straightforward release script that the project is compared with, on the same kind of node."""
