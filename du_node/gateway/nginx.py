@@ -47,6 +47,7 @@ class Nginx:
 
     def start(self) -> None:
         """Start nginx by its service. Raises NodeError gateway with nginx's own words."""
+        _make_log_folder()
         run(["systemctl", "reset-failed", "nginx"])
         done = run(["systemctl", "restart", "nginx"], timeout=60)
         deadline = time.monotonic() + _START_TIME
@@ -64,6 +65,7 @@ class Nginx:
         """Make nginx work by ``table`` and prove it; its digest. Raises NodeError gateway; the old one stays then."""
         text, digest = nginx_conf.render(table)
         before = files.read(places.DU_CONF)
+        _make_log_folder()
         _test(text)
         files.write(places.DU_CONF, text, 0o644)
         old = reload()
@@ -107,6 +109,11 @@ def master_pid() -> int:
     text = files.read(found.group(1) if found else "/run/nginx.pid").strip()
     pid = int(text) if text.isdigit() else 0
     return pid if pid and "nginx: master" in processes.title(pid) else 0
+
+
+def _make_log_folder() -> None:
+    """nginx does not start without the folder of its access log."""
+    Path(places.LOGS).mkdir(mode=0o750, parents=True, exist_ok=True)
 
 
 def _program() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,8 +21,12 @@ BLUE = Upstream("blue", 20000, "v1-abc", "v1", "sha256:1")
 GREEN = Upstream("green", 20001, "v2-def", "v2", "sha256:2")
 
 
-def entry(name: str = "hello", host: str = "", path: str = "/", backup: Upstream | None = None) -> Entry:
-    return Entry(name, Route(host, path), BLUE, backup)
+def entry(name: str = "hello", host: str = "", path: str = "/", **more: Any) -> Entry:
+    return Entry(name, Route(host, path), BLUE, **more)
+
+
+def canary(share: int, sticky: bool = False, name: str = "hello", path: str = "/") -> Entry:
+    return entry(name, path=path, canary=GREEN, share=share, sticky=sticky)
 
 
 def nginx() -> str:
@@ -43,6 +48,9 @@ TABLES: list[Table] = [
     (entry("a", path="/"), entry("b", path="/api"), entry("c", path="/api/v2")),
     (entry("a", host="www.example.com"), entry("b", host="www.example.com", path="/b"), entry("c")),
     (entry(path="/a!&+,=:@~._-"),),
+    (canary(5),),
+    (canary(99, sticky=True, name="a-b"), canary(25, sticky=True, name="a", path="/a"), entry("c", path="/c")),
+    (entry(preview=GREEN), entry("b", host="www.example.com"), entry("c", path="/c")),
 ]
 
 
@@ -55,7 +63,8 @@ def test_nginx_accepts_every_table(table: Table, tmp_path: Path) -> None:
         f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     # other ports: the test must not depend on what this machine serves
-    text = text.replace("listen 80", "listen 127.0.0.1:28080").replace("127.0.0.1:19080", "127.0.0.1:28081")
+    text = text.replace("listen 8081", "listen 127.0.0.1:28082").replace("listen 80", "listen 127.0.0.1:28080")
+    text = text.replace("127.0.0.1:19080", "127.0.0.1:28081").replace("/var/log/du/", f"{tmp_path}/")
     (tmp_path / "main.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ {temps}\n{text}\n}}\n")
     argv = [program, "-t", "-q", "-p", str(tmp_path), "-c", str(tmp_path / "main.conf")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -109,6 +118,46 @@ def test_a_sent_post_is_never_repeated_and_keepalive_is_our_choice() -> None:
     assert "non_idempotent" not in text
     assert "keepalive_min_timeout 1s;" in text
     assert "keepalive 16;" in text
+
+
+def test_a_canary_and_its_primary_stand_behind_each_other() -> None:
+    text, _ = conf.render((canary(25),))
+    assert "upstream du_hello {\n    server 127.0.0.1:20000 max_fails=1 fail_timeout=5s;\n" in text
+    assert "upstream du_hello_canary {\n    server 127.0.0.1:20001 max_fails=1 fail_timeout=5s;\n" in text
+    assert text.count(" backup;") == 2
+    assert 'split_clients "$request_id" $du_to_hello {\n    25% du_hello_canary;\n    * du_hello;\n}' in text
+    assert "location / { proxy_pass http://$du_to_hello;" in text
+
+
+def test_a_visitor_stays_on_one_side_by_a_cookie_that_only_we_can_make_up() -> None:
+    text, _ = conf.render((canary(25, sticky=True),))
+    assert 'split_clients "v2-def $du_visitor"' in text
+    assert "HttpOnly; SameSite=Lax" in text
+    # an add_header of a location switches off those of its server
+    assert "{ add_header X-Du-Release $du_release always; add_header Set-Cookie $du_visitor_cookie always;" in text
+    assert "du_visitor" not in conf.render((canary(25),))[0]
+
+
+def test_a_preview_is_reached_on_its_own_port_alone() -> None:
+    text, _ = conf.render((entry(preview=GREEN), entry("b", path="/b")))
+    normal, preview = text.split("listen 8081 default_server;")
+    assert "du_hello_preview;" not in normal
+    assert "location / { proxy_pass http://du_hello_preview; }" in preview
+    assert "location = /b { proxy_pass http://du_b; }" in preview
+    assert "listen 8081" not in conf.render((entry(backup=GREEN),))[0]
+
+
+def test_the_access_log_holds_nothing_that_a_client_can_choose() -> None:
+    text, _ = conf.render((entry(),))
+    line = next(line for line in text.splitlines() if line.startswith("log_format"))
+    assert line == "log_format du_hello '$msec hello $du_addr $du_status $du_header_time $status';"
+    assert "access_log /var/log/du/access.log du_hello buffer=16k flush=1s;" in text
+
+
+@pytest.mark.parametrize("share", [0, 100, -1])
+def test_a_share_that_is_no_canarys_is_refused(share: int) -> None:
+    with pytest.raises(NodeError):
+        conf.render((canary(share),))
 
 
 @pytest.mark.parametrize(
