@@ -20,5 +20,11 @@ ACCESS_LOG = f"{LOGS}/access.log"
 DU_CONF = "/etc/nginx/conf.d/du.conf"
 NGINX_CONF = "/etc/nginx/nginx.conf"
 TEST_CONF = "/etc/nginx/du-test.conf"
-# Where each kind of gateway keeps its table, as JSON behind so much of the first line.
-STORED_TABLE = {"nginx": (DU_CONF, "# du-node ")}
+ENVOY_CLUSTERS = "/etc/envoy/du/clusters.json"
+ENVOY_ROUTES = "/etc/envoy/du/routes.json"
+ENVOY_ADMIN = "/run/envoy/admin.sock"
+# Where each kind of gateway keeps its table: as JSON in the first line, between these two.
+STORED_TABLE = {
+    "nginx": (DU_CONF, "# du-node ", ""),
+    "envoy": (ENVOY_ROUTES, '{"resources":[{"metadata":{"filter_metadata":{"du":', "}},"),
+}

@@ -29,11 +29,11 @@ _LOG_PERIOD = 30.0
 
 
 class Cached:
-    """A JSON file, read again only when it was replaced; ``first_line`` skips the head of its first line."""
+    """A JSON file, read again only when it was replaced; with a ``head``, what its first line has before ``tail``."""
 
-    def __init__(self, path: str, head: str = "") -> None:
+    def __init__(self, path: str, head: str = "", tail: str = "") -> None:
         self._path = path
-        self._head = head
+        self._head, self._tail = head, tail
         self._stamp = ""
         self._value: dict[str, Any] = {}
 
@@ -57,8 +57,9 @@ class Cached:
     def _load(self) -> dict[str, Any]:
         try:
             with open(self._path, encoding="utf-8") as file:  # noqa: PTH123
-                text = file.readline() if self._head else file.read()
-            found = json.loads(text[len(self._head) :]) if text.startswith(self._head) else {}
+                text = file.readline().rstrip("\n") if self._head else file.read()
+            fits = text.startswith(self._head) and text.endswith(self._tail)
+            found = json.loads(text[len(self._head) : len(text) - len(self._tail)]) if fits else {}
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

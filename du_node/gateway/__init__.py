@@ -14,4 +14,8 @@ def chosen() -> Driver:
         from du_node.gateway.nginx import Nginx
 
         return Nginx()
+    if kind == "envoy":
+        from du_node.gateway.envoy import Envoy
+
+        return Envoy()
     raise NodeError("tool", f"this du-node knows no gateway {kind!r}", todo="run `du-infra region up`")

@@ -27,9 +27,9 @@ def pair_of(told: str) -> Pair | None:
     return Pair(primary, backup, canary, int(share) if share.isdigit() else 0, preview) if primary else None
 
 
-def ask() -> tuple[str, dict[str, Pair]]:
+def ask(port: int = PORT) -> tuple[str, dict[str, Pair]]:
     """The live table's digest ("" when there is none) and the slots of each service, over a fresh connection."""
-    answer = probe.get(PORT, PATH, 1.0)
+    answer = probe.get(port, PATH, 1.0)
     if not answer.ok:
         return "", {}
     start = PREFIX.lower()

@@ -14,25 +14,13 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import yaml
-
-from du_infra.assets import asset
 from du_infra.engines import skopeo, zipapp
 from du_infra.pool.lxd.provider import LxdProvider
 from du_infra.progress import silent
 from tests.region.conftest import lxc
+from tests.templates import rendered
 
 IMAGE = "registry.local:5000/hello"
-
-
-def rendered(role: str, template: str, **variables: object) -> str:
-    """A role's template with the role's defaults."""
-    folder = asset("playbooks") / "roles" / role
-    defaults = yaml.safe_load((folder / "defaults" / "main.yml").read_text()) if (folder / "defaults").exists() else {}
-    loader = jinja2.FileSystemLoader(folder / "templates")
-    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=False)
-    return environment.get_template(template).render(**defaults, **variables)
 
 
 @dataclass
