@@ -26,7 +26,6 @@ from du_node.fields import get, match, number
 from du_node.preflight import need_architecture, need_disk, need_memory
 from du_node.runtime.driver import ContainerState, Runtime
 from du_node.runtime.labels import before_name
-from du_node.runtime.logs import last_lines_of
 from du_node.state import Service
 from du_node.wanted import parse_service
 
@@ -139,7 +138,7 @@ def _finish(order: Order) -> dict[str, Any]:
         text = f"{service}: another attempt has begun in the place of this one"
         raise NodeError("before", text, todo="see who else releases", service=service)
     if "why" not in record:  # else another du-node that waited for the same has written it
-        record = {**record, "why": why, "log": last_lines_of(service, LOG)}
+        record = {**record, "why": why, "log": tool.last_lines(service, LOG)}
         _write(service, record)
     tool.remove_name(before_name(service))
     _write(service, {**record, "held": False})

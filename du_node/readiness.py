@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 
-from du_node import probe
+from du_node import probe, runtime
 from du_node.errors import NodeError
 from du_node.runtime.driver import Runtime
-from du_node.runtime.logs import last_lines
 from du_node.state import Container
 
 PASSES = 3
@@ -60,7 +59,7 @@ def not_ready(container: Container, why: str) -> NodeError:
 
 def told_last(container: Container) -> str:
     """The end of the slot's log, with a heading."""
-    log = last_lines(container)
+    log = runtime.chosen().last_lines(container.service, container.slot)
     return f"last log lines of {container.slot}:\n{log}" if log else "it wrote no log"
 
 

@@ -1,4 +1,4 @@
-"""The logs of containers: files of ours where the runtime can write one, else what the runtime keeps."""
+"""The log files of slots, written by the runtime straight into a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from du_node import places
-from du_node.state import Container
 
 
 def log_file(service: str, slot: str) -> Path:
@@ -32,15 +31,3 @@ def end_of_file(log: Path, count: int) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-count:])
-
-
-def last_lines(container: Container, count: int = 20) -> str:
-    """The end of the slot's log."""
-    return last_lines_of(container.service, container.slot, count)
-
-
-def last_lines_of(service: str, slot: str, count: int = 20) -> str:
-    """The end of the log of a slot, or of "before", wherever this node's runtime keeps it."""
-    from du_node import runtime  # its drivers use this module
-
-    return runtime.chosen().last_lines(service, slot, count)

@@ -15,6 +15,7 @@ import pytest
 from du_node import before, places, processes
 from du_node.errors import NodeError
 from du_node.runtime.driver import ContainerState
+from du_node.runtime.logs import end_of_file, log_file
 from du_node.state import Service
 
 DIGEST = "sha256:" + "1" * 64
@@ -64,6 +65,9 @@ class Paper:
         self.runs.append(attempt)
         Path(places.LOGS, "hello-before.log").write_text("the last word\n")
         self.process, self.there = subprocess.Popen(command), True
+
+    def last_lines(self, service: str, slot: str) -> str:
+        return end_of_file(log_file(service, slot), 20)
 
     def remove_name(self, name: str) -> None:
         if self.process:
