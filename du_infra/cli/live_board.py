@@ -38,15 +38,17 @@ class LiveBoard:
         self._live.__exit__(kind, value, trace)
 
     def __call__(self, event: Event) -> None:
+        if event.kind == "warning":
+            # Outside our lock: printing takes rich's, under which _draw takes ours.
+            node = f"{event.node}: " if event.node else ""
+            self._console.print(Text(f"! {node}{event.text}", style="yellow"))
+            return
         with self._lock:
             if event.kind == "stage":
                 self._stage, self._since, self._nodes = event, time.monotonic(), {}
             elif event.kind in ("done", "failed"):
                 self._finished.append(event)
                 self._stage, self._nodes = None, {}
-            elif event.kind == "warning":
-                node = f"{event.node}: " if event.node else ""
-                self._console.print(Text(f"! {node}{event.text}", style="yellow"))
             else:
                 self._nodes[event.node] = event.text
 

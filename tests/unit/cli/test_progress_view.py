@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 
 import pytest
 from rich.console import Console
@@ -37,6 +39,22 @@ def test_on_a_terminal_the_board_ends_with_where_the_time_went() -> None:
     assert "machines" in told
     assert "total" in told
     assert "is slow" in told
+
+
+def test_a_warning_while_the_board_is_drawn_holds_nobody_up() -> None:
+    done = threading.Event()
+    with LiveBoard(Console(file=io.StringIO(), force_terminal=True, width=100)) as board:
+
+        def warn() -> None:
+            for number in range(300):
+                board(Event("warning", "machines", f"is slow, {number}"))
+            done.set()
+
+        threading.Thread(target=warn, daemon=True).start()
+        deadline = time.monotonic() + 30
+        while not done.is_set() and time.monotonic() < deadline:
+            board._live.refresh()
+    assert done.is_set()
 
 
 def test_a_stage_that_fails_is_shown_as_failed() -> None:
