@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from du_infra.health.state import RegionStatus
+
+_WIDE = 1000
 
 
 def show_status(status: RegionStatus) -> None:
     """Print two tables, nodes and services, and below them what is wrong, if anything is."""
-    console = Console(highlight=False)
+    # A log or a pipe has no width: nothing is folded or cut there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     console.print(
         f"[bold]{status.name}[/]  {_word(status.ready)}  "
         f"{status.provider} · {status.runtime} · {status.gateway} · VIP {status.vip or '-'}"
@@ -20,9 +26,9 @@ def show_status(status: RegionStatus) -> None:
     if status.services and status.vip:
         console.print(_services(status))
     if status.survives:
-        console.print(status.survives, style="dim")
+        console.print(Text(status.survives, style="dim"))
     for reason in status.why:
-        console.print(f"[red]✗[/] {reason}")
+        console.print(Text.assemble(("✗", "red"), f" {reason}"))  # others' words: no markup of ours
 
 
 def _nodes(status: RegionStatus) -> Table:
@@ -45,7 +51,7 @@ def _services(status: RegionStatus) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, overflow="fold")
     return table
 
 
