@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeAlias
 
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolPlan
+from du_infra.release.aim import Aim
+from du_infra.release.goal import Goal
 
 Kind: TypeAlias = Literal["create", "adopt", "start", "configure", "deploy", "remove"]
 
@@ -38,14 +40,14 @@ def plan_region(
     pool: PoolPlan,
     reports: Mapping[str, NodeReport],
     configurations: Mapping[str, str],
-    wanted: Mapping[str, Any],
+    goal: Goal,
 ) -> RegionPlan:
     """Everything between what is and what should be.
 
     ``reports`` and ``configurations`` (the hash of what Ansible should have put there) go by node name;
-    ``wanted`` is what every node should run (release.plan.wanted_of).
+    ``goal`` is where the services go (release.goal).
     """
-    return RegionPlan(region, tuple(_actions(pool, reports, configurations, wanted)))
+    return RegionPlan(region, tuple(_actions(pool, reports, configurations, goal.aim)))
 
 
 def why_configure(report: NodeReport, configuration: str) -> str:
@@ -59,20 +61,8 @@ def why_configure(report: NodeReport, configuration: str) -> str:
     return ""
 
 
-def why_deploy(report: NodeReport, wanted: Mapping[str, Any]) -> str:
-    """Why du-node has to work on a node, or "" when what is wanted runs there and is ready."""
-    if report.config != wanted["config"]:
-        return "services or their settings changed" if report.config else "nothing deployed yet"
-    if not report.ready:
-        return report.why or "not ready"
-    return ""
-
-
 def _actions(
-    pool: PoolPlan,
-    reports: Mapping[str, NodeReport],
-    configurations: Mapping[str, str],
-    wanted: Mapping[str, Any],
+    pool: PoolPlan, reports: Mapping[str, NodeReport], configurations: Mapping[str, str], aim: Aim
 ) -> Iterable[Action]:
     for name in pool.created:
         yield Action("create", name, "lost before" if pool.lost else "fleet.yaml asks for it")
@@ -84,20 +74,20 @@ def _actions(
         report = reports.get(node.name) or NodeReport(node.name, node.address, installed=False)
         if why := why_configure(report, configurations.get(node.name, "")):
             yield Action("configure", node.name, why)
-        if why_deploy(report, wanted):
-            yield from _service_actions(report, wanted)
+        if aim.see(report).at != "new":
+            yield from _service_actions(report, aim)
 
 
-def _service_actions(report: NodeReport, wanted: Mapping[str, Any]) -> Iterable[Action]:
+def _service_actions(report: NodeReport, aim: Aim) -> Iterable[Action]:
     running = {entry["name"]: entry for entry in report.services}
-    for service in wanted["services"]:
-        there = running.pop(service["name"], None)
-        target = f"{report.name}/{service['name']}"
-        if there is None:
-            yield Action("deploy", target, f"release {service['release']}")
-        elif there.get("release") != service["release"]:
-            yield Action("deploy", target, f"release {there.get('release')} → {service['release']}")
+    for name, record in aim.targets.items():
+        there = running.get(name)
+        target = f"{report.name}/{name}"
+        if there is None or not there.get("release"):
+            yield Action("deploy", target, f"release {record['release']}")
+        elif there["release"] != record["release"]:
+            yield Action("deploy", target, f"release {there['release']} → {record['release']}")
         elif not there.get("ready"):
             yield Action("deploy", target, there.get("why") or "not ready")
-    for name in running:
+    for name in sorted(aim.drop & running.keys()):
         yield Action("remove", f"{report.name}/{name}", "not in fleet.yaml any more")

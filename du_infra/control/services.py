@@ -1,106 +1,137 @@
-"""Stage "services": which image each tag means now, and every node running what it should."""
+"""Stage "services": every node running what it should; new releases go live the way `release start` has it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from du_infra.control.context import RegionContext
-from du_infra.control.parallel import each
-from du_infra.control.region_plan import why_deploy
-from du_infra.engines import skopeo, ssh
-from du_infra.errors import Busy, DuError, EngineFailed, NotReady, Unreachable
+from du_infra.control.release.desk import Desk, Ending
+from du_infra.control.release.engine import Engine
+from du_infra.control.release.going_on import go_on
+from du_infra.control.release.nodes import SshNodes
+from du_infra.control.release.resolve import Resolved, kept
+from du_infra.control.release.rows import begin, leased
+from du_infra.errors import Unreachable
 from du_infra.health.state import NodeReport
-from du_infra.pool.state import Node
+from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, Reporter
-from du_infra.release.plan import entry_of, release_of, wanted_of
-from du_infra.release.state import Json
+from du_infra.release import pins
+from du_infra.release.aim import Aim
+from du_infra.release.goal import Goal, goal_of
+from du_infra.release.options import way_in
+from du_infra.release.rollout import Rules, in_order
+from du_infra.release.state import Rollout
+from du_infra.store.leases import Lease
 
 STAGE = "services"
 
-_ERRORS: dict[int, type[DuError]] = {5: EngineFailed, 6: NotReady, 7: Busy, 8: Unreachable}
-_APPLY_MARGIN_SECONDS = 300
+
+@dataclass(frozen=True)
+class Deployed:
+    """What the stage left: whether anything was done, and the configurations that nodes answer with."""
+
+    changed: bool
+    configs: Mapping[str, str]
 
 
-def resolve_wanted(context: RegionContext) -> Json:
-    """What every node should run, with each tag looked up in its registry now.
+def goal(context: RegionContext, resolved: Resolved, reports: Sequence[NodeReport]) -> Goal:
+    """Where the region's services go, as :mod:`du_infra.release.goal` sees it."""
+    base = Aim(context.fleet.fleet, context.name, {}, kept=kept(context))
+    return goal_of(resolved.records, base, reports, unfinished(context))
 
-    Raises SpecError when an image does not exist, Unreachable when its registry does not answer.
-    """
-    names = list(context.services)
-    digests = each(lambda name: _digest(context, name), names)
-    releases = [release_of(n, context.services[n], digest) for n, digest in zip(names, digests, strict=True)]
-    return wanted_of(context.fleet.fleet, context.name, [entry_of(release) for release in releases])
+
+def unfinished(context: RegionContext) -> dict[str, Rollout]:
+    """Releases that were held, or cut off on their way forward: it is for their own commands to end them."""
+    rows = context.store.rollouts.open(context.name)
+    return {name: row for name, row in rows.items() if name in context.services and row.direction == "forward"}
 
 
 def deploy(
     context: RegionContext,
-    nodes: Sequence[Node],
+    record: PoolRecord,
     reports: Sequence[NodeReport],
-    wanted: Json,
+    resolved: Resolved,
     report: Reporter,
-) -> bool:
-    """Have every node run ``wanted``; true when something was done.
+) -> Deployed:
+    """Have every node run what is resolved. A release that fails goes back everywhere, and its error is raised.
 
-    Nodes that serve nothing yet are worked on at once, the others one after the other, so that a bad release
-    stops at the first of them. Raises NotReady with the service's last words, and the node's other errors.
+    Nodes that serve nothing yet are worked on at once; what serves is switched one service after the other.
     """
-    state = {r.name: r for r in reports}
-    todo = [node for node in nodes if why_deploy(state[node.name], wanted)]
-    if not todo:
+    for name, row in unfinished(context).items():
+        text = f"{name}: {row.release} is {'held' if row.state == 'held' else 'cut off'}, and left as it is"
+        report(Event("warning", STAGE, f"{text}; see `du-infra release status`"))
+    nodes = SshNodes(context, record, resolved.secrets)
+    if _tidy(context, nodes, report):
+        reports = nodes.look([told.name for told in reports])
+    found = goal(context, resolved, reports)
+    configs = {told.name: str(found.aim.wanted(told, "forward")["config"]) for told in reports}
+    if all(found.aim.see(told).at == "new" for told in reports):
         report(Event("step", STAGE, "nothing to change"))
-        return False
-    for release in wanted["services"]:
-        context.store.record_release(context.name, release)
-    empty = [node for node in todo if not state[node.name].services]
-    each(lambda node: _apply(context, node, wanted, report), empty)
-    for node in todo:
-        if node not in empty:
-            _apply(context, node, wanted, report)
-    return True
+        return Deployed(False, configs)
+    work = _Deployment(context, resolved, found, nodes, report)
+    work.groundwork(reports)
+    for name in found.switched:
+        work.switch(name)
+    return Deployed(True, configs)
 
 
-def _digest(context: RegionContext, name: str) -> str:
-    service = context.services[name]
-    for registry in context.provider.registries():
-        if service.image.startswith(f"{registry.host}/"):
-            repository = registry.address + service.image.removeprefix(registry.host)
-            return skopeo.digest(repository, service.tag, plain_http=registry.plain_http)
-    return skopeo.digest(service.image, service.tag)
+@dataclass(frozen=True)
+class _Deployment:
+    context: RegionContext
+    resolved: Resolved
+    goal: Goal
+    nodes: SshNodes
+    report: Reporter
+
+    def groundwork(self, reports: Sequence[NodeReport]) -> None:
+        """New services, new nodes, what broke, what leaves: nodes that serve nothing at once, then one by one."""
+        aim, names = self.goal.groundwork, [told.name for told in reports]
+        if all(aim.see(told).at == "new" for told in reports):
+            return
+        fresh = self.goal.fresh
+        with leased(self.context, {name: f"first release of {name}, by region up" for name in fresh}) as leases:
+            rows = [self._row(name, "", names) for name in fresh]
+            rules = Rules(max_unavailable=len(names), returnable=False)
+            _good(Engine(self._desk(leases), aim, rules, rows, names).run(reports))
+
+    def switch(self, name: str) -> None:
+        """One service from its old release to the new one, as its settings say."""
+        old, tag = self.goal.previous[name]["release"], self.goal.aim.targets[name]["tag"]
+        names = [node.name for node in self.context.store.pool(self.context.name).nodes]
+        order = in_order(names, self.nodes.front())
+        with leased(self.context, {name: f"release of {name} {tag}, by region up"}) as leases:
+            row = self._row(name, old, order)
+            rules = Rules(row.options["batch"], row.options["max_unavailable"])
+            aim = self.goal.switch(name, row.options["rollout"])
+            _good(Engine(self._desk(leases), aim, rules, [row], order).run())
+
+    def _desk(self, leases: Sequence[Lease]) -> Desk:
+        return Desk(self.nodes, self.context.store.rollouts, self.report, leases, stage=STAGE)
+
+    def _row(self, name: str, previous: str, nodes: Sequence[str]) -> Rollout:
+        record, over = self.goal.aim.targets[name], name in self.resolved.over
+        options = {**way_in(record), "mark": pins.mark_of(self.context.services[name]), "over": over}
+        return begin(self.context, "up", record, previous, options, nodes)
 
 
-def _apply(context: RegionContext, node: Node, wanted: Json, report: Reporter) -> None:
-    told: list[Mapping[str, Any]] = []
-
-    def listen(line: str) -> None:
-        try:
-            message = json.loads(line)
-        except ValueError:
-            message = {"kind": "warning", "text": line}
-        if message.get("kind") in ("step", "warning"):
-            report(Event(message["kind"], STAGE, str(message.get("text", "")), node=node.name))
-        else:
-            told.append(message)
-
-    order = json.dumps({**wanted, "node": node.name})
-    done = ssh.stream(context.target(node), ["du-node", "apply"], order, listen, timeout=_patience(wanted))
-    if done.rc != 0:
-        raise _failure(node, done, told)
+def _tidy(context: RegionContext, nodes: SshNodes, report: Reporter) -> bool:
+    """Finish what was on its way back, and close what has nowhere to go; whether nodes were worked on."""
+    worked = False
+    for name, row in context.store.rollouts.open(context.name).items():
+        if name not in context.services:
+            context.store.rollouts.end(row.id, "aborted", why="the service left fleet.yaml")
+        elif row.direction == "back":
+            report(Event("step", STAGE, f"{name} goes on going back to {row.previous or 'nothing'}"))
+            ending = go_on(context, row, nodes, report, stage=STAGE)
+            worked = True
+            if ending.rollouts[0].open:
+                raise ending.error or Unreachable("a node does not answer", where=context.name)
+    return worked
 
 
-def _patience(wanted: Json) -> float:
-    return float(_APPLY_MARGIN_SECONDS + sum(s["start_timeout"] + s["stop_grace"] for s in wanted["services"]))
-
-
-def _failure(node: Node, done: ssh.Result, told: Sequence[Mapping[str, Any]]) -> DuError:
-    kind = _ERRORS.get(done.rc, EngineFailed)
-    error: Mapping[str, Any] = next((message for message in reversed(told) if message.get("kind") == "error"), {})
-    what = str(error.get("text") or "du-node failed")
-    service = str(error.get("service") or "")
-    return kind(
-        what,
-        where=f"{node.name}/{service}" if service else node.name,
-        todo=str(error.get("todo") or "mend it and run the same command again"),
-        detail=str(error.get("detail") or done.stderr),
-    )
+def _good(ending: Ending) -> None:
+    if ending.error:
+        raise ending.error
+    if ending.missing:
+        raise Unreachable("does not answer", where=", ".join(ending.missing), todo="run the same command again")

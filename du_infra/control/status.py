@@ -9,7 +9,8 @@ from du_infra.control.context import RegionContext
 from du_infra.control.machines import plan_machines
 from du_infra.control.observe import observe_nodes, observe_vip
 from du_infra.control.region_plan import RegionPlan, plan_region
-from du_infra.control.services import resolve_wanted
+from du_infra.control.release.resolve import resolve
+from du_infra.control.services import goal
 from du_infra.health.plan import judge
 from du_infra.health.state import NodeReport, RegionStatus, VipReport
 from du_infra.pool.plan import PoolPlan, PoolRecord
@@ -29,7 +30,8 @@ def region_plan(context: RegionContext) -> RegionPlan:
     pool = plan_machines(context, context.provider.machines())
     reports = _reports(context, pool)
     hashes = {name: hash_of(variables) for name, variables in configurations(context, pool.record).items()}
-    return plan_region(context.name, pool, reports, hashes, resolve_wanted(context))
+    aim = goal(context, resolve(context), list(reports.values()))
+    return plan_region(context.name, pool, reports, hashes, aim)
 
 
 def _reports(context: RegionContext, pool: PoolPlan) -> Mapping[str, NodeReport]:

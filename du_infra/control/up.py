@@ -14,15 +14,15 @@ from du_infra.control.join import join_nodes
 from du_infra.control.machines import STAGE as MACHINES
 from du_infra.control.machines import bring_machines
 from du_infra.control.observe import observe_nodes
+from du_infra.control.release.resolve import resolve
 from du_infra.control.services import STAGE as SERVICES
-from du_infra.control.services import deploy, resolve_wanted
+from du_infra.control.services import Deployed, deploy
 from du_infra.control.verify import STAGE as VERIFY
 from du_infra.control.verify import verify_region
 from du_infra.engines.lock import exclusive
 from du_infra.health.plan import service_url
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, Reporter, stage
-from du_infra.release.state import Json
 
 CLOUD = "cloud"
 
@@ -67,33 +67,33 @@ def region_up(context: RegionContext, report: Reporter, *, reconfigure: bool = F
     clock = _Clock(report)
     with locked(context, clock):
         context.store.event(context.name, "up", "started")
-        record, changed, deployed, wanted = _run(context, clock, reconfigure)
-        context.store.event(context.name, "up", f"ready with configuration {wanted['config']}")
+        record, changed, deployed, config = _run(context, clock, reconfigure)
+        context.store.event(context.name, "up", f"ready with configuration {config}")
     return UpResult(
         region=context.name,
         vip=record.vip,
         nodes=tuple(node.name for node in record.nodes),
         urls={name: service_url(service, record.vip) for name, service in context.services.items()},
-        config=str(wanted["config"]),
+        config=config,
         changed_tasks=changed,
-        deployed=deployed,
+        deployed=deployed.changed,
         seconds=clock.seconds,
     )
 
 
-def locked(context: RegionContext, report: Reporter) -> Any:
-    """The region's lock: held while a command changes it."""
+def locked(context: RegionContext, report: Reporter, *, wait: float = 0) -> Any:
+    """The region's lock: held while a command changes it. ``wait`` is how many seconds another one may take."""
     context.lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     context.state.chmod(0o700)
-    return exclusive(context.lock, what=f"region {context.name}", report=report, wait=0)
+    return exclusive(context.lock, what=f"region {context.name}", report=report, wait=wait)
 
 
-def _run(context: RegionContext, report: Reporter, reconfigure: bool) -> tuple[PoolRecord, int, bool, Json]:
+def _run(context: RegionContext, report: Reporter, reconfigure: bool) -> tuple[PoolRecord, int, Deployed, str]:
     with stage(report, CLOUD, context.spec.provider):
         context.provider.prepare(report)
         if context.services:
             context.provider.prepare_images(_images(context), report)
-        wanted = resolve_wanted(context)
+        resolved = resolve(context)
     with stage(report, MACHINES, f"{context.spec.pool.nodes} x {context.spec.pool.size}"):
         record = bring_machines(context, report)
     with stage(report, BOOT):
@@ -103,10 +103,10 @@ def _run(context: RegionContext, report: Reporter, reconfigure: bool) -> tuple[P
         changed = configure_nodes(context, record, reports, report, force=reconfigure)
     with stage(report, SERVICES):
         reports = observe_nodes(context, record.nodes) if changed else reports
-        deployed = deploy(context, record.nodes, reports, wanted, report)
+        deployed = deploy(context, record, reports, resolved, report)
     with stage(report, VERIFY, f"http://{record.vip}/readyz"):
-        verify_region(record.vip, str(wanted["config"]), context.services)
-    return record, changed, deployed, wanted
+        config = verify_region(record.vip, deployed.configs, context.services)
+    return record, changed, deployed, config
 
 
 def _images(context: RegionContext) -> dict[str, list[str]]:

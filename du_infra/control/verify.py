@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from du_infra.control.observe import http_get, observe_vip
 from du_infra.errors import NotReady
 from du_infra.health.plan import service_url
+from du_infra.health.state import VipReport
 from du_infra.spec import ServiceSpec
 
 STAGE = "verify"
@@ -18,24 +19,24 @@ _REQUEST_SECONDS = 5
 _SERVER_ERROR = 500
 
 
-def verify_region(vip: str, config: str, services: Mapping[str, ServiceSpec]) -> None:
-    """Ask until the VIP is ready with configuration ``config`` and each service answers; raises NotReady."""
+def verify_region(vip: str, configs: Mapping[str, str], services: Mapping[str, ServiceSpec]) -> str:
+    """Ask until the VIP is ready with the configuration of one of the nodes, and each service answers.
+
+    ``configs`` goes by node; they differ only while a release is held. Returns the one that answered; raises NotReady.
+    """
+    wanted = sorted({*configs.values()})
     deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not _serves(vip, config):
+    while not (answer := observe_vip(vip)).ready or answer.config not in wanted:
         if time.monotonic() > deadline:
-            raise NotReady(_why(vip, config), where=f"http://{vip}/readyz", todo="see `du-infra region status`")
+            where, todo = f"http://{vip}/readyz", "see `du-infra region status`"
+            raise NotReady(_why(answer, " or ".join(wanted)), where=where, todo=todo)
         time.sleep(_POLL_SECONDS)
     for name, service in services.items():
         _ask(name, service, vip)
+    return answer.config
 
 
-def _serves(vip: str, config: str) -> bool:
-    answer = observe_vip(vip)
-    return answer.ready and answer.config == config
-
-
-def _why(vip: str, config: str) -> str:
-    answer = observe_vip(vip)
+def _why(answer: VipReport, config: str) -> str:
     if not answer.status:
         return f"the VIP {answer.why}"
     if not answer.ready:

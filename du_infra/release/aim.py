@@ -35,7 +35,8 @@ class Aim:
     """Services that go to another release: ``targets`` are the new records, ``previous`` the old ones, by service.
 
     ``rollouts`` say how (du-node's settings, by service). Services in ``drop`` leave the nodes; every other one stays
-    as each node has it. ``mend``: a node that has the new releases and is not ready has not arrived.
+    as each node has it, and a node that lacks one of ``also`` gets it. ``mend``: a node that has the new releases and
+    is not ready has not arrived.
     """
 
     fleet: str
@@ -45,6 +46,7 @@ class Aim:
     rollouts: Mapping[str, Json] = field(default_factory=dict)
     kept: Kept = Kept()
     drop: frozenset[str] = frozenset()
+    also: Mapping[str, Json] = field(default_factory=dict)
     mend: bool = False
 
     def wanted(self, report: NodeReport, direction: Direction) -> Json:
@@ -97,6 +99,8 @@ class Aim:
                 yield entry_of(record, {**way_in(record)["rollout"], "hold": True})
             elif release := str(row.get("release") or self.kept.live.get(name, "")):
                 yield entry_of(self.kept.record(name, release))
+        there = {row["name"] for row in report.services}
+        yield from (entry_of(record) for name, record in self.also.items() if name not in there)
 
 
 def live_of(history: Sequence[Rollout]) -> dict[str, str]:

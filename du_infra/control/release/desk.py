@@ -35,10 +35,14 @@ class Desk:
             lease.check()
 
     @contextmanager
-    def part(self, name: str, text: str) -> Iterator[str]:
-        """A part of the work as a stage of its own, or as a step of the stage it is in; yields that stage's name."""
+    def part(self, name: str, text: str, *, told: bool = True) -> Iterator[str]:
+        """A part of the work as a stage of its own, or as a step (if it is ``told``) of the stage it is in.
+
+        Yields that stage's name.
+        """
         if self.stage:
-            self.report(Event("step", self.stage, f"{name}: {text}"))
+            if told:
+                self.report(Event("step", self.stage, f"{name}: {text}"))
             yield self.stage
             return
         with stage(self.report, name, text):

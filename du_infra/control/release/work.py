@@ -41,7 +41,7 @@ class Work:
         self._batch += 1
         self._log.ask(report.name for report in reports)
         try:
-            with self._desk.part(f"batch {self._batch}", _names(reports)) as at:
+            with self._desk.part(f"batch {self._batch}", _names(reports), told=False) as at:
                 team = self._team = Team(lambda report: self._go(report, at), reports)
                 if team.wait(lambda: bool(self._log.request()), self._desk.pace.request):
                     self._note(team.results)

@@ -6,16 +6,27 @@ from du_infra.control.region_plan import Action, plan_region
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolPlan, PoolRecord
 from du_infra.pool.state import Node
+from du_infra.release.aim import Aim, Kept
+from du_infra.release.goal import Goal, goal_of
 
 NODE = Node("demo-home-1", "1c1g", "198.18.1.2", joined=True)
 POOL = PoolPlan(PoolRecord("198.18.1.1", 1, (NODE,)))
-WANTED = {"config": "c1", "services": [{"name": "hello", "release": "v1-aa"}]}
 HELLO = {"name": "hello", "release": "v1-aa", "ready": True}
-GOOD = NodeReport(NODE.name, NODE.address, ready=True, config="c1", configured="k1", services=(HELLO,))
+RECORDS = {
+    (name, release): {"name": name, "release": release, "tag": release[:2], "start_timeout": 1, "stop_grace": 1}
+    for name, release in (("hello", "v1-aa"), ("hello", "v0-bb"), ("old", "v1-aa"))
+}
+BASE = Aim("demo", "home", {}, kept=Kept(RECORDS, {"hello": "v1-aa"}))
+CONFIG = Aim("demo", "home", {"hello": RECORDS["hello", "v1-aa"]}).wanted(NodeReport("", ""), "forward")["config"]
+GOOD = NodeReport(NODE.name, NODE.address, ready=True, config=CONFIG, configured="k1", services=(HELLO,))
 
 
-def actions(report: NodeReport, pool: PoolPlan = POOL, wanted: dict[str, object] = WANTED) -> list[Action]:
-    return list(plan_region("home", pool, {NODE.name: report}, {NODE.name: "k1"}, wanted).actions)
+def goal(*reports: NodeReport) -> Goal:
+    return goal_of({"hello": RECORDS["hello", "v1-aa"]}, BASE, reports, {})
+
+
+def actions(report: NodeReport) -> list[Action]:
+    return list(plan_region("home", POOL, {NODE.name: report}, {NODE.name: "k1"}, goal(report)).actions)
 
 
 def changed(**fields: object) -> NodeReport:
@@ -28,7 +39,7 @@ def test_a_region_that_is_as_wished_needs_nothing() -> None:
 
 def test_a_new_node_is_created_configured_and_deployed_to() -> None:
     pool = PoolPlan(POOL.record, created=(NODE.name,))
-    plan = plan_region("home", pool, {}, {NODE.name: "k1"}, WANTED)
+    plan = plan_region("home", pool, {}, {NODE.name: "k1"}, goal())
     assert [a.kind for a in plan.actions] == ["create", "configure", "deploy"]
 
 

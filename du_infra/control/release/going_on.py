@@ -1,0 +1,53 @@
+"""An open release goes on: forward after a hold or a cut, or back; and the engine is set up from its row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from du_infra.control.context import RegionContext
+from du_infra.control.release.desk import Desk, Ending
+from du_infra.control.release.engine import Engine
+from du_infra.control.release.resolve import kept
+from du_infra.control.release.rows import leased
+from du_infra.progress import Reporter
+from du_infra.release.aim import Aim
+from du_infra.release.driver import Nodes
+from du_infra.release.rollout import Rules
+from du_infra.release.state import Rollout
+
+
+def go_on(context: RegionContext, row: Rollout, nodes: Nodes, report: Reporter, *, stage: str = "") -> Ending:
+    """Carry an open rollout to its end, from what the nodes show, with its lease held.
+
+    ``stage`` is the stage of a larger command that this is a part of. Raises Busy when somebody else is at work on it.
+    """
+    what = f"{row.kind} of {row.service} {row.release}"
+    with leased(context, {row.service: what}) as leases:
+        desk = Desk(nodes, context.store.rollouts, report, leases, stage=stage)
+        return Engine(desk, aim_of(context, row), rules_of(row), [row], order_of(context, row)).run()
+
+
+def aim_of(context: RegionContext, row: Rollout) -> Aim:
+    """Where a rollout goes, by the records that the store keeps."""
+    known = kept(context)
+    return Aim(
+        context.fleet.fleet,
+        context.name,
+        targets={row.service: known.record(row.service, row.release)},
+        previous={row.service: known.record(row.service, row.previous)} if row.previous else {},
+        rollouts={row.service: row.options["rollout"]},
+        kept=known,
+    )
+
+
+def rules_of(row: Rollout) -> Rules:
+    """What a rollout's options allow."""
+    options = row.options
+    return Rules(options["batch"], options["max_unavailable"], bool(options["rollout"]["hold"]), bool(row.previous))
+
+
+def order_of(context: RegionContext, row: Rollout) -> Sequence[str]:
+    """The region's nodes in the order in which the rollout began with them; nodes that came later at the end."""
+    names = [node.name for node in context.store.pool(context.name).nodes]
+    known = [name for name in row.nodes if name in names]
+    return [*known, *(name for name in names if name not in known)]

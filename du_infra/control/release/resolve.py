@@ -1,0 +1,86 @@
+"""Which release each service should run: what fleet.yaml's tag means now, or what was released over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from du_infra.control.context import RegionContext
+from du_infra.control.parallel import each
+from du_infra.engines import skopeo
+from du_infra.errors import DuError
+from du_infra.release import pins
+from du_infra.release.aim import Kept, live_of
+from du_infra.release.plan import release_of
+from du_infra.release.secrets import Secrets, read_secrets
+from du_infra.release.state import Json, Rollout
+from du_infra.spec import ServiceSpec
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Records by service, the secrets they may need, and for each that is not fleet.yaml's the words that say so."""
+
+    records: Mapping[str, Json]
+    secrets: Secrets
+    over: Mapping[str, str]
+
+
+def resolve(context: RegionContext) -> Resolved:
+    """Every service of the region, each tag looked up in its registry now.
+
+    Raises SpecError when an image or a secret does not exist, Unreachable when a registry does not answer.
+    """
+    secrets = read_secrets(context.services, context.folder)
+    pinned = pinned_records(context)
+    names = [name for name in context.services if name not in pinned]
+    found = each(lambda name: record_for(context, name, context.services[name], secrets), names)
+    records = {**pinned, **dict(zip(names, found, strict=True))}
+    return Resolved({name: records[name] for name in context.services}, secrets, over_words(context))
+
+
+def record_for(context: RegionContext, name: str, service: ServiceSpec, secrets: Secrets) -> Json:
+    """The release of ``service`` as it is described, at the image that its tag means now."""
+    return release_of(name, service, _digest(context, service), secrets.fingerprints.get(name, {}))
+
+
+def kept(context: RegionContext) -> Kept:
+    """What the store knows of the region's releases."""
+    store = context.store
+    return Kept(store.releases(context.name), live_of(store.rollouts.history(context.name)))
+
+
+def pinned_records(context: RegionContext) -> dict[str, Json]:
+    """Records of the services that run another release than fleet.yaml says, because somebody released it."""
+    known = context.store.releases(context.name)
+    ids = {name: pins.pinned(_last(context, name), service) for name, service in context.services.items()}
+    return {name: known[name, release] for name, release in ids.items() if (name, release) in known}
+
+
+def over_words(context: RegionContext) -> dict[str, str]:
+    """The same, in words for a person."""
+    told = {}
+    for name, record in pinned_records(context).items():
+        if last := _last(context, name):
+            told[name] = pins.words(last, record, context.services[name])
+    return told
+
+
+def secrets_at_hand(context: RegionContext) -> Secrets:
+    """The secrets whose sources can be read now; for the way back, where the nodes have what they need."""
+    try:
+        return read_secrets(context.services, context.folder)
+    except DuError:
+        return Secrets()
+
+
+def _last(context: RegionContext, name: str) -> Rollout | None:
+    return context.store.rollouts.last_done(context.name, name)
+
+
+def _digest(context: RegionContext, service: ServiceSpec) -> str:
+    for registry in context.provider.registries():
+        if service.image.startswith(f"{registry.host}/"):
+            repository = registry.address + service.image.removeprefix(registry.host)
+            return skopeo.digest(repository, service.tag, plain_http=registry.plain_http)
+    return skopeo.digest(service.image, service.tag)
