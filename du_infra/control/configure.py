@@ -93,6 +93,8 @@ def _common(context: RegionContext, record: PoolRecord) -> dict[str, Any]:
         "du_vrid": _virtual_router(record.vip),
         "du_admin_cidrs": admin_cidrs(context),
         "du_interface": "eth0",
+        "du_gateway": context.spec.gateway,
+        "du_runtime": context.spec.runtime,
         "du_registries": [
             {"host": r.host, "url": r.url, "plain_http": r.plain_http} for r in context.provider.registries()
         ],

@@ -55,7 +55,9 @@ class RegionSpec(Model):
     runtime: Literal["containerd", "docker"] = Field(
         default="containerd", description="What runs the containers on each machine."
     )
-    gateway: Literal["nginx"] = Field(default="nginx", description="What takes the requests at the region's entrance.")
+    gateway: Literal["nginx", "envoy"] = Field(
+        default="nginx", description="What takes the requests at the region's entrance, on each machine."
+    )
     pool: PoolSpec = Field(default=PoolSpec(), description="How many machines, and how large.")
     services: Items[Name] | None = Field(
         default=None, description="Names of the services that run here; without this key, all of them."

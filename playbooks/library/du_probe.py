@@ -37,7 +37,7 @@ ansible_facts:
   description: >-
     The fact du_machine, with architecture, client (address of this SSH connection's other end), clock (whether
     something sets it), codename, container (whether the node shares its host's kernel), distribution,
-    memory_mb, missing (packages), nerdctl and nginx (version and path, empty if absent), swap_mb.
+    memory_mb, missing (packages), envoy, nerdctl and nginx (version and path, empty if absent), swap_mb.
   returned: always
   type: dict
 """
@@ -93,6 +93,7 @@ def main() -> None:
         "clock": any(Path(daemon).exists() for daemon in _CLOCKS),
         "container": Path("/run/systemd/container").exists(),
         "missing": missing(module.params["packages"]),
+        "envoy": program("envoy", "--version"),
         "nerdctl": program("nerdctl", "--version"),
         "nginx": program("nginx", "-v"),
         **memory(),

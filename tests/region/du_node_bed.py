@@ -28,6 +28,7 @@ class Node:
     """One LXD node. ``digests`` maps a tag of the sample service to its image's digest."""
 
     digests: dict[str, str]
+    gateway: str = "nginx"
     name: str = field(default_factory=lambda: f"t{secrets.token_hex(3)}-node")
     address: str = ""
 
@@ -117,30 +118,52 @@ class Node:
         with tempfile.TemporaryDirectory() as folder:
             program, _ = zipapp.build(Path(folder))
             lxc("file", "push", "-q", "--mode", "0755", str(program), f"{self.name}/usr/local/bin/du-node")
-        self._put("/etc/nginx/nginx.conf", rendered("nginx", "nginx.conf.j2"))
-        unit = rendered("nginx", "nginx.service.j2", nginx_program="/usr/sbin/nginx")
-        self._put("/etc/systemd/system/nginx.service", unit)
-        unit = rendered("du_node", "du-node.service.j2", du_node_program="/usr/local/bin/du-node")
+        {"nginx": self._with_nginx, "envoy": self._with_envoy}[self.gateway]()
+        self._put("/var/lib/du-node/settings.json", json.dumps({"gateway": self.gateway}))
+        kinds = {"du_gateway": self.gateway, "du_runtime": "containerd"}
+        unit = rendered("du_node", "du-node.service.j2", du_node_program="/usr/local/bin/du-node", **kinds)
         self._put("/etc/systemd/system/du-node.service", unit)
         for registry in provider.registries():
             text = rendered("containerd", "hosts.toml.j2", registry=registry)
             self._put(f"/etc/containerd/certs.d/{registry.host}/hosts.toml", text)
-        done = self.sh("mkdir -p /etc/nginx/conf.d; systemctl daemon-reload && systemctl enable --now nginx du-node")
+        done = self.sh(f"systemctl daemon-reload && systemctl enable --now {self.gateway} du-node")
         assert done.returncode == 0, done.stderr
+
+    def _with_nginx(self) -> None:
+        self._put("/etc/nginx/nginx.conf", rendered("nginx", "nginx.conf.j2"))
+        unit = rendered("nginx", "nginx.service.j2", nginx_program="/usr/sbin/nginx")
+        self._put("/etc/systemd/system/nginx.service", unit)
+        self.sh("mkdir -p /etc/nginx/conf.d")
+
+    def _with_envoy(self) -> None:
+        lxc("file", "push", "-q", "--mode", "0755", str(envoy_program()), f"{self.name}/usr/local/bin/envoy")
+        self._put("/etc/envoy/du/clusters.json", '{"resources":[]}')
+        self._put("/etc/envoy/du/routes.json", rendered("envoy", "routes.json.j2"))
+        self._put("/etc/envoy/bootstrap.yaml", rendered("envoy", "bootstrap.yaml.j2"))
+        self._put("/usr/local/lib/du-infra/envoy-drain", rendered("envoy", "envoy-drain.py.j2"), "0755")
+        self._put("/etc/systemd/system/envoy.service", rendered("envoy", "envoy.service.j2"))
+        self._put("/var/log/du/access.log", "")
 
     def _put(self, path: str, text: str, mode: str = "0644") -> None:
         done = self.sh(f"mkdir -p '{Path(path).parent}' && cat >'{path}' && chmod {mode} '{path}'", text)
         assert done.returncode == 0, done.stderr
 
 
-def make_node() -> Node:
+def envoy_program() -> Path:
+    """Envoy, from the development tools."""
+    import envoy
+
+    return Path(envoy.__file__).parent / "_bin" / "envoy"
+
+
+def make_node(gateway: str = "nginx") -> Node:
     """A node that runs nothing yet; the sample images are in the local registry."""
     provider = LxdProvider()
     provider.prepare(silent)
     provider.prepare_images({IMAGE: ["v1", "v2"]}, silent)
     registry = provider.registries()[0]
     digests = {t: skopeo.digest(f"{registry.address}/hello", t, plain_http=True) for t in ("v1", "v2")}
-    node = Node(digests)
+    node = Node(digests, gateway)
     try:
         node.make(provider)
     except BaseException:
