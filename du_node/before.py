@@ -116,9 +116,9 @@ def _start(order: Order, tool: Runtime) -> None:
     _fetch(service, tool)
     try:
         tool.start_before(service, order.attempt, order.command)
-    except NodeError:
+    except NodeError as trouble:
         tool.remove_name(name)
-        raise
+        raise _failed(order, {"why": "could not be started", "log": trouble.detail}) from trouble
 
 
 def _fetch(service: Service, tool: Runtime) -> None:

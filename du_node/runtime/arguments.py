@@ -33,9 +33,13 @@ def run_arguments(service: Service, slot: str, port: int, given: Given) -> list[
 
 
 def before_arguments(service: Service, attempt: str, command: Sequence[str], given: Given) -> list[str]:
-    """The same for the command that runs before a release: nothing is published, and it has no slot's labels."""
+    """The same for the command that runs before a release: nothing is published, and it has no slot's labels.
+
+    The command takes the place of the image's own entry point, which may be the service itself.
+    """
     arguments = _run(before_name(service.name), before_labels(service, attempt))
-    return [*arguments, *_settings(service, given), service.image, *command]
+    arguments += ["--entrypoint", command[0]]
+    return [*arguments, *_settings(service, given), service.image, *command[1:]]
 
 
 def _run(name: str, labels: Mapping[str, str]) -> list[str]:

@@ -184,8 +184,14 @@ def test_a_container_that_cannot_be_started_is_removed_and_the_attempt_may_be_ma
     tool: Paper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(tool, "start_before", lambda *_: (_ for _ in ()).throw(NodeError("tool", "no")))
-        assert failure(order()).kind == "tool"
+        trouble = NodeError("tool", "no", detail="no such file")
+        broken.setattr(tool, "start_before", lambda *_: (_ for _ in ()).throw(trouble))
+        error = failure(order())
+        assert (error.kind, "could not be started" in error.what, "no such file" in error.detail) == (
+            "before",
+            True,
+            True,
+        )
     assert before.before(order()) == "the last word"
 
 
