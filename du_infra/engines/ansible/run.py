@@ -45,6 +45,7 @@ def run_playbook(
 ) -> Outcome:
     """Run ``playbooks/<playbook>`` on ``targets``; ``folder`` (0700) is the region's place for Ansible.
 
+    The caller holds the region's lock: what another run left in ``folder`` is ended and removed.
     Variables may be secret: they go into a 0600 file, never onto a command line, and are removed with the
     run's folder. Ansible's output of the last run stays in ``folder/last.log`` (0600).
 
@@ -68,6 +69,10 @@ def run_playbook(
 @contextmanager
 def _run_folder(folder: Path) -> Iterator[Path]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in folder.absolute().glob("run-*"):
+        # Of a run that was killed: its Ansible may still be at its last task, and its variables are in there.
+        processes.end(processes.family(str(left)))
+        shutil.rmtree(left, ignore_errors=True)
     private = Path(tempfile.mkdtemp(prefix="run-", dir=folder.absolute()))
     try:
         yield private

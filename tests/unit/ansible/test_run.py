@@ -131,6 +131,24 @@ except KeyboardInterrupt:
 """
 
 
+def test_what_a_killed_run_left_is_ended_and_removed_by_the_next(
+    tmp_path: Path, targets: list[ssh.Target], playbook: Write
+) -> None:
+    tasks = "    - name: Wait\n      ansible.builtin.command: {argv: [sleep, '62.5']}\n"
+    folder = tmp_path / "ansible"
+    given = json.dumps({"playbook": playbook(tasks), "folder": str(folder)})
+    with subprocess.Popen([sys.executable, "-c", _DRIVER, given], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline() == "Wait\n"
+        time.sleep(1)
+        family = processes.family(str(folder))
+        assert len(family) > 2
+        process.kill()
+    assert [path for path in folder.glob("run-*") if path.is_dir()]
+    run_playbook(playbook(_ECHO), targets, {"word": "x"}, {}, folder, silent)
+    assert not [pid for pid in family if processes.alive(pid)]
+    assert list(folder.glob("run-*")) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_run_and_leaves_no_process_and_no_folder(
     number: int, tmp_path: Path, targets: list[ssh.Target], playbook: Write
