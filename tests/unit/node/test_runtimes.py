@@ -99,9 +99,10 @@ def test_the_container_is_published_on_loopback_alone_with_its_limits_and_comman
 
 
 def test_a_command_that_runs_before_has_the_settings_and_no_port() -> None:
-    words = before_arguments(FULL, "7", ["migrate"], GIVEN)
+    words = before_arguments(FULL, "7", ["migrate", "up"], GIVEN)
     assert "--publish" not in words
-    assert words[-2:] == [FULL.image, "migrate"]
+    assert words_after(words, "--entrypoint") == ["migrate"]
+    assert words[-2:] == [FULL.image, "up"]
     assert words_after(words, "--mount") == ["m"]
     assert "du.before=7" in words_after(words, "--label")
 
