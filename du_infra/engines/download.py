@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
+import os
+import shutil
 import sys
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from du_infra.engines.process import run
@@ -17,6 +20,7 @@ from du_infra.errors import EngineFailed, ToolMissing, Unreachable
 
 _TIMEOUT = 20.0
 _CHUNK = 1 << 20
+_MAKING = "making-"
 
 
 def fetch(url: str, target: Path, sha256: str) -> None:
@@ -51,10 +55,17 @@ def pip_download(requirement: str, sha256: str | None, folder: Path, platform: s
 
 @contextmanager
 def workshop(parent: Path) -> Iterator[Path]:
-    """A temporary folder below ``parent``; a full disk inside the block becomes one clear error."""
+    """A temporary folder below ``parent``; a full disk inside the block becomes one clear error.
+
+    The folders that killed processes left there are removed: the lock that each holds on its own died with them.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="making-", dir=parent) as folder:
+        with ExitStack() as ours:
+            with _locked(parent):
+                _sweep(parent)
+                folder = ours.enter_context(tempfile.TemporaryDirectory(prefix=_MAKING, dir=parent))
+                ours.enter_context(_locked(Path(folder)))
             yield Path(folder)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -62,6 +73,22 @@ def workshop(parent: Path) -> Iterator[Path]:
         raise ToolMissing(
             "the disk is full", where=str(parent), todo="free some space, then run the same command again"
         ) from error
+
+
+def _sweep(parent: Path) -> None:
+    for left in parent.glob(f"{_MAKING}*"):
+        with suppress(BlockingIOError, FileNotFoundError), _locked(left, fcntl.LOCK_NB):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path, how: int = 0) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check(found: str, wanted: str, name: str) -> None:

