@@ -12,6 +12,8 @@ OVERLAY = _HERE / "overlay"
 SCRIPT = _HERE / "customize.sh"
 SUITE = "bookworm"
 ALIAS = "du-node-"
+DESCRIPTION = "du-infra node "
+"""What an image of ours says of itself begins so."""
 
 BUILD = 2
 """Raised when build.py makes another image of the same recipe."""
@@ -84,7 +86,7 @@ def metadata(alias: str, machine: str, created: int) -> str:
     templates = {
         path: {"when": ["create", "copy", "rename"], "template": name} for name, (path, _) in TEMPLATES.items()
     }
-    properties = {"description": f"du-infra node {alias}", "os": "debian", "release": SUITE}
+    properties = {"description": f"{DESCRIPTION}{alias}", "os": "debian", "release": SUITE}
     content = {
         "architecture": machine,
         "creation_date": created,

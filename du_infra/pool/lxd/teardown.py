@@ -13,7 +13,7 @@ from du_infra.engines.daemon import command_line, gone, process_ids
 from du_infra.engines.lxd import Lxd
 from du_infra.engines.process import run
 from du_infra.pool.lxd import daemon
-from du_infra.pool.lxd.recipe import ALIAS
+from du_infra.pool.lxd.recipe import DESCRIPTION
 from du_infra.pool.lxd.site import MARK, Site
 from du_infra.progress import Event, Reporter
 
@@ -27,6 +27,11 @@ def ours(instances: Sequence[dict[str, Any]]) -> list[str]:
     return [one["name"] for one in instances if one["config"].get(f"{MARK}.owner")]
 
 
+def our_images(images: Sequence[dict[str, Any]]) -> list[str]:
+    """Fingerprints of the node images, by what they say of themselves: a kill leaves one without its alias."""
+    return [one["fingerprint"] for one in images if one["properties"].get("description", "").startswith(DESCRIPTION)]
+
+
 def remove(lxd: Lxd, site: Site, report: Reporter) -> None:
     """Delete our instances, images, profile, pool and bridge; then stop what we started ourselves.
 
@@ -35,9 +40,8 @@ def remove(lxd: Lxd, site: Site, report: Reporter) -> None:
     for name in ours(lxd.query("/1.0/instances?recursion=1")):
         report(Event("step", STAGE, "deleting", node=name))
         lxd.delete(name)
-    for image in lxd.query("/1.0/images?recursion=1"):
-        if any(alias["name"].startswith(ALIAS) for alias in image["aliases"]):
-            lxd.query(f"/1.0/images/{image['fingerprint']}", "DELETE")
+    for fingerprint in our_images(lxd.query("/1.0/images?recursion=1")):
+        lxd.query(f"/1.0/images/{fingerprint}", "DELETE")
     for kind, name in (("profiles", site.profile), ("storage-pools", site.pool), ("networks", site.bridge)):
         _remove_marked(lxd, f"/1.0/{kind}/{quote(name)}", report)
     if not lxd.query("/1.0/instances"):

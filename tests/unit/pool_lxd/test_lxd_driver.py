@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from du_infra.pool.lxd.network import config
 from du_infra.pool.lxd.provider import parse_host_key
 from du_infra.pool.lxd.recipe import Recipe
 from du_infra.pool.lxd.site import HERE
-from du_infra.pool.lxd.teardown import ours
+from du_infra.pool.lxd.teardown import our_images, ours
 
 RECIPE = Recipe("amd64", "198.18.0.1")
 BLOB = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)).decode()
@@ -46,6 +47,13 @@ def test_an_instance_of_somebody_else_has_no_owner() -> None:
     seen = machine({"name": "web", "status": "Stopped", "config": {}, "devices": {}})
     assert (seen.owner, seen.addresses) == ("", ())
     assert ours([{"name": "web", "config": {}}, {"name": "a", "config": {"user.du-infra.owner": "x"}}]) == ["a"]
+
+
+def test_our_images_are_known_by_what_they_say_and_not_by_an_alias_that_anybody_can_give() -> None:
+    properties = json.loads(recipes.metadata(RECIPE.alias, "x86_64", 0))["properties"]
+    unnamed = {"fingerprint": "a", "aliases": [], "properties": properties}
+    theirs = {"fingerprint": "b", "aliases": [{"name": "du-node-x"}], "properties": {"description": "mine"}}
+    assert our_images([unnamed, theirs, {"fingerprint": "c", "aliases": [], "properties": {}}]) == ["a"]
 
 
 def test_a_whole_host_key_is_taken_without_its_comment() -> None:
