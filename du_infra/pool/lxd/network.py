@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from du_infra.engines.daemon import command_line, gone, process_ids, tell
 from du_infra.engines.lxd import Lxd
@@ -16,6 +18,7 @@ from du_infra.progress import Event, Reporter
 
 _SYS = Path("/sys/class/net")
 _LEASE_KEY = "ipv4.dhcp.expiry"
+_LARGEST_NETWORK = 8
 
 
 def config(site: Site) -> dict[str, str]:
@@ -53,15 +56,27 @@ def ensure(lxd: Lxd, site: Site, report: Reporter) -> None:
 def refuse_taken_addresses(site: Site) -> None:
     """Raise Refused when this machine already routes our addresses elsewhere."""
     routes = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "main"], what="read the routes"))
+    if taken := route_in_the_way(routes, site):
+        raise Refused(
+            f"the addresses {site.network} are in use: {taken['dst']} goes to {taken.get('dev', 'a route')}",
+            where="this machine's routes",
+            todo=f"remove that network or VPN ({taken.get('dev', taken['dst'])}), then run the same command again",
+        )
+
+
+def route_in_the_way(routes: Sequence[dict[str, Any]], site: Site) -> dict[str, Any] | None:
+    """The first of ``ip -json route``'s routes that leads some of our addresses to a network elsewhere.
+
+    A default route does not: the bridge's own is narrower. Neither do its parts, by which a VPN overrides the default
+    route (0.0.0.0/1 and 128.0.0.0/1, or smaller ones): no network is larger than a /8.
+    """
     for route in routes:
         if route["dst"] == "default" or route.get("dev") == site.bridge:
             continue
-        if IPv4Network(route["dst"], strict=False).overlaps(site.network):
-            raise Refused(
-                f"the addresses {site.network} are in use: {route['dst']} goes to {route.get('dev', 'a route')}",
-                where="this machine's routes",
-                todo=f"remove that network or VPN ({route.get('dev', route['dst'])}), then run the same command again",
-            )
+        network = IPv4Network(route["dst"], strict=False)
+        if network.prefixlen >= _LARGEST_NETWORK and network.overlaps(site.network):
+            return route
+    return None
 
 
 def clear_stale(site: Site, report: Reporter) -> None:

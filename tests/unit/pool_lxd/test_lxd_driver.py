@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from du_infra.pool.lxd import recipe as recipes
 from du_infra.pool.lxd.machines import machine
-from du_infra.pool.lxd.network import config
+from du_infra.pool.lxd.network import config, route_in_the_way
 from du_infra.pool.lxd.provider import parse_host_key
 from du_infra.pool.lxd.recipe import Recipe
 from du_infra.pool.lxd.site import HERE
@@ -75,3 +75,13 @@ def test_the_bridge_keeps_to_the_range_set_aside_for_tests() -> None:
     assert wanted["ipv4.address"] == "198.18.0.1/16"
     assert wanted["ipv6.address"] == "none"
     assert "registry.local/198.18.0.1" in wanted["raw.dnsmasq"]
+
+
+@pytest.mark.parametrize("dst", ["198.18.0.0/15", "198.18.0.0/16", "198.18.7.0/24", "198.18.0.1", "198.0.0.0/8"])
+def test_a_network_with_our_addresses_is_in_the_way(dst: str) -> None:
+    assert route_in_the_way([{"dst": "10.0.0.0/8", "dev": "a"}, {"dst": dst, "dev": "tun0"}], HERE)
+
+
+@pytest.mark.parametrize("dst", ["default", "128.0.0.0/1", "192.0.0.0/3", "198.20.0.0/16"])
+def test_the_rest_of_the_world_is_not_even_when_a_vpn_has_it_in_parts(dst: str) -> None:
+    assert route_in_the_way([{"dst": dst, "dev": "tun0"}, {"dst": "198.18.0.0/16", "dev": HERE.bridge}], HERE) is None
