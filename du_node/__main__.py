@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
     from du_node.outcome import Outcome
 
-_USAGE = "usage: du-node apply | before | secrets | status | serve | heal [SERVICE…] | version\n"
+_USAGE = "usage: du-node apply [--now] | before | secrets | status | serve | heal [SERVICE…] | version\n"
 _PATIENCE = 10.0
+# What an apply that is ended has started, say the stop of a container, ends by itself.
+_PATIENCE_NOW = 60.0
 
 
 def main(argv: list[str]) -> int:
@@ -26,12 +28,16 @@ def main(argv: list[str]) -> int:
     return verbs[argv[0]](argv[1:])
 
 
-def _apply(_: list[str]) -> int:
+def _apply(options: list[str]) -> int:
     from du_node.apply import apply
 
+    if options not in ([], ["--now"]):
+        sys.stderr.write(_USAGE)
+        return 2
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a cut connection must not stop us half-way
     text = sys.stdin.read()
-    return _work("apply", lambda lock: apply(text, lock), _PATIENCE)
+    now = bool(options)
+    return _work("apply", lambda lock: apply(text, lock), _PATIENCE_NOW if now else _PATIENCE, now=now)
 
 
 def _before(_: list[str]) -> int:
@@ -69,14 +75,14 @@ def _secrets(_: list[str]) -> int:
     return 0
 
 
-def _work(verb: str, work: Callable[[int], Outcome], patience: float) -> int:
+def _work(verb: str, work: Callable[[int], Outcome], patience: float, *, now: bool = False) -> int:
     from du_node.errors import NodeError
     from du_node.files import Lock
     from du_node.say import say
 
     began = time.monotonic()
     try:
-        lock = Lock(verb)
+        lock = Lock(verb, now=now)
         lock.take(patience)
         outcome = work(lock.descriptor)
     except NodeError as trouble:
@@ -87,6 +93,7 @@ def _work(verb: str, work: Callable[[int], Outcome], patience: float) -> int:
         ok=not outcome.errors,
         steps=outcome.steps,
         failed=sorted(outcome.errors),
+        held=outcome.held,
         seconds=round(time.monotonic() - began, 3),
     )
     return outcome.exit_code

@@ -88,11 +88,9 @@ def _try_out(action: WarmUp | Observe, tool: Runtime, tell: Tell) -> dict[str, A
 
         warm_up(action.container, action.path)
         return {}
-    from importlib import import_module
+    from du_node.observation.watch import observe
 
-    watch = import_module("du_node.observation.watch").observe
-    found: dict[str, Any] = watch(action.new, action.old, action.rollout, action.share, tool, lambda line: tell(**line))
-    return found
+    return observe(action.new, action.old, action.rollout, action.share, tool, lambda line: tell(**line))
 
 
 def _drain(container: Container, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -35,8 +36,10 @@ def apply(text: str, lock: int) -> Outcome:
         return outcome
     files.write(places.WANTED, text)
     outcome = Outcome()
-    _converge(wanted, runtime.chosen(lock), outcome)
+    tool = runtime.chosen(lock)
+    _converge(wanted, tool, outcome)
     outcome.end()
+    _forget_secrets(wanted, tool)
     return outcome
 
 
@@ -49,6 +52,15 @@ def heal(sick: frozenset[str], lock: int) -> Outcome:
 def _was_being_undone(text: str) -> bool:
     result = _result()
     return bool(result.get("failed")) and not result.get("ended", True) and text == files.read(places.WANTED)
+
+
+def _forget_secrets(wanted: Wanted, tool: Runtime) -> None:
+    """Remove the values that nothing uses any more."""
+    if os.path.exists(places.SECRETS):  # noqa: PTH110
+        from du_node import secrets
+
+        ours = {(s.name, name, fingerprint) for s in wanted.services for name, fingerprint in s.secrets}
+        secrets.clean(ours | tool.secrets_in_use())
 
 
 def _resume(wanted: Wanted, lock: int, sick: frozenset[str] = frozenset()) -> Outcome:

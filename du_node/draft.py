@@ -75,8 +75,7 @@ class Draft:
         """Have the gateway work by the table even if no route changed: it may have lost or kept another one."""
         digest = digest_of(self._table)
         gateway = self._seen.gateway
-        sent = any(isinstance(action, SetRoutes) for action in self._actions)
-        if not sent and (digest != gateway.live or digest != gateway.disk):
+        if not self._sent and (digest != gateway.live or digest != gateway.disk):
             self._actions.append(SetRoutes(self._table))
 
     def run(self, service: Service, slot: str) -> Container:
@@ -113,14 +112,27 @@ class Draft:
 
         None: it is stopped only if nothing is connected to it.
         """
+        self._take_off(container)
         self._actions.append(Drain(container, LET_RUN if cut_after is None else cut_after))
         self._actions.append(Stop(container, cut=cut_after is not None))
         self._slots[container.service, container.slot] = replace(container, running=False, ready=False)
 
     def remove(self, container: Container) -> None:
         """Remove a slot that is stopped and not routed."""
+        self._take_off(container)
         self._actions.append(Remove(container))
         del self._slots[container.service, container.slot]
+
+    @property
+    def _sent(self) -> bool:
+        """Whether the gateway gets a table by this plan already."""
+        return any(isinstance(action, SetRoutes) for action in self._actions)
+
+    def _take_off(self, container: Container) -> None:
+        """The gateway may still name the slot beside a primary whose container is gone: our table has no such entry."""
+        pair = self._seen.gateway.pairs.get(container.service)
+        if pair and container.slot in pair.slots and not self._sent:
+            self._actions.append(SetRoutes(self._table, container.service))
 
     def _observed_entries(self) -> dict[str, Entry]:
         """The live routes whose primary still has a container."""

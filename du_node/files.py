@@ -61,26 +61,29 @@ def stamp(path: str) -> str:
 
 
 class Lock:
-    """One du-node at a time. The kernel frees it when its holder, and every nerdctl that it started, is gone."""
+    """One du-node at a time. The kernel frees it when its holder, and every nerdctl that it started, is gone.
 
-    def __init__(self, verb: str) -> None:
+    Where it is wanted ``now``, an apply that runs is ended too: it can be cut off anywhere.
+    """
+
+    def __init__(self, verb: str, *, now: bool = False) -> None:
         self._verb = verb
+        self._weaker = () if verb == "heal" else ("heal", "apply") if now else ("heal",)
         Path(places.LOCK).parent.mkdir(parents=True, exist_ok=True)
         self.descriptor = os.open(places.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def take(self, patience: float) -> None:
         """Wait up to ``patience`` seconds. A ``heal`` gives way to everything else. Raises NodeError busy."""
         deadline = time.monotonic() + patience
-        asked = False
+        asked = 0
         while not self._try():
-            if self._verb != "heal" and not asked:
-                asked = _ask_healer_to_go()
+            asked = _ask_to_go(self._weaker, asked)
             if time.monotonic() > deadline:
                 raise _busy()
             time.sleep(0.05)
         os.ftruncate(self.descriptor, 0)
-        holder = {"pid": os.getpid(), "verb": self._verb, "since": time.time()}
-        os.pwrite(self.descriptor, json.dumps(holder).encode(), 0)
+        ours = {"pid": os.getpid(), "verb": self._verb, "since": time.time()}
+        os.pwrite(self.descriptor, json.dumps(ours).encode(), 0)
 
     def free(self) -> None:
         """Let others change the node, before this process ends."""
@@ -96,23 +99,41 @@ class Lock:
         return True
 
 
-def _ask_healer_to_go() -> bool:
-    """Whatever a heal is doing, a newer apply continues it from what is there."""
-    holder = read_json(places.LOCK)
-    if holder.get("verb") != "heal":
-        return False
-    pid = int(holder.get("pid", 0))
-    if pid > 1 and "heal" in read(f"/proc/{pid}/cmdline").split("\0"):
+def holder() -> dict[str, Any] | None:
+    """Who changes the node now: {"verb", "pid", "since" (unix seconds)}; None when nobody does."""
+    try:
+        descriptor = os.open(places.LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return {"verb": "", "pid": 0, "since": 0.0, **read_json(places.LOCK)}
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _ask_to_go(verbs: tuple[str, ...], asked: int = 0) -> int:
+    """Have whoever holds the lock end, if it is one of these: we continue what it was doing from what is there.
+
+    Its pid; one that was ``asked`` is not asked again, but whoever took the lock after it is.
+    """
+    found = read_json(places.LOCK)
+    verb, pid = found.get("verb"), int(found.get("pid", 0))
+    if verb not in verbs or pid == asked:
+        return asked
+    if pid > 1 and verb in read(f"/proc/{pid}/cmdline").split("\0"):
         os.kill(pid, signal.SIGTERM)
-    return True
+    return pid
 
 
 def _busy() -> NodeError:
-    holder = read_json(places.LOCK)
-    age = time.time() - float(holder.get("since", time.time()))
-    who = f"du-node {holder.get('verb', '')}".strip()
+    found = read_json(places.LOCK)
+    age = time.time() - float(found.get("since", time.time()))
+    who = f"du-node {found.get('verb', '')}".strip()
     return NodeError(
         "busy",
-        f"another {who} (pid {holder.get('pid', 'unknown')}) has been at work on this node for {age:.0f} s",
+        f"another {who} (pid {found.get('pid', 'unknown')}) has been at work on this node for {age:.0f} s",
         todo="wait until it ends, then run the command again",
     )

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from du_node import places, readyz, settings
+from du_node import places, readyz, settings, sockets
 from du_node.loop import Asking, Listener, Loop
 from du_node.probe import Answer
 from du_node.watch import Facts, Watch
@@ -152,8 +152,9 @@ class Server:
         return Facts(
             {name: _word(self._answers.get(name)) for name in table},
             gateway_ok=self._gateway_ok or not wanted,
-            cut_off=bool(wanted) and result.get("wanted") != self._wanted.stamp,
+            cut_off=bool(wanted) and not self._ended(),
             lost=[name for name in names if name not in table and name not in failed],
+            over=[name for name, port in result.get("lingering", {}).items() if not sockets.to_slot(port)],
             busy=self._busy(),
         )
 
@@ -182,10 +183,15 @@ class Server:
         meta = self._wanted.get()
         return readyz.answer(meta, table, ready, gateway_ok=self._gateway_ok, applied=self._applied())
 
+    def _ended(self) -> bool:
+        """Whether the last apply came to its end. What an earlier du-node wrote says it by being there."""
+        result = self._result.get()
+        return result.get("wanted") == self._wanted.stamp and bool(result.get("ended", True))
+
     def _applied(self) -> bool:
         """Whether the last apply ended, and all of it succeeded."""
         result = self._result.get()
-        return result.get("wanted") == self._wanted.stamp and not result.get("failed")
+        return self._ended() and not result.get("failed") and not result.get("held")
 
     def _trim_logs(self, now: float) -> None:
         if now < self._next_log:

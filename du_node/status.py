@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from du_node import files, gateway, places, probe, processes, runtime
 from du_node.errors import NodeError
+from du_node.gateway.driver import Driver
 from du_node.preflight import memory_info
 from du_node.readiness import explain
-from du_node.state import Container, Gateway
+from du_node.state import Container, Gateway, Pair
 
 # What is ours on a node and the same however many services run. containerd's shims (one for each container) are
 # counted as part of the service.
@@ -24,13 +26,15 @@ def status() -> dict[str, Any]:
     entrance = gateway.chosen()
     seen = entrance.observe()
     configured = files.read_json(places.CONFIGURED)
-    services, trouble = _services(wanted, seen)
+    told = result(wanted)
+    done = told["ended"] and not told["failed"] and not told["held"]
+    services, trouble = _services(wanted, entrance, seen, told["failed"])
     names = {service["name"] for service in services if service["ready"]}
     ready = bool(wanted) and not trouble and seen.running and seen.live == seen.disk != ""
     return {
         "node": wanted.get("node", ""),
         "ready": ready and all(s["name"] in names for s in wanted.get("services", ())),
-        "config": applied(wanted),
+        "config": told["config"] if done else "",
         "configured": {"hash": configured.get("hash", ""), "drift": drift(configured.get("files", {}))},
         "gateway": {
             "kind": entrance.kind,
@@ -39,6 +43,8 @@ def status() -> dict[str, Any]:
             "config": seen.live,
         },
         "services": services,
+        "busy": files.holder(),
+        "result": told,
         "memory": _memory(),
         "disk": _disk(),
         "uptime_s": int(float(files.read("/proc/uptime").split()[0])),
@@ -46,11 +52,20 @@ def status() -> dict[str, Any]:
     }
 
 
-def applied(wanted: dict[str, Any]) -> str:
-    """The hash of what was wanted last, if all of it was done; else empty."""
-    result = files.read_json(places.RESULT)
-    done = result.get("wanted") == files.stamp(places.WANTED) and not result.get("failed")
-    return str(wanted.get("config", "")) if done else ""
+def result(wanted: dict[str, Any]) -> dict[str, Any]:
+    """How the last apply went, for what is wanted now: all of it open where it has written nothing yet."""
+    found = files.read_json(places.RESULT)
+    if found.get("wanted") != files.stamp(places.WANTED):
+        found = {"ended": False}
+    failed = found.get("failed") or {}
+    return {
+        "config": str(wanted.get("config", "")),
+        "ended": bool(found.get("ended", True)) and bool(wanted),
+        "held": found.get("held", []),
+        # before there were verdicts, it was a list of names
+        "failed": failed if isinstance(failed, dict) else {name: {} for name in failed},
+        "reports": found.get("reports", {}),
+    }
 
 
 def drift(recorded: dict[str, str]) -> list[str]:
@@ -65,28 +80,44 @@ def _sha256(path: str) -> str:
         return ""
 
 
-def _services(wanted: dict[str, Any], seen: Gateway) -> tuple[list[dict[str, Any]], str]:
+def _services(
+    wanted: dict[str, Any], entrance: Driver, seen: Gateway, failed: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], str]:
     try:
-        containers = {(c.service, c.slot): c for c in runtime.chosen().containers()}
+        containers = runtime.chosen().containers()
         trouble = ""
-    except NodeError as failed:
-        containers, trouble = {}, failed.what
+    except NodeError as failure:
+        containers, trouble = (), failure.what
     restarts = files.read_json(places.RESTARTS)
-    failed_names = files.read_json(places.RESULT).get("failed", ())
-    names = [s["name"] for s in wanted.get("services", ())]
+    names = {s["name"] for s in wanted.get("services", ())}
     rows = []
     for name in sorted({*names, *seen.pairs}):
-        pair = seen.pairs.get(name)
-        container = containers.get((name, pair.primary)) if pair else None
-        why = trouble or ("its wanted release failed; see `du-infra region up`" if name in failed_names else "")
-        rows.append(_row(name, container, int(restarts.get(name, 0)), why))
+        slots = {c.slot: c for c in containers if c.service == name}
+        pair = seen.pairs.get(name, Pair(""))
+        verdict = failed[name].get("text") or "its wanted release failed" if name in failed else ""
+        row = _row(slots.get(pair.primary), trouble or verdict)
+        roles = _roles(slots, pair, entrance)
+        rows.append({"name": name, **row, **roles, "restarts": int(restarts.get(name, 0))})
     return rows, trouble
 
 
-def _row(name: str, container: Container | None, restarts: int, why: str) -> dict[str, Any]:
+def _roles(slots: Mapping[str, Container], pair: Pair, entrance: Driver) -> dict[str, Any]:
+    """What else the gateway does for the service, and how many connections a slot that it left still has."""
+    release = {slot: c.release for slot, c in slots.items()}
+    left = [c for slot, c in slots.items() if c.running and slot not in pair.slots]
+    return {
+        "backup": release.get(pair.backup, ""),
+        "canary": release.get(pair.canary, ""),
+        "share": pair.share,
+        "preview": release.get(pair.preview, ""),
+        "lingering": sum(entrance.connections(c.port) for c in left),
+    }
+
+
+def _row(container: Container | None, why: str) -> dict[str, Any]:
     if not container:
         empty = {"slot": "", "release": "", "tag": "", "digest": "", "ready": False, "port": 0}
-        return {"name": name, **empty, "restarts": restarts, "why": why or "not deployed"}
+        return {**empty, "why": why or "not deployed"}
     answer = probe.get(container.port, container.route.ready, 1.0)
     ready = container.running and answer.ok
     if not container.running:
@@ -94,14 +125,12 @@ def _row(name: str, container: Container | None, restarts: int, why: str) -> dic
     elif not ready:
         why = explain(container, answer)
     return {
-        "name": name,
         "slot": container.slot,
         "release": container.release,
         "tag": container.tag,
         "digest": container.digest,
         "ready": ready,
         "port": container.port,
-        "restarts": restarts,
         "why": why,
     }
 

@@ -10,9 +10,12 @@ _CALM = 10.0
 
 
 class Facts:
-    """One look at the node: ``answers`` by service ("ok", "refused", "failed"); the rest says what is amiss."""
+    """One look at the node: ``answers`` by service ("ok", "refused", "failed"); the rest says what is amiss.
 
-    __slots__ = ("answers", "busy", "cut_off", "gateway_ok", "lost")
+    ``lost`` are services that are not routed, ``over`` those whose old slot ran on and is not used any more.
+    """
+
+    __slots__ = ("answers", "busy", "cut_off", "gateway_ok", "lost", "over")
 
     def __init__(
         self,
@@ -20,12 +23,14 @@ class Facts:
         gateway_ok: bool = True,
         cut_off: bool = False,
         lost: Sequence[str] = (),
+        over: Sequence[str] = (),
         busy: bool = False,
     ) -> None:
         self.answers = answers
         self.gateway_ok = gateway_ok
         self.cut_off = cut_off
         self.lost = lost
+        self.over = over
         self.busy = busy
 
 
@@ -43,7 +48,7 @@ class Watch:
         self._count(facts)
         gone = [name for name, said in facts.answers.items() if said == "refused"]
         sick = [name for name, count in self._failures.items() if count >= FAILURES]
-        if not (gone or sick or facts.lost or facts.cut_off or not facts.gateway_ok):
+        if not (gone or sick or facts.lost or facts.over or facts.cut_off or not facts.gateway_ok):
             self._relax(now)
             return None
         self._well_since = None

@@ -81,7 +81,8 @@ def maps(table: Table) -> str:
 def service(item: Entry) -> str:
     """Groups of slots, how requests are split between them, and the line that each request leaves in the log.
 
-    The line holds nothing that a client can choose, so that no text can pass for another field.
+    The line holds nothing that a client can choose, so that no text can pass for another field. The seconds are
+    those until the answer began.
     """
     fields = "$du_addr $du_status $du_header_time $status"
     text = f"log_format du_{item.service} '$msec {item.service} {fields}';\n"

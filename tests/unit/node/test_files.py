@@ -40,23 +40,49 @@ def test_the_lock_lives_until_the_last_tool_that_inherited_it_ends() -> None:
     Lock("apply").take(1)
 
 
-def test_a_heal_gives_way_to_an_apply() -> None:
+def held_by(verb: str) -> subprocess.Popen[str]:
+    """Another du-node that is at work."""
     script = (
         "import sys, time\nfrom du_node import places, files\n"
-        f"places.LOCK = {places.LOCK!r}\nlock = files.Lock('heal')\n"
+        f"places.LOCK = {places.LOCK!r}\nlock = files.Lock({verb!r})\n"
         "lock.take(0)\nprint('held', flush=True)\ntime.sleep(60)"
     )
-    healer = subprocess.Popen([sys.executable, "-c", script, "heal"], stdout=subprocess.PIPE, text=True)
-    assert healer.stdout is not None
-    assert healer.stdout.readline() == "held\n"
+    child = subprocess.Popen([sys.executable, "-c", script, verb], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    child.stdout.close()
+    return child
+
+
+def test_a_heal_gives_way_to_an_apply() -> None:
+    healer = held_by("heal")
     Lock("apply").take(5)
     assert healer.wait(5) < 0
-    healer.stdout.close()
+
+
+def test_an_apply_gives_way_only_to_one_that_is_wanted_now() -> None:
+    child = held_by("apply")
+    with pytest.raises(NodeError):
+        Lock("apply").take(0.2)
+    assert child.poll() is None
+    Lock("apply", now=True).take(5)
+    assert child.wait(5) < 0
+
+
+def test_who_is_at_work_is_known_as_long_as_it_is() -> None:
+    assert files.holder() is None
+    child = held_by("apply")
+    found = files.holder()
+    assert found is not None
+    assert (found["verb"], found["pid"]) == ("apply", child.pid)
+    child.kill()
+    child.wait()
+    assert files.holder() is None
 
 
 def test_a_process_that_only_has_the_healers_old_number_is_not_touched() -> None:
     Path(places.LOCK).write_text(json.dumps({"pid": os.getpid(), "verb": "heal", "since": 0}))
-    assert files._ask_healer_to_go()
+    assert files._ask_to_go(("heal",))
 
 
 def test_a_written_file_is_whole_private_and_alone(tmp_path: Path) -> None:

@@ -55,6 +55,10 @@ def test_while_somebody_is_at_work_nothing_is_healed_and_failures_do_not_count()
     assert watch.decide(FAILED, 11.0) is None
 
 
+def test_a_slot_that_ran_on_for_its_connections_is_seen_to_when_they_are_over() -> None:
+    assert Watch().decide(Facts({"hello": "ok"}, over=["hello"]), 1.0) == []
+
+
 def test_a_lost_gateway_a_cut_off_apply_and_a_missing_service_are_healed() -> None:
     assert Watch().decide(Facts({}, gateway_ok=False), 1.0) == []
     assert Watch().decide(Facts({}, cut_off=True), 1.0) == []
