@@ -67,7 +67,9 @@ class RegionContext:
         from du_infra.store.database import Store
 
         self.state.mkdir(mode=0o700, exist_ok=True)
-        return Store(self.fleet.state, self.folder)
+        store = Store(self.fleet.state, self.folder)
+        store.claim(self.fleet.fleet)
+        return store
 
     @cached_property
     def provider(self) -> Provider:

@@ -83,9 +83,13 @@ class ServiceSpec(Model):
     path: RoutePath = Field(default="/", description="Requests whose path starts with this go to the service.")
     env: dict[EnvName, Plain] = Field(
         default_factory=dict,
+        repr=False,  # a value may be something that nobody should read in a log
         description="Environment variables. Values are text: put numbers, true and false in quotes.",
     )
-    command: Items[Plain] = Field(default=(), description="The command and its arguments, in place of the image's own.")
+    command: Items[Plain] = Field(
+        default=(),
+        description="What the image's entrypoint is given, or what runs where it has none, in place of the image's CMD.",
+    )
     memory: Memory | None = Field(
         default=None, description="The most memory each copy may use, such as 256m or 1g; without it, no limit."
     )

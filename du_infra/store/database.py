@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import secrets
 import socket
 import time
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, insert, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from du_infra.errors import DuError, SpecError
+from du_infra.errors import DuError, Refused, SpecError, ToolMissing
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.store import leases, rollouts, tables
@@ -45,15 +46,36 @@ class Store:
         try:
             _make_tables(self._engine)
         except DatabaseError as error:
-            raise DuError(
-                "the store cannot be opened",
-                where=str(self.path),
-                todo="check the file and the disk; move the file away to start with an empty store",
-                detail=str(error.orig),
-            ) from error
+            raise self._unusable(error) from error
         self.path.chmod(0o600)
         self.rollouts = rollouts.Rollouts(self._engine)
         self.leases = leases.Leases(self._engine)
+
+    def _unusable(self, error: DatabaseError) -> DuError:
+        where, words = str(self.path), str(error.orig)
+        if not os.access(self.path if self.path.exists() else self.path.parent, os.R_OK | os.W_OK):
+            todo = "run the command as the user who brought the fleet up"
+            return ToolMissing("this user may not use the fleet's store", where=where, todo=todo, detail=words)
+        return DuError(
+            "the store cannot be opened",
+            where=where,
+            todo="check the disk and the file; it knows whose the machines are, so bring it back from a backup",
+            detail=words,
+        )
+
+    def claim(self, fleet: str) -> None:
+        """Note whose store this is, the first time. Raises Refused when it is another fleet's."""
+        t = tables.meta
+        with self._engine.begin() as connection:
+            known = connection.scalar(select(t.c.value).where(t.c.key == "fleet"))
+            if known is None:
+                connection.execute(insert(t).values(key="fleet", value=fleet))
+            elif known != fleet:
+                raise Refused(
+                    f"this folder holds the state of the fleet {known}, not of {fleet}",
+                    where=str(self.path),
+                    todo="put each fleet's file into a folder of its own",
+                )
 
     def owner(self) -> str:
         """The mark that this store's machines carry; made up once."""

@@ -200,3 +200,8 @@ def test_an_unknown_region_names_the_one_that_was_meant() -> None:
     with pytest.raises(SpecError) as caught:
         services_of(fleet(), "zzz")
     assert "home" in caught.value.todo
+
+
+def test_the_values_of_the_environment_are_not_printed_with_a_service() -> None:
+    service = ServiceSpec.model_validate({"image": "a/b", "port": 80, "env": {"KEY": "hunter2"}})
+    assert "hunter2" not in repr(service)

@@ -128,8 +128,8 @@ def test_a_file_name_that_is_not_utf8_can_still_be_printed(tmp_path: Path) -> No
     str(problem).encode()
 
 
-def test_importing_the_spec_is_quick() -> None:
-    code = "import time; t = time.perf_counter(); import du_infra.spec; print(time.perf_counter() - t)"
-    argv = [sys.executable, "-c", code]
-    took = min(float(subprocess.run(argv, capture_output=True, text=True, check=True).stdout) for _ in range(5))
-    assert took < 0.2
+def test_importing_the_spec_brings_nothing_that_only_a_command_needs() -> None:
+    code = "import sys, du_infra.spec; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"sqlalchemy", "jinja2", "ansible", "ansible_runner", "python_terraform", "rich", "click"}
+    assert not heavy & set(done.stdout.split())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from du_infra.errors import DuError, SpecError
+from du_infra.errors import DuError, Refused, SpecError
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.store.database import Store
@@ -52,6 +52,14 @@ def test_a_release_is_kept_once(tmp_path: Path) -> None:
     release = {"name": "hello", "release": "v1-1234", "tag": "v1", "digest": "sha256:0"}
     store.record_release("home", release)
     store.record_release("home", release)
+
+
+def test_a_store_serves_the_fleet_that_came_first_and_no_other(tmp_path: Path) -> None:
+    Store(URL, tmp_path).claim("demo")
+    Store(URL, tmp_path).claim("demo")
+    with pytest.raises(Refused, match="of the fleet demo, not of staging") as caught:
+        Store(URL, tmp_path).claim("staging")
+    assert "folder of its own" in caught.value.todo
 
 
 def test_the_database_is_for_its_owner_only(tmp_path: Path) -> None:
