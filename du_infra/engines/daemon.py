@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from du_infra.engines.process import missing, tail
+from du_infra.engines.process import missing, surroundings, tail
 
 _POLL = 0.05
 
@@ -55,7 +55,7 @@ class Daemon:
                     stdout=out,
                     stderr=out,
                     cwd="/",
-                    env={**os.environ, **self.env},
+                    env=surroundings(self.env),
                     start_new_session=True,
                 )
             except FileNotFoundError:

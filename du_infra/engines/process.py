@@ -27,8 +27,8 @@ def run(
 ) -> bytes:
     """Run a program to its end and return its stdout.
 
-    ``what`` says what we wanted ("make the storage pool"), ``env`` is added to ours, ``timeout`` is seconds.
-    Raises ToolMissing when the program is not there, EngineFailed with its last words when it fails.
+    ``what`` says what we wanted ("make the storage pool"), ``env`` is added to ours (see ``surroundings``), ``timeout``
+    is seconds. Raises ToolMissing when the program is not there, EngineFailed with its last words when it fails.
     """
     try:
         done = subprocess.run(
@@ -37,7 +37,7 @@ def run(
             stdin=None if stdin is not None else subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
-            env={**os.environ, **(env or {})},
+            env=surroundings(env),
             cwd=cwd,
             check=False,
         )
@@ -73,10 +73,16 @@ def tail(words: bytes, lines: int = _TAIL_LINES) -> str:
 
 def need(program: str) -> str:
     """The full path of ``program``, or ToolMissing."""
-    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    path = shutil.which(program, path=surroundings()["PATH"])
     if path is None:
         raise missing(program)
     return path
+
+
+def surroundings(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Our environment and ``more``, with the administrator's programs on PATH: after a plain ``su`` they are not."""
+    path = os.environ.get("PATH", os.defpath)
+    return {**os.environ, "PATH": f"{path}:/usr/sbin:/sbin", **(more or {})}
 
 
 def contained(argv: Sequence[str]) -> list[str]:
@@ -95,7 +101,7 @@ def background(argv: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Ite
     with log.open("wb") as out:
         try:
             process = subprocess.Popen(
-                list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **env}
+                list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=surroundings(env)
             )
         except FileNotFoundError:
             raise missing(argv[0]) from None

@@ -57,6 +57,17 @@ def test_a_program_that_is_not_installed_names_the_doctor() -> None:
     assert "doctor" in error.value.todo
 
 
+def test_the_administrators_programs_are_found_where_a_users_path_lacks_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert run(["sh", "-c", "echo $PATH"], what="look") == b"/usr/bin:/bin:/usr/sbin:/sbin\n"
+    assert run(["sh", "-c", "echo $PATH"], what="look", env={"PATH": "/bin"}) == b"/bin\n"
+    daemon = Daemon(argv=("sh", "-c", "echo $PATH"), pid_file=tmp_path / "pid", log=tmp_path / "log")
+    daemon.start().wait()
+    assert daemon.last_words() == "/usr/bin:/bin:/usr/sbin:/sbin"
+
+
 def test_a_program_that_hangs_is_ended() -> None:
     with pytest.raises(EngineFailed, match="no end after"):
         run(["sleep", "61234"], what="wait", timeout=0.2)
