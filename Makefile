@@ -1,23 +1,28 @@
 # du-infra: the same tasks for people and for CI. `make help` lists them.
 SHELL := /bin/sh
 REGION ?= home
-FLEET ?= fleet.yaml
+FLEET ?= $(or $(DU_FLEET),fleet.yaml)
 DU := .venv/bin/du-infra
 YESFLAG := $(if $(filter 1 yes true,$(YES)),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev region-up region-down region-status region-plan sample-images local-down test test-fast lint format bench clean
+.PHONY: help program setup venv-dev setup-dev region-up region-down region-status region-plan sample-images local-down test test-fast lint format bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  REGION=$(REGION)  FLEET=$(FLEET)  YES=1 answers every question"
 
+program:
+	@scripts/bootstrap
+
 setup:
 	@scripts/bootstrap
 	@$(DU) doctor --fix --yes --quiet
 
-setup-dev:
+venv-dev:
 	@scripts/bootstrap dev
+
+setup-dev: venv-dev
 	@$(DU) doctor --fix --yes --quiet
 
 region-up: setup ## Bring REGION up; run it again at any time
@@ -26,10 +31,10 @@ region-up: setup ## Bring REGION up; run it again at any time
 region-down: setup ## Destroy REGION's machines and forget it (asks)
 	@$(DU) region down $(REGION) --fleet $(FLEET) $(YESFLAG)
 
-region-status: setup ## Nodes, services, readiness of REGION
+region-status: program ## Nodes, services, readiness of REGION
 	@$(DU) region status $(REGION) --fleet $(FLEET)
 
-region-plan: setup ## What region-up would do
+region-plan: program ## What region-up would do
 	@$(DU) region plan $(REGION) --fleet $(FLEET)
 
 sample-images: setup ## Make the sample images again and push them to the local registry
@@ -41,15 +46,15 @@ local-down: setup ## Take the local cloud away: daemon, bridge, image, registry 
 test: setup-dev ## All tests, on real nodes too
 	.venv/bin/pytest
 
-test-fast: setup-dev ## The tests that need no node
+test-fast: venv-dev ## The tests that need no node
 	.venv/bin/pytest -m "not lxd"
 
-lint: setup-dev ## Everything that can be checked without running it
+lint: venv-dev ## Everything that can be checked without running it
 	@scripts/lint
 
-format: setup-dev ## Bring the code into its form
-	.venv/bin/ruff check -q --fix-only du_infra du_node tests bench
-	.venv/bin/ruff format -q du_infra du_node tests bench
+format: venv-dev ## Bring the code into its form
+	.venv/bin/ruff check -q --fix-only .
+	.venv/bin/ruff format -q .
 
 bench: setup-dev ## Measure the goals on this machine; docs/performance.md has the results
 	.venv/bin/python -m bench

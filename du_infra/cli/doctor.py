@@ -43,11 +43,13 @@ def _show(findings: list[Finding], quiet: bool) -> None:
     for finding in findings:
         if finding.ok and quiet:
             continue
-        mark = click.style("ok", fg="green") if finding.ok else click.style("missing", fg="red")
+        mark = click.style("ok     ", fg="green") if finding.ok else click.style("missing", fg="red")
         todo = f"  → {finding.todo}" if finding.todo else ""
-        click.echo(f"{finding.name:<16} {mark:<8}  {finding.detail}{todo}")
+        click.echo(f"{finding.name:<16} {mark}  {finding.detail}{todo}")
     lacking = [finding.name for finding in findings if not finding.ok]
-    if lacking:
+    if lacking == ["root"]:
+        click.echo("The local cloud needs root: run the same command with sudo.", err=True)
+    elif lacking:
         click.echo(f"Missing: {', '.join(lacking)}. `du-infra doctor --fix` installs what apt has.", err=True)
     elif not quiet:
         click.echo("This machine has everything that a local region needs.")
