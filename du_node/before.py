@@ -182,7 +182,7 @@ def _failed(order: Order, record: dict[str, Any]) -> NodeError:
     return NodeError(
         "before",
         f"{order.service.name}: `{order.shown}`, which runs before {order.service.tag} goes live, {record['why']}",
-        todo="no request went to the new release: look at the log lines below, and start it again",
+        todo="no request went to the new release: look at the log lines above, and start it again",
         detail=f"last log lines:\n{record['log']}" if record["log"] else "it wrote no log",
         service=order.service.name,
     )

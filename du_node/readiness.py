@@ -51,7 +51,7 @@ def not_ready(container: Container, why: str) -> NodeError:
     return NodeError(
         "not-ready",
         f"{container.service} {container.tag} did not become ready: {why}",
-        todo="look at the log lines below; `ready`, `port` and `start_timeout` are set in fleet.yaml",
+        todo="look at the log lines above; `ready`, `port` and `start_timeout` are set in fleet.yaml",
         detail=told_last(container),
         service=container.service,
     )

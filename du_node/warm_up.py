@@ -20,7 +20,7 @@ def warm_up(container: Container, path: str) -> None:
             raise NodeError(
                 "not-ready",
                 f"{container.service} {container.tag} cannot be warmed up: {path} {said}",
-                todo="look at the log lines below; `release: {warm_up: …}` is set in fleet.yaml",
+                todo="look at the log lines above; `release: {warm_up: …}` is set in fleet.yaml",
                 detail=told_last(container),
                 service=container.service,
             )

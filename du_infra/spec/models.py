@@ -80,7 +80,7 @@ class ServiceSpec(Model):
         default=None,
         description="The host name whose requests go to this service; without it, any that no other service has.",
     )
-    path: RoutePath = Field(default="/", description="Requests whose path starts with this go to the service.")
+    path: RoutePath = Field(default="/", description="Requests whose path starts with this go to the service, with their path as it is.")
     env: dict[EnvName, Plain] = Field(
         default_factory=dict,
         repr=False,  # a value may be something that nobody should read in a log
@@ -88,7 +88,7 @@ class ServiceSpec(Model):
     )
     command: Items[Plain] = Field(
         default=(),
-        description="What the image's entrypoint is given, or what runs where it has none, in place of the image's CMD.",
+        description="What the image's entrypoint is given, or what runs if it has none; in place of its CMD.",
     )
     memory: Memory | None = Field(
         default=None, description="The most memory each copy may use, such as 256m or 1g; without it, no limit."

@@ -121,7 +121,7 @@ class Envoy:
         raise NodeError(
             "gateway",
             f"Envoy did not take over {path} and keeps its old configuration",
-            todo="see what Envoy says below",
+            todo="see what Envoy says above",
             detail=_complaints(),
         )
 

@@ -74,7 +74,7 @@ class Nginx:
             raise NodeError(
                 "gateway",
                 "nginx was told to reload and kept its old configuration",
-                todo="see what nginx says below; something else may use its port",
+                todo="see what nginx says above; something else may use its port",
                 detail=_complaints(),
             )
         return digest

@@ -30,7 +30,7 @@ class ObservationFailed(NodeError):
         super().__init__(
             "observation",
             f"{new.service}: {why}",
-            todo="look at the log lines below; what is allowed is set by `release:` in fleet.yaml",
+            todo="look at the log lines above; what is allowed is set by `release:` in fleet.yaml",
             detail=told_last(new),
             service=new.service,
         )
