@@ -71,7 +71,9 @@ class CommandLine:
 
     def pull(self, service: Service) -> None:
         """Fetch the image. Raises NodeError registry, image or no-room."""
-        done = self.run("pull", "--quiet", service.image, timeout=_PULL_TIMEOUT)
+        # It ends with us: a pull that stalls would hold the lock, and nobody could call the release off.
+        argv = ["setpriv", "--pdeathsig", "KILL", *self.program, "pull", "--quiet", service.image]
+        done = run(argv, timeout=_PULL_TIMEOUT, keep=self._keep)
         if done.code:
             raise pull_error(service, done.err)
 

@@ -12,6 +12,17 @@ _NO_DAEMON = {
 }
 
 
+_NO_REGISTRY = (
+    "dial tcp",
+    "no such host",
+    "i/o timeout",
+    "connection re",
+    "tls handshake",
+    "client.timeout",
+    "unexpected eof",
+)
+
+
 def pull_error(service: Service, words: str) -> NodeError:
     """Which kind of trouble a failed pull is, by containerd's words."""
     low = words.lower()
@@ -25,10 +36,7 @@ def pull_error(service: Service, words: str) -> NodeError:
             detail=detail,
             service=service.name,
         )
-    if any(
-        word in low
-        for word in ("dial tcp", "no such host", "i/o timeout", "connection re", "tls handshake", "client.timeout")
-    ):
+    if any(word in low for word in _NO_REGISTRY):
         return NodeError(
             "registry",
             f"registry {registry} does not answer",
