@@ -80,7 +80,10 @@ class ServiceSpec(Model):
         default=None,
         description="The host name whose requests go to this service; without it, any that no other service has.",
     )
-    path: RoutePath = Field(default="/", description="Requests whose path starts with this go to the service, with their path as it is.")
+    path: RoutePath = Field(
+        default="/",
+        description="Requests whose path starts with this go to the service, with their path as it is.",
+    )
     env: dict[EnvName, Plain] = Field(
         default_factory=dict,
         repr=False,  # a value may be something that nobody should read in a log
