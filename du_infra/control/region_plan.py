@@ -69,8 +69,10 @@ def _actions(
     for name in pool.adopted:
         yield Action("adopt", name, "ours, and not recorded")
     for name in pool.stopped:
-        yield Action("start", name, "it is stopped")
+        yield Action("start", name, "it is stopped; what else it needs is seen once it runs")
     for node in pool.record.nodes:
+        if node.name in pool.stopped:
+            continue
         report = reports.get(node.name) or NodeReport(node.name, node.address, installed=False)
         if why := why_configure(report, configurations.get(node.name, "")):
             yield Action("configure", node.name, why)

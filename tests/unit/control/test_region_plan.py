@@ -43,6 +43,12 @@ def test_a_new_node_is_created_configured_and_deployed_to() -> None:
     assert [a.kind for a in plan.actions] == ["create", "configure", "deploy"]
 
 
+def test_a_stopped_node_is_started_and_not_taken_for_a_new_one() -> None:
+    pool = PoolPlan(POOL.record, stopped=(NODE.name,))
+    plan = plan_region("home", pool, {}, {NODE.name: "k1"}, goal())
+    assert [a.kind for a in plan.actions] == ["start"]
+
+
 def test_a_file_changed_by_hand_is_named_as_the_reason() -> None:
     (action,) = actions(changed(drift=("/etc/nginx/nginx.conf",)))
     assert action.kind == "configure"
