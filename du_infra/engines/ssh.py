@@ -242,7 +242,8 @@ def failure(target: Target, words: str) -> DuError:
             todo=f"the key is {target.key_file}; the node must list its public half in authorized_keys",
             detail=text,
         )
-    last = text.splitlines()[-1].strip() if text else "ssh ended without a word"
+    # A command that a signal ended (the kernel's, when memory is short) looks the same: ssh has 255 for both.
+    last = text.splitlines()[-1].strip() if text else "it ended without a word, or the command there was killed"
     return Unreachable(
         f"SSH does not get through: {last}", where=where, todo="is the node up and on this network?", detail=text
     )
