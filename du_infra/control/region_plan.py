@@ -11,7 +11,7 @@ from du_infra.pool.plan import PoolPlan
 from du_infra.release.aim import Aim
 from du_infra.release.goal import Goal
 
-Kind: TypeAlias = Literal["create", "adopt", "start", "configure", "deploy", "remove"]
+Kind: TypeAlias = Literal["create", "adopt", "resize", "start", "configure", "deploy", "remove"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ def _actions(
         yield Action("create", name, "lost before" if pool.lost else "fleet.yaml asks for it")
     for name in pool.adopted:
         yield Action("adopt", name, "ours, and not recorded")
+    for name in pool.resized:
+        yield Action("resize", name, "fleet.yaml says another size")
     for name in pool.stopped:
         yield Action("start", name, "it is stopped; what else it needs is seen once it runs")
     for node in pool.record.nodes:

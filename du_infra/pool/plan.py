@@ -40,7 +40,8 @@ class PoolPlan:
     """The pool as it should become.
 
     ``created`` are still to be made. ``lost`` had joined and are not on the provider any more; ``adopted`` are
-    on the provider, carry our owner mark and were not recorded. ``stopped`` exist and do not run.
+    on the provider, carry our owner mark and were not recorded. ``stopped`` exist and do not run. ``resized`` were
+    recorded with another size.
     """
 
     record: PoolRecord
@@ -48,6 +49,7 @@ class PoolPlan:
     lost: tuple[str, ...] = ()
     adopted: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
+    resized: tuple[str, ...] = ()
 
 
 def node_name(wish: PoolWish, number: int) -> str:
@@ -87,6 +89,7 @@ def plan_pool(
         lost=lost,
         adopted=tuple(n.name for n in adopted),
         stopped=tuple(n.name for n in nodes if n.name in ours and ours[n.name].status != "running"),
+        resized=tuple(n.name for n in record.nodes if n.name in ours and n.size != wish.size),
     )
 
 

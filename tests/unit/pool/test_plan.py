@@ -65,6 +65,13 @@ def test_a_machine_of_ours_that_nobody_recorded_is_taken_over() -> None:
     assert plan.created == ()
 
 
+def test_a_machine_of_another_size_is_named_for_resizing() -> None:
+    record, machines = made(plan_pool(wish(1), PoolRecord(), [], NETWORK, OWNER))
+    larger = plan_pool(PoolWish("demo", "home", 1, "2c2g"), record, machines, NETWORK, OWNER)
+    assert (larger.resized, larger.record.nodes[0].size) == (("demo-home-1",), "2c2g")
+    assert plan_pool(wish(1), record, machines, NETWORK, OWNER).resized == ()
+
+
 def test_a_stopped_machine_is_named_for_starting() -> None:
     record, machines = made(plan_pool(wish(1), PoolRecord(), [], NETWORK, OWNER))
     plan = plan_pool(wish(1), record, [replace(machines[0], status="stopped")], NETWORK, OWNER)
