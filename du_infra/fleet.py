@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,12 @@ if TYPE_CHECKING:
     from du_infra.control.context import RegionContext
     from du_infra.control.down import DownResult
     from du_infra.control.region_plan import RegionPlan
+    from du_infra.control.release.past import Standing
+    from du_infra.control.release.result import ReleaseResult
     from du_infra.control.up import UpResult
     from du_infra.health.state import RegionStatus
+    from du_infra.release.outline import ReleasePlan
+    from du_infra.release.state import Holder, Rollout
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,104 @@ class Region:
         from du_infra.control.status import region_plan
 
         return region_plan(self._context())
+
+    def release(
+        self,
+        service: str,
+        tag: str,
+        *,
+        observe: float | None = None,
+        canary: Sequence[int] | None = None,
+        batch: int | None = None,
+        hold: bool = False,
+        report: Reporter = silent,
+    ) -> ReleaseResult:
+        """Have another version of ``service`` go live, watched, without losing a request; nobody is asked.
+
+        ``observe`` (seconds), ``canary`` (percent of the requests, growing) and ``batch`` (nodes) override the
+        service's settings; ``hold`` stops with the new version on the preview port: ``promote`` or
+        ``abort_release`` it then.
+
+        The release went live, or is held, when this returns. When it failed everything went back; then, and when it
+        could not begin, a subclass of DuError is raised: its ``what`` is the reason, ``done`` what was done about it.
+        """
+        plan = self.plan_release(service, tag, observe=observe, canary=canary, batch=batch, hold=hold, report=report)
+        return self.carry_out(plan, report=report)
+
+    def plan_release(
+        self,
+        service: str,
+        tag: str,
+        *,
+        observe: float | None = None,
+        canary: Sequence[int] | None = None,
+        batch: int | None = None,
+        hold: bool = False,
+        report: Reporter = silent,
+    ) -> ReleasePlan:
+        """What ``release`` would do, for ``carry_out`` to do it later; changes nothing."""
+        from du_infra.control.release.begin import Wish, plan_release
+
+        return plan_release(self._context(), service, tag, Wish(observe, canary, batch, hold), report)
+
+    def rollback(self, service: str, *, to: str = "", report: Reporter = silent) -> ReleaseResult:
+        """Go back to release ``to`` (an id, or a tag), or to what served before: image, environment and settings.
+
+        Nothing is observed on the way. Raises what ``release`` does.
+        """
+        return self.carry_out(self.plan_rollback(service, to=to), report=report)
+
+    def plan_rollback(self, service: str, *, to: str = "") -> ReleasePlan:
+        """What ``rollback`` would do, for ``carry_out`` to do it later; changes nothing."""
+        from du_infra.control.release.begin import plan_rollback
+
+        return plan_rollback(self._context(), service, to)
+
+    def carry_out(self, plan: ReleasePlan, *, report: Reporter = silent) -> ReleaseResult:
+        """Do what was planned. Raises Refused when the region is not as it was, and what ``release`` does."""
+        from du_infra.control.release.begin import carry_out
+        from du_infra.control.release.result import result_of
+
+        return result_of(self._context(), carry_out(self._context(), plan, report), plan.service)
+
+    def promote(self, service: str = "", *, report: Reporter = silent) -> ReleaseResult:
+        """Have a held release go live. Without ``service``: the only one that is open in the region."""
+        from du_infra.control.release.decide import promote
+        from du_infra.control.release.result import result_of
+
+        return result_of(self._context(), promote(self._context(), service, report))
+
+    def abort_release(self, service: str = "", *, report: Reporter = silent) -> ReleaseResult:
+        """Have an open release go back everywhere, whether it is at work, cut off or held."""
+        from du_infra.control.release.decide import abort
+        from du_infra.control.release.result import result_of
+
+        return result_of(self._context(), abort(self._context(), service, report))
+
+    def resume_release(self, service: str = "", *, report: Reporter = silent) -> ReleaseResult:
+        """Have a release that was cut off go on from what the nodes show, forward or back."""
+        from du_infra.control.release.decide import resume
+        from du_infra.control.release.result import result_of
+
+        return result_of(self._context(), resume(self._context(), service, report))
+
+    def release_status(self, service: str = "") -> list[Standing]:
+        """How each service's release stands, or one service's: who is at work, what every node shows."""
+        from du_infra.control.release.past import standings
+
+        return standings(self._context(), service)
+
+    def release_at_work(self, service: str) -> Holder | None:
+        """Who is at work on a release of ``service`` just now; None when nobody is."""
+        from du_infra.control.release.past import at_work
+
+        return at_work(self._context(), service)
+
+    def releases(self, service: str = "", *, limit: int = 50) -> list[Rollout]:
+        """What was released, by whom, when, and how and why it ended; the newest first."""
+        from du_infra.control.release.past import history
+
+        return history(self._context(), service, limit=limit)
 
     def _context(self) -> RegionContext:
         from du_infra.control.context import RegionContext

@@ -12,7 +12,8 @@ import click
 
 from du_infra.progress import Event, Reporter
 
-_MARKS = {"done": "✓", "failed": "✗", "warning": "!", "changed": "~", "step": "·"}
+_MARKS = {"done": "✓", "failed": "✗", "warning": "!", "changed": "~", "step": "·", "observe": "◦"}
+_OBSERVE_SECONDS = 10.0
 
 
 @contextmanager
@@ -29,14 +30,20 @@ def progress_view() -> Iterator[Reporter]:
 
 
 class PlainLines:
-    """One line an event, for logs: no colour, no cursor."""
+    """One line an event, for logs: no colour, no cursor. What is observed is told every ten seconds only."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
         self._lock = threading.Lock()
+        self._observed: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         with self._lock:
+            if event.kind == "observe":
+                now = time.monotonic()
+                if now - self._observed.get(event.node, now - _OBSERVE_SECONDS) < _OBSERVE_SECONDS:
+                    return
+                self._observed[event.node] = now
             click.echo(f"{time.monotonic() - self._start:6.1f}s  {line(event)}", err=True)
 
 

@@ -62,7 +62,7 @@ def plan_release(context: RegionContext, service: str, tag: str, wish: Wish, rep
     return _plan(context, found, "start", record, options)
 
 
-def plan_rollback(context: RegionContext, service: str, to: str, report: Reporter) -> ReleasePlan:
+def plan_rollback(context: RegionContext, service: str, to: str) -> ReleasePlan:
     """What going back to release ``to``, or without it to the one that served before, would do now.
 
     Raises Refused when there is no such release, and what :func:`plan_release` does.

@@ -1,0 +1,79 @@
+"""What the verbs of ``du-infra release`` share: which region, and how they end."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from du_infra.cli.options import echo_json, fleet_option
+from du_infra.cli.progress_view import progress_view
+from du_infra.errors import DuError, SpecError
+from du_infra.progress import Reporter
+
+if TYPE_CHECKING:
+    from du_infra.control.release.result import ReleaseResult
+    from du_infra.fleet import Region
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_INTERRUPTED = 130
+
+
+def region_option(function: F) -> F:
+    """``--region NAME`` and ``--fleet FILE``, given to the verb as ``region``."""
+
+    @functools.wraps(function)
+    def verb(*args: Any, region_name: str | None, fleet_file: Path, **options: Any) -> Any:
+        return function(*args, region=_region_of(fleet_file, region_name), **options)
+
+    which = click.option("--region", "region_name", metavar="NAME", help="The region; needed if there are several.")
+    return cast(F, fleet_option(which(verb)))
+
+
+def _region_of(fleet_file: Path, name: str | None) -> Region:
+    from du_infra.fleet import load
+
+    fleet = load(fleet_file)
+    if name is None and len(fleet.regions) > 1:
+        raise SpecError("the fleet has several regions", todo=f"add --region with one of: {', '.join(fleet.regions)}")
+    return fleet.region(name or fleet.regions[0])
+
+
+def carried_out(region: Region, output: str, work: Callable[[Reporter], ReleaseResult]) -> ReleaseResult:
+    """Do the work, showing how it goes. For programs a failure is told on stdout, too; Ctrl-C says what goes on."""
+    try:
+        with progress_view() as report:
+            return work(report)
+    except KeyboardInterrupt:
+        _say_what_goes_on(region)
+        raise SystemExit(_INTERRUPTED) from None
+    except DuError as error:
+        if output == "json":
+            echo_json({"state": "failed", **_last(region), "error": _told(error)})
+        raise
+
+
+def _say_what_goes_on(region: Region) -> None:
+    rows = [row for row in region.releases(limit=10) if row.open]
+    if not rows:
+        click.echo("\nstopped; nothing is under way", err=True)
+        return
+    click.echo("\nstopped watching; a node that is at work goes on by itself", err=True)
+    for row in rows:
+        click.echo(f"  `du-infra release resume {row.service}` goes on with {row.release}", err=True)
+        click.echo(f"  `du-infra release abort {row.service}` goes back to {row.previous or 'nothing'}", err=True)
+
+
+def _last(region: Region) -> dict[str, Any]:
+    """The newest release of the region, which is the one that failed, if it came so far."""
+    rows = region.releases(limit=1)
+    return rows[0].to_json() if rows else {}
+
+
+def _told(error: DuError) -> dict[str, Any]:
+    keys = ("what", "where", "todo", "detail", "done", "exit_code")
+    return {"kind": type(error).__name__, **{key: getattr(error, key) for key in keys}}

@@ -1,0 +1,89 @@
+"""``du-infra release start SERVICE TAG``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from du_infra.cli.options import confirm, echo_json, output_option, yes_option
+from du_infra.cli.release.shared import carried_out, region_option
+from du_infra.errors import SpecError
+
+if TYPE_CHECKING:
+    from du_infra.fleet import Region
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    from du_infra.spec import Duration
+
+    try:
+        return None if value is None else Duration(value).seconds
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} {error}", ctx, param) from error
+
+
+def _shares(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    from du_infra.spec import ReleaseSpec
+
+    if value is None:
+        return None
+    try:
+        shares = () if value in ("none", "[]") else tuple(int(share) for share in value.strip("[]").split(","))
+        return ReleaseSpec(canary=shares).canary
+    except ValueError as error:
+        words = f"{value!r} must be growing percentages such as 5,25,100, or none"
+        raise click.BadParameter(words, ctx, param) from error
+
+
+def _wish_options(function: F) -> F:
+    """What overrides the service's settings for this release, given to the verb as ``wish``."""
+
+    @functools.wraps(function)
+    def verb(*args: Any, hold: bool, observe: float | None, canary: Any, batch: int | None, **options: Any) -> Any:
+        wish = {"hold": hold, "observe": observe, "canary": canary, "batch": batch}
+        return function(*args, wish=wish, **options)
+
+    for option in (
+        click.option("--batch", type=click.IntRange(1, 50), help="How many nodes at once."),
+        click.option(
+            "--canary", metavar="SHARES", callback=_shares, help="Shares of the requests, such as 5,25,100, or none."
+        ),
+        click.option(
+            "--observe", metavar="DURATION", callback=_seconds, help="How long to watch the new version, such as 60s."
+        ),
+        click.option("--hold", is_flag=True, help="Stop with it on its preview address; then promote or abort."),
+    ):
+        verb = option(verb)
+    return cast(F, verb)
+
+
+@click.command("start")
+@click.argument("service")
+@click.argument("tag")
+@_wish_options
+@region_option
+@output_option
+@yes_option
+def command(service: str, tag: str, region: Region, wish: dict[str, Any], output: str, yes: bool) -> None:
+    """Have SERVICE go live at TAG, with fleet.yaml's other settings. Prints what it would do, and asks.
+
+    It is watched; if it does badly everything goes back by itself, and the exit code says why.
+    """
+    from du_infra.cli.release_view import show_plan, show_result
+
+    if not tag:
+        raise SpecError("which version? the tag is empty", where="TAG")
+    plan = region.plan_release(service, tag, **wish)
+    if not plan.there:
+        show_plan(plan)
+        confirm(f"Release {service} {tag}?", yes)
+    result = carried_out(region, output, lambda report: region.carry_out(plan, report=report))
+    if output == "json":
+        echo_json(result.to_json())
+    else:
+        show_result(result, plan.record)

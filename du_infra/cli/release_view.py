@@ -1,0 +1,168 @@
+"""Releases as a person reads them: the plan, how it ended, how things stand, the past."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from du_infra.release.state import Rollout
+
+if TYPE_CHECKING:
+    from du_infra.control.release.past import NodeStanding, Standing
+    from du_infra.control.release.result import ReleaseResult
+    from du_infra.release.outline import ReleasePlan
+
+_WIDE = 1000
+_STYLES = {"done": "green", "held": "yellow", "running": "yellow", "cut off": "red"}
+
+
+def show_plan(plan: ReleasePlan) -> None:
+    """What would be done, on stderr: stdout is for the result."""
+    rollout, options = plan.options["rollout"], plan.options
+    verb = "Roll back" if plan.kind == "rollback" else "Release"
+    click.echo(
+        f"{verb} {plan.service} in region {plan.region}: {plan.previous or 'nothing'} → {plan.release}", err=True
+    )
+    for line in plan.changes:
+        click.echo(f"  change   {line}", err=True)
+    for at in sorted({node.batch for node in plan.nodes}):
+        batch = [f"{node.node} ({node.serves or 'nothing'})" for node in plan.nodes if node.batch == at]
+        click.echo(f"  batch {at}  {', '.join(batch)}", err=True)
+    if options["before"]:
+        click.echo(f"  before   {' '.join(options['before'])}  (once, at most {options['before_timeout']} s)", err=True)
+    click.echo(f"  traffic  {_traffic(rollout)}", err=True)
+    if rollout["observe"]:
+        click.echo(f"  back     {_back(rollout)}", err=True)
+
+
+def show_result(result: ReleaseResult, record: Mapping[str, Any] | None = None) -> None:
+    """How it ended, one line for each node, and where the service answers."""
+    row = result.rollout
+    if row is None:
+        release = f" {record['release']}" if record else ""
+        click.secho(f"{result.service}{release} serves everywhere already; nothing to do.", fg="green")
+        return
+    words = {"held": "waits on its preview", "aborted": f"was aborted; {row.previous or 'nothing'} serves"}
+    click.secho(f"{row.service} {row.release} {words.get(row.state, 'is live')} in region {row.region}", fg="green")
+    for node, told in row.nodes.items():
+        click.echo(f"  {node:<20} {told.get('serves') or '-':<20} {_numbers(told.get('report') or {})}".rstrip())
+    if result.preview:
+        click.echo(f"  curl {result.preview}")
+        click.echo(f"  then `du-infra release promote {row.service}`, or `du-infra release abort {row.service}`")
+    if row.detail and row.state == "done":
+        click.echo(f"  {row.detail}")
+    click.echo(f"  curl {result.url}")
+
+
+def show_standings(standings: Sequence[Standing]) -> None:
+    """Each service: its newest release, who is at work on it, every node."""
+    console = _console()
+    for standing in standings:
+        console.print(_headline(standing))
+        if standing.nodes:
+            console.print(_nodes(standing.nodes))
+
+
+def show_history(rows: Sequence[Rollout], at_work: Collection[str]) -> None:
+    """A table, the newest first; ``at_work`` are the services whose open release somebody works on."""
+    table = _table("ID", "BEGAN", "TOOK", "KIND", "SERVICE", "RELEASE", "BEFORE IT", "BY", "STATE", "WHY")
+    for row in rows:
+        state = _state(row, row.service in at_work)
+        began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
+        took = f"{row.ended - row.started:.1f} s" if row.ended else "-"
+        cells = (str(row.id), began, took, row.kind, row.service, row.release, row.previous or "-", row.actor)
+        table.add_row(*map(Text, cells), Text(state, style=_STYLES.get(state, "red")), Text(row.why))
+    if rows:
+        _console().print(table)
+    else:
+        click.echo("Nothing was released yet.")
+
+
+def _headline(standing: Standing) -> Text:
+    row = standing.rollout
+    line = Text(standing.service, style="bold")
+    if standing.over:
+        line.append(f"  {standing.over}", style="yellow")
+    if row is None:
+        return line.append("  nothing was released yet")
+    state = _state(row, standing.holder is not None)
+    line.append(f"  {row.kind} of {row.release} by {row.actor}: ").append(state, style=_STYLES.get(state, "red"))
+    if standing.holder:
+        line.append(f", {standing.holder.who}, {time.time() - standing.holder.since:.0f} s")
+    if row.why:
+        line.append(f"\n  {row.why}")
+    if row.open and row.detail:
+        line.append(f"\n  {row.detail}")
+    return line.append(f"\n  {_todo(row, state)}" if row.open else "")
+
+
+def _todo(row: Rollout, state: str) -> str:
+    goes = "back" if row.direction == "back" else "on"
+    return {
+        "held": f"`du-infra release promote {row.service}` goes on, `du-infra release abort {row.service}` goes back",
+        "cut off": f"`du-infra release resume {row.service}` goes {goes}, `du-infra release abort` goes back",
+    }.get(state, f"`du-infra release abort {row.service}` goes back")
+
+
+def _nodes(nodes: Sequence[NodeStanding]) -> Table:
+    table = _table("  NODE", "SERVES", "READY", "BESIDE IT", "OPEN ON THE OLD", "")
+    for node in nodes:
+        ready = Text("ready", style="green") if node.ready else Text("not ready", style="red")
+        serves = (node.serves or "-") if node.answers else "?"
+        table.add_row(f"  {node.node}", serves, ready, _beside(node), str(node.lingering or "-"), Text(node.why))
+    return table
+
+
+def _beside(node: NodeStanding) -> str:
+    parts = [f"{node.canary} has {node.share} % of the requests"] if node.canary else []
+    parts += [f"{node.backup} as backup"] if node.backup else []
+    parts += [f"{node.preview} on preview"] if node.preview else []
+    return ", ".join(parts) or "-"
+
+
+def _state(row: Rollout, at_work: bool) -> str:
+    return "cut off" if row.state == "running" and not at_work else row.state
+
+
+def _traffic(rollout: Mapping[str, Any]) -> str:
+    steps = [f"{share} %" for share in rollout["canary"]] + ["all"]
+    watched = f", each watched for {rollout['observe']:g} s" if rollout["observe"] else ", not watched"
+    held = "first held on the preview port, then " if rollout["hold"] else ""
+    return held + " → ".join(steps) + watched
+
+
+def _back(rollout: Mapping[str, Any]) -> str:
+    return (
+        f"when 5xx are {rollout['max_errors']:g} % over the old copy's, p95 {rollout['max_latency']:g} times its own, "
+        f"after more than {rollout['max_restarts']} restarts, or when it is not ready"
+    )
+
+
+def _numbers(report: Mapping[str, Any]) -> str:
+    if not report.get("requests"):
+        return "no request while it was watched" if "requests" in report else ""
+    parts = [f"{report['requests']} requests", f"{report.get('error_percent') or 0:g} % errors"]
+    if report.get("p95_ms") is not None:
+        old = f" (before {report['old_p95_ms']:g})" if report.get("old_p95_ms") is not None else ""
+        parts.append(f"p95 {report['p95_ms']:g} ms{old}")
+    parts += [f"{report['cut']} connections cut"] if report.get("cut") else []
+    return ", ".join(parts)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _console() -> Console:
+    # A log or a pipe has no width: nothing is folded or cut there.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
