@@ -1,12 +1,11 @@
 """clusters.json, the slots as Envoy sees them. Pure text: nothing here touches a file or Envoy.
 
 A cluster is named by all that it holds, so it is never changed, only added or taken away: a request that is under way
-keeps its own. Its first slot gets the requests, each further one steps in when those before it do not answer. Fields
-are from Envoy's own reference (config.cluster.v3, Envoy 1.40). Choices that matter for losing no request:
+keeps its own. Its first slot gets the requests; the other one steps in for a request that the first does not take.
+Fields are from Envoy's own reference (config.cluster.v3, Envoy 1.40). Choices that matter for losing no request:
 
-- one failed connection sets a slot aside for 5 s, and the next attempt goes to the slot that steps in; an error that
-  the service itself answers with never does;
-- ``update_merge_window`` 0: otherwise news of a dead slot may wait a second;
+- no outlier detection: a slot that refuses connections on loopback does so at once, so the way by it costs about a
+  millisecond. A slot that was set aside for one failure would be missed while the other one dies;
 - connections that lie idle are closed after 1 s, before any service would close them on a request that is on its way;
 - Envoy's own limits (1024 connections, 3 repeats at once) would refuse requests when a slot dies under load.
 """
@@ -27,18 +26,6 @@ Cluster = dict[str, Any]
 _TYPE = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 _HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MOST = 65536
-_SET_ASIDE = {
-    "split_external_local_origin_errors": True,
-    "consecutive_local_origin_failure": 1,
-    "enforcing_consecutive_local_origin_failure": 100,
-    "enforcing_local_origin_success_rate": 0,
-    "enforcing_success_rate": 0,
-    "enforcing_consecutive_5xx": 0,
-    "base_ejection_time": "5s",
-    "max_ejection_time": "5s",
-    "max_ejection_percent": 100,
-    "interval": "1s",
-}
 
 
 def primary(item: Entry) -> Sides:
@@ -101,17 +88,15 @@ def _cluster(called: str, sides: Sides) -> Cluster:
         {"priority": place, "lb_endpoints": [{"endpoint": {"address": _address(side)}, "metadata": _told(side)}]}
         for place, side in enumerate(sides)
     ]
-    made: Cluster = {
+    return {
         "@type": _TYPE,
         "name": called,
         "type": "STATIC",
         "connect_timeout": "2s",
         "load_assignment": {"cluster_name": called, "endpoints": endpoints},
-        "common_lb_config": {"update_merge_window": "0s"},
         "circuit_breakers": {"thresholds": [_thresholds()]},
         "typed_extension_protocol_options": {_HTTP: _protocol()},
     }
-    return {**made, "outlier_detection": _SET_ASIDE} if len(sides) > 1 else made
 
 
 def _address(side: Upstream) -> dict[str, Any]:
