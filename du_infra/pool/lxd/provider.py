@@ -99,10 +99,12 @@ class LxdProvider:
         return [machine(instance) for instance in self.lxd.query("/1.0/instances?recursion=1")]
 
     def start(self, name: str) -> None:
-        """Start a stopped instance; nothing happens to a running one."""
+        """Start a stopped instance, wake a paused one; nothing happens to a running one."""
         where = f"/1.0/instances/{quote(name)}"
-        if self.lxd.query(where)["status"] != "Running":
-            self.lxd.query(f"{where}/state", "PUT", {"action": "start", "timeout": 30})
+        status = self.lxd.query(where)["status"]
+        if status != "Running":
+            action = "unfreeze" if status == "Frozen" else "start"
+            self.lxd.query(f"{where}/state", "PUT", {"action": action, "timeout": 30})
 
     def host_key(self, name: str) -> str:
         """See Provider: the daemon reads the file inside the instance; nothing goes over the network."""

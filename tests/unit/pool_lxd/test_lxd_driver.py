@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from du_infra.pool.lxd import LxdProvider
 from du_infra.pool.lxd import recipe as recipes
 from du_infra.pool.lxd.machines import machine
 from du_infra.pool.lxd.network import config, route_in_the_way
@@ -54,6 +56,22 @@ def test_our_images_are_known_by_what_they_say_and_not_by_an_alias_that_anybody_
     unnamed = {"fingerprint": "a", "aliases": [], "properties": properties}
     theirs = {"fingerprint": "b", "aliases": [{"name": "du-node-x"}], "properties": {"description": "mine"}}
     assert our_images([unnamed, theirs, {"fingerprint": "c", "aliases": [], "properties": {}}]) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("status", "actions"), [("Running", []), ("Stopped", ["start"]), ("Error", ["start"]), ("Frozen", ["unfreeze"])]
+)
+def test_whatever_does_not_run_is_brought_to_run(status: str, actions: list[str]) -> None:
+    told: list[str] = []
+
+    def query(path: str, method: str = "GET", data: dict[str, str] | None = None) -> dict[str, str]:
+        told.extend([data["action"]] if data else [])
+        return {"status": status}
+
+    provider = LxdProvider()
+    vars(provider)["lxd"] = SimpleNamespace(query=query)
+    provider.start("demo-home-1")
+    assert told == actions
 
 
 def test_a_whole_host_key_is_taken_without_its_comment() -> None:
