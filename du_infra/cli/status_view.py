@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from du_infra.health.state import RegionStatus
+from du_infra.health.state import RegionStatus, ServiceStatus
 
 _WIDE = 1000
 
@@ -25,6 +25,9 @@ def show_status(status: RegionStatus) -> None:
         console.print(_nodes(status))
     if status.services and status.vip:
         console.print(_services(status))
+    for service in status.services:
+        for note in _notes(service):
+            console.print(Text.assemble(("!", "yellow"), f" {service.name}: {note}"))
     if status.survives:
         console.print(Text(status.survives, style="dim"))
     for reason in status.why:
@@ -46,6 +49,12 @@ def _services(status: RegionStatus) -> Table:
         image = s.digest.partition(":")[2][:12]
         table.add_row(s.name, s.url, s.slot or "-", s.release or "-", image or "-", _word(s.ready))
     return table
+
+
+def _notes(service: ServiceStatus) -> list[str]:
+    """What goes on with a service's releases."""
+    open_ones = f"{service.lingering} connection(s) are still open to the old copy" if service.lingering else ""
+    return [note for note in (service.over, service.under_way, open_ones) if note]
 
 
 def _table(*columns: str) -> Table:

@@ -25,14 +25,19 @@ class Action:
 
 @dataclass(frozen=True)
 class RegionPlan:
-    """The actions that bring a region to what fleet.yaml says, in order; empty when it is there."""
+    """The actions that bring a region to what fleet.yaml says, in order; empty when it is there.
+
+    ``notes`` say what is left alone although fleet.yaml says something else: releases made by hand, or open ones.
+    """
 
     region: str
     actions: tuple[Action, ...]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The stable form of ``region plan --output json``."""
-        return {"region": self.region, "actions": [asdict(action) for action in self.actions]}
+        actions = [asdict(action) for action in self.actions]
+        return {"region": self.region, "actions": actions, "notes": list(self.notes)}
 
 
 def plan_region(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from du_infra.health.state import NodeReport, NodeStatus, RegionStatus, ServiceStatus, VipReport
@@ -33,6 +34,15 @@ def judge(
         survives=_survives(len(nodes)),
         why=reasons,
     )
+
+
+def with_releases(status: RegionStatus, over: Mapping[str, str], under_way: Mapping[str, str]) -> RegionStatus:
+    """``status`` with what is known of releases: for each service, in words, what runs over fleet.yaml or is open."""
+    services = tuple(
+        replace(service, over=over.get(service.name, ""), under_way=under_way.get(service.name, ""))
+        for service in status.services
+    )
+    return replace(status, services=services)
 
 
 def service_url(spec: ServiceSpec, vip: str) -> str:
@@ -87,6 +97,7 @@ def _service(name: str, spec: ServiceSpec, vip: str, reports: Sequence[NodeRepor
         digest=_common(seen, "digest"),
         ready=bool(seen) and len(seen) == len(reports) and all(entry.get("ready") for entry in seen),
         why=_why(seen, len(reports)),
+        lingering=sum(int(entry.get("lingering") or 0) for entry in seen),
     )
 
 

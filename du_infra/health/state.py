@@ -58,7 +58,11 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """One service in a region's status; ``slot`` and ``release`` say "mixed" when nodes differ."""
+    """One service in a region's status; ``slot`` and ``release`` say "mixed" when nodes differ.
+
+    ``over`` says, in words, that another release runs than fleet.yaml says; ``under_way`` that one is going live, is
+    held, or was cut off. ``lingering`` counts connections that are still open to an old copy.
+    """
 
     name: str
     url: str
@@ -68,6 +72,9 @@ class ServiceStatus:
     digest: str
     ready: bool
     why: str = ""
+    over: str = ""
+    under_way: str = ""
+    lingering: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,3 +25,5 @@ def command(name: str, fleet_file: Path, output: str) -> None:
         click.echo(f"Region {name} is as fleet.yaml says; nothing to do.")
     for action in plan.actions:
         click.echo(f"{action.kind:<10} {action.target}  ({action.why})")
+    for note in plan.notes:
+        click.echo(f"note       {note}")

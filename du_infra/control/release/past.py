@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,6 +87,21 @@ def history(context: RegionContext, service: str = "", *, limit: int = 50) -> li
 def at_work(context: RegionContext, service: str) -> Holder | None:
     """Who is at work on a service's release; None when nobody is."""
     return context.store.leases.holder(lease_of(context, service)) if context.state.is_dir() else None
+
+
+def under_way(context: RegionContext) -> dict[str, str]:
+    """What is open, by service, in words: who releases what since when; held; or cut off."""
+    rows = context.store.rollouts.open(context.name)
+    return {name: _words(row, at_work(context, name)) for name, row in rows.items()}
+
+
+def _words(row: Rollout, holder: Holder | None) -> str:
+    goes = f"{row.release} goes back to {row.previous or 'nothing'}" if row.direction == "back" else row.release
+    if holder:
+        return f"{row.kind} of {goes}, by {holder.who} for {time.time() - holder.since:.0f} s"
+    if row.state == "held":
+        return f"{row.release} is held on its preview by {row.actor}: promote or abort it"
+    return f"{row.kind} of {goes} was cut off: resume or abort it"
 
 
 def _standing(context: RegionContext, name: str, reports: Sequence[NodeReport], over: str) -> Standing:
