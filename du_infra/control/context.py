@@ -74,7 +74,7 @@ class RegionContext:
     @cached_property
     def provider(self) -> Provider:
         """The region's cloud."""
-        return provider_for(self.spec.provider)
+        return provider_for(self.spec.provider, self.spec.runtime)
 
     @property
     def wish(self) -> PoolWish:

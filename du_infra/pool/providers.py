@@ -6,10 +6,10 @@ from du_infra.errors import SpecError
 from du_infra.pool.driver import Provider
 
 
-def provider_for(name: str) -> Provider:
-    """The driver of provider ``name``. Raises SpecError for a provider that has none."""
+def provider_for(name: str, runtime: str) -> Provider:
+    """The driver of provider ``name``, for machines with ``runtime``. Raises SpecError for one that has none."""
     if name == "lxd":
         from du_infra.pool.lxd import LxdProvider
 
-        return LxdProvider()
+        return LxdProvider(runtime=runtime)
     raise SpecError(f"there is no driver for provider {name}", todo="use provider: lxd")

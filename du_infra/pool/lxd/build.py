@@ -18,8 +18,6 @@ from du_infra.errors import ToolMissing
 from du_infra.pool.lxd import nerdctl, nginx
 from du_infra.pool.lxd.recipe import (
     EXCLUDED,
-    NERDCTL_VERSION,
-    PACKAGES,
     SCRIPT,
     SUITE,
     TEMPLATES,
@@ -48,18 +46,21 @@ def build(recipe: Recipe, target: Path, *, tools: Path, report: Reporter) -> Non
         made.mkdir()
         rootfs = made / "rootfs.tar"
         _lay_out(folder)
-        report(Event("step", "node image", f"installing Debian {SUITE} ({len(PACKAGES)} packages)"))
+        report(Event("step", "node image", f"installing Debian {SUITE} ({len(recipe.packages)} packages)"))
         with background(_mmdebstrap(folder, rootfs, recipe), log=folder / "log", env=_env(folder, recipe)) as work:
-            binaries = {
-                "nginx": nginx.provide(recipe.architecture, tools),
-                "nerdctl": nerdctl.provide(recipe.architecture, tools, report),
-            }
+            binaries = {name: _provide(name, recipe, tools, report) for name in recipe.binaries}
             _finish(work, folder / "log")
         for name, path in binaries.items():
             _append(rootfs, path, _BINARIES[name])
         _write_metadata(recipe, made)
         shutil.rmtree(target, ignore_errors=True)
         made.replace(target)
+
+
+def _provide(name: str, recipe: Recipe, tools: Path, report: Reporter) -> Path:
+    if name == "nginx":
+        return nginx.provide(recipe.architecture, tools)
+    return nerdctl.provide(recipe.architecture, tools, report)
 
 
 def _env(folder: Path, recipe: Recipe) -> dict[str, str]:
@@ -69,7 +70,7 @@ def _env(folder: Path, recipe: Recipe) -> dict[str, str]:
 def _mmdebstrap(folder: Path, rootfs: Path, recipe: Recipe) -> list[str]:
     options = [f"--dpkgopt={rule}" for rule in EXCLUDED]
     options += [f"--customize-hook={folder / SCRIPT.name}", f"--architectures={recipe.architecture}"]
-    options += ['--aptopt=Acquire::Languages "none"', "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+    options += ['--aptopt=Acquire::Languages "none"', "--variant=minbase", f"--include={','.join(recipe.packages)}"]
     # With SOURCE_DATE_EPOCH every file gets that time, and Python compiles all it imports anew on the first boot.
     command = ["env", "--unset=SOURCE_DATE_EPOCH", "mmdebstrap", "--mode=root", "--format=tar"]
     return contained([*command, *options, SUITE, str(rootfs)])
@@ -123,7 +124,7 @@ def _write_metadata(recipe: Recipe, folder: Path) -> None:
     with (folder / "rootfs.tar").open("rb") as content:
         while block := content.read(1 << 20):
             digest.update(block)
-    described = {"fingerprint": digest.hexdigest(), "nerdctl": NERDCTL_VERSION}
+    described = {"fingerprint": digest.hexdigest(), **recipe.binaries}
     (folder / "image.json").write_text(json.dumps(described) + "\n")
 
 

@@ -15,6 +15,9 @@ chown 33:4 "$root/var/log/nginx"
 
 chroot "$root" systemctl enable systemd-networkd containerd ssh legacy-cgroup
 chroot "$root" systemctl disable nginx keepalived
+for unit in docker.service docker.socket; do
+    [ ! -e "$root/lib/systemd/system/$unit" ] || chroot "$root" systemctl disable "$unit"
+done
 # A container has no kernel of its own: these can only fail or wait.
 chroot "$root" systemctl mask systemd-binfmt.service proc-sys-fs-binfmt_misc.automount \
     systemd-modules-load.service cloud-init-hotplugd.socket

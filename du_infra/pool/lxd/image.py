@@ -15,10 +15,10 @@ from du_infra.pool.lxd.site import Site
 from du_infra.progress import Event, Reporter
 
 
-def recipe_for(site: Site) -> Recipe:
-    """The recipe of this machine's nodes."""
+def recipe_for(site: Site, runtime: str) -> Recipe:
+    """The recipe of this machine's nodes with that runtime."""
     words = run(["dpkg", "--print-architecture"], what="ask for this machine's architecture")
-    return Recipe(architecture=words.decode().strip(), dns=site.gateway)
+    return Recipe(architecture=words.decode().strip(), dns=site.gateway, runtime=runtime)
 
 
 def images_folder() -> Path:

@@ -27,10 +27,13 @@ _OTHER_PREPARATION = 1200.0
 
 
 class LxdProvider:
-    """LXD as a cloud of small VMs. ``key_timeout`` is how long to wait for a node's host key, in seconds."""
+    """LXD as a cloud of small VMs with ``runtime`` in them. ``key_timeout`` is how long to wait for a node's host key,
+    in seconds.
+    """
 
-    def __init__(self, site: Site = HERE, *, key_timeout: float = 60) -> None:
+    def __init__(self, site: Site = HERE, *, runtime: str = "containerd", key_timeout: float = 60) -> None:
         self.site = site
+        self.runtime = runtime
         self._key_timeout = key_timeout
 
     @cached_property
@@ -41,7 +44,7 @@ class LxdProvider:
     @cached_property
     def recipe(self) -> Recipe:
         """What our nodes are made of."""
-        return image.recipe_for(self.site)
+        return image.recipe_for(self.site, self.runtime)
 
     def prepare(self, report: Reporter) -> None:
         """Have daemon, bridge, pool and node image; about 0.2 s when all stand."""

@@ -25,11 +25,16 @@ NGINX_VERSION = "1.31.3"
 # No netplan.io: cloud-init would hand it the network, and it calls udevadm, which fails in a container.
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "cloud-init"),
-    *("containerd", "runc", "containernetworking-plugins", "keepalived"),
-    *("python3", "python3-apt", "unattended-upgrades"),
+    *("python3", "python3-apt", "unattended-upgrades", "keepalived"),
     *("iproute2", "iptables", "nftables", "conntrack", "socat", "ethtool", "kmod", "iputils-ping"),
     *("procps", "curl", "ca-certificates", "apparmor", "tzdata", "logrotate"),
 )
+
+# One image for each runtime: Docker alone is 150 MB, which a region without it should neither wait for nor keep.
+RUNTIMES = {
+    "containerd": ("containerd", "runc", "containernetworking-plugins"),
+    "docker": ("containerd", "runc", "docker.io"),
+}
 
 # Nobody reads manuals inside a node; Debian keeps copyright files by policy, so do we.
 EXCLUDED = (
@@ -42,10 +47,23 @@ EXCLUDED = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """One node image: ``architecture`` is Debian's word ("amd64"), ``dns`` the name server of the nodes."""
+    """One node image: ``architecture`` is Debian's word ("amd64"), ``dns`` the name server of the nodes, ``runtime``
+    what runs the containers in them.
+    """
 
     architecture: str
     dns: str
+    runtime: str = "containerd"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Debian packages, besides what they depend on."""
+        return PACKAGES + RUNTIMES[self.runtime]
+
+    @property
+    def binaries(self) -> dict[str, str]:
+        """Programs that no Debian release has, and their versions."""
+        return {"nginx": NGINX_VERSION} | ({"nerdctl": NERDCTL_VERSION} if self.runtime == "containerd" else {})
 
     @property
     def digest(self) -> str:
@@ -55,10 +73,9 @@ class Recipe:
             "dns": self.dns,
             "suite": SUITE,
             "build": BUILD,
-            "packages": PACKAGES,
+            "packages": self.packages,
             "excluded": EXCLUDED,
-            "nerdctl": NERDCTL_VERSION,
-            "nginx": NGINX_VERSION,
+            "binaries": self.binaries,
             "templates": TEMPLATES,
             "files": {name: _sha256(path) for name, path in overlay_files().items()},
             "script": _sha256(SCRIPT),

@@ -32,9 +32,17 @@ def test_an_image_is_named_by_its_recipe() -> None:
 def test_anything_that_decides_the_image_changes_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert replace(RECIPE, dns="198.18.0.9").alias != RECIPE.alias
     assert replace(RECIPE, architecture="arm64").alias != RECIPE.alias
+    assert replace(RECIPE, runtime="docker").alias != RECIPE.alias
     before = RECIPE.alias
     monkeypatch.setattr(recipes, "PACKAGES", (*recipes.PACKAGES, "vim"))
     assert RECIPE.alias != before
+
+
+def test_an_image_holds_the_runtime_of_its_region_and_no_other() -> None:
+    docker = replace(RECIPE, runtime="docker")
+    assert "docker.io" in docker.packages
+    assert "docker.io" not in RECIPE.packages
+    assert (sorted(docker.binaries), sorted(RECIPE.binaries)) == (["nginx"], ["nerdctl", "nginx"])
 
 
 def test_an_instance_shows_its_addresses_and_its_owner() -> None:
