@@ -55,6 +55,7 @@ def ensure_lxcfs(report: Reporter) -> None:
     deadline = time.monotonic() + _MOUNT
     while not (mounted(LXCFS) and _serves(LXCFS)):
         if time.monotonic() > deadline or process.poll() is not None:
+            daemon.stop()
             raise EngineFailed("lxcfs does not come up", where=str(LXCFS), detail=daemon.last_words())
         time.sleep(0.05)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,11 @@ from du_infra.progress import Event, Reporter
 STAGE = "local cloud"
 
 _SHUTDOWN_SECONDS = 60
+_IN_DATA = ("registry", "registry.log", "lxd.log", "lxcfs.log")
+_IN_RUN = (
+    *("ssh", "registry.pid", "lxd.pid", "lxcfs.pid"),
+    *("local.lock", "addresses.lock", "registry.lock", "samples.lock"),
+)
 
 
 def ours(instances: Sequence[dict[str, Any]]) -> list[str]:
@@ -73,9 +79,18 @@ def containers_running() -> bool:
 
 
 def forget_files() -> None:
-    """Remove what the local cloud kept on this machine; the cache of images and tools stays."""
-    shutil.rmtree(paths.data(), ignore_errors=True)
-    shutil.rmtree(paths.run(), ignore_errors=True)
+    """Remove what the local cloud kept on this machine; the cache of images and tools stays.
+
+    By name: a user may have moved these folders to where other things are (DU_INFRA_DATA, DU_INFRA_RUN).
+    """
+    for folder, names in ((paths.data(), _IN_DATA), (paths.run(), _IN_RUN)):
+        for path in (folder / name for name in names):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: so it is not ours alone
+            folder.rmdir()
 
 
 def _remove_marked(lxd: Lxd, path: str, report: Reporter) -> None:
