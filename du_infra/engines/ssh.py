@@ -6,6 +6,7 @@ Nothing of the user's ``~/.ssh`` is read or written: the key, the known hosts an
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import subprocess
 import tempfile
@@ -148,7 +149,10 @@ def _socket_folder() -> Path:
     try:
         folder = paths.run() / "ssh"
         folder.mkdir(mode=0o700, exist_ok=True)
+        usable = os.access(folder, os.W_OK | os.X_OK)  # another user's du-infra may have made it
     except OSError:
+        usable = False
+    if not usable:
         folder = paths.cache() / "ssh"
         folder.mkdir(mode=0o700, exist_ok=True)
     if len(str(folder)) + 13 <= _SOCKET_LIMIT:

@@ -74,6 +74,16 @@ def test_the_control_socket_fits_into_a_unix_address_and_its_folder_is_private(
     assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
 
 
+def test_a_folder_for_sockets_that_another_user_made_is_not_used(
+    tmp_path: Path, target: ssh.Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DU_INFRA_RUN", str(tmp_path / "run"))
+    monkeypatch.setenv("DU_INFRA_CACHE", str(tmp_path / "cache"))
+    assert ssh.control_path(target).parent == tmp_path / "run" / "ssh"
+    monkeypatch.setattr(ssh.os, "access", lambda path, mode: False)
+    assert ssh.control_path(target).parent == tmp_path / "cache" / "ssh"
+
+
 def test_nodes_of_two_regions_never_share_a_connection(tmp_path: Path, target: ssh.Target) -> None:
     other = ssh.Target(target.name, target.address, target.key_file, tmp_path / "other_known_hosts")
     assert ssh.control_path(other) != ssh.control_path(target)
