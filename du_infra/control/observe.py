@@ -34,7 +34,7 @@ def observe_node(context: RegionContext, node: Node) -> NodeReport:
         return NodeReport(node.name, node.address, installed=False, why="not configured yet")
     try:
         return _report(node, json.loads(done.stdout))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         words = (done.stderr or done.stdout).strip().splitlines()
         return NodeReport(node.name, node.address, installed=False, why=words[-1] if words else "du-node says nothing")
 
@@ -48,6 +48,8 @@ def observe_vip(vip: str) -> VipReport:
     try:
         answer = json.loads(body)
     except ValueError:
+        return VipReport(status)
+    if not isinstance(answer, dict):  # somebody else has the address
         return VipReport(status)
     return VipReport(status, bool(answer.get("ready")), str(answer.get("config", "")), str(answer.get("why", "")))
 

@@ -1,0 +1,31 @@
+"""Whatever answers at an address, it becomes a report and never an error of ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from du_infra.control import observe
+from du_infra.engines import ssh
+from du_infra.health.state import VipReport
+from du_infra.pool.state import Node
+
+JUNK = ["", "not JSON", "[]", "7", "null", '"ready"']
+
+
+@pytest.mark.parametrize("body", JUNK)
+def test_a_stranger_at_the_vip_is_not_ready(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "http_get", lambda *given, **more: (200, body.encode()))
+    assert observe.observe_vip("198.18.1.1") == VipReport(200)
+
+
+@pytest.mark.parametrize("words", [*JUNK, "{}", json.dumps({"ready": True, "services": [1], "configured": 3})])
+def test_a_node_that_says_junk_counts_as_not_configured(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe.ssh, "run", lambda *given, **more: ssh.Result(0, words, ""))
+    context = SimpleNamespace(target=lambda node: ssh.Target(node.name, node.address, Path("key"), Path("known")))
+    report = observe.observe_node(context, Node("demo-home-1", "1c1g", "198.18.1.2"))
+    assert not report.installed
+    assert report.why
