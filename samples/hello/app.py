@@ -112,7 +112,6 @@ class Handler(BaseHTTPRequestHandler):
         """Whether this request is one of those that are to fail; then it is answered."""
         if not ERRORS.next_fails():
             return False
-        print(f"{self.command} {self.path}: failing, as asked for", file=sys.stderr, flush=True)
         self.answer(500, "an error, as asked for")
         return True
 

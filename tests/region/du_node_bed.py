@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -156,13 +157,13 @@ def envoy_program() -> Path:
     return Path(envoy.__file__).parent / "_bin" / "envoy"
 
 
-def make_node(gateway: str = "nginx") -> Node:
-    """A node that runs nothing yet; the sample images are in the local registry."""
+def make_node(gateway: str = "nginx", tags: Sequence[str] = ("v1", "v2")) -> Node:
+    """A node that runs nothing yet; the sample images with these tags are in the local registry."""
     provider = LxdProvider()
     provider.prepare(silent)
-    provider.prepare_images({IMAGE: ["v1", "v2"]}, silent)
+    provider.prepare_images({IMAGE: list(tags)}, silent)
     registry = provider.registries()[0]
-    digests = {t: skopeo.digest(f"{registry.address}/hello", t, plain_http=True) for t in ("v1", "v2")}
+    digests = {t: skopeo.digest(f"{registry.address}/hello", t, plain_http=True) for t in tags}
     node = Node(digests, gateway)
     try:
         node.make(provider)
@@ -180,8 +181,9 @@ def unmake(node: Node) -> None:
 class Load:
     """Clients that ask for as long as the block lasts, half of them on kept connections; counts what failed."""
 
-    def __init__(self, address: str, clients: int = 8) -> None:
+    def __init__(self, address: str, clients: int = 8, pause: float = 0.002) -> None:
         self._address = address
+        self._pause = pause
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._client, args=(n % 2 == 0,)) for n in range(clients)]
         self._lock = threading.Lock()
@@ -214,7 +216,7 @@ class Load:
                 link.close()
             if not keep:
                 link.close()
-            time.sleep(0.002)
+            time.sleep(self._pause)
         link.close()
 
     def _note(self, what: str, status: int, release: str) -> None:
