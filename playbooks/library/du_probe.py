@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -37,7 +38,8 @@ ansible_facts:
   description: >-
     The fact du_machine, with architecture, client (address of this SSH connection's other end), clock (whether
     something sets it), codename, container (whether the node shares its host's kernel), distribution,
-    memory_mb, missing (packages), envoy, nerdctl and nginx (version and path, empty if absent), swap_mb.
+    memory_mb, missing (packages), envoy, nerdctl and nginx (version and path, empty if absent), runtime (that
+    du-node has here, empty before the first run), swap_mb.
   returned: always
   type: dict
 """
@@ -74,6 +76,15 @@ def system() -> dict[str, str]:
     return {"distribution": pairs.get("ID", ""), "codename": pairs.get("VERSION_CODENAME", "")}
 
 
+def runtime() -> str:
+    """The runtime that du-node has here; a node of the time before there were two has containerd."""
+    folder = Path("/var/lib/du-node")
+    try:
+        return str(json.loads((folder / "settings.json").read_text())["runtime"])
+    except (OSError, ValueError, KeyError):
+        return "containerd" if (folder / "configured.json").exists() else ""
+
+
 def architecture() -> str:
     """The processor as Debian and Go name it ("amd64")."""
     return _output(["dpkg", "--print-architecture"]).strip()
@@ -96,6 +107,7 @@ def main() -> None:
         "envoy": program("envoy", "--version"),
         "nerdctl": program("nerdctl", "--version"),
         "nginx": program("nginx", "-v"),
+        "runtime": runtime(),
         **memory(),
         **system(),
     }
