@@ -82,10 +82,11 @@ class Events:
         return head
 
     async def step(self, link: Connection) -> None:
-        """One event, whatever the chunks around it."""
+        """One event, whatever the chunks around it. The last chunk is the end, also on a connection that is kept."""
         try:
-            while not (await link.reader.readuntil(b"\n")).startswith(b"data:"):
-                pass
+            while not (line := await link.reader.readuntil(b"\n")).startswith(b"data:"):
+                if line == b"0\r\n":
+                    raise Cut("ended by the other side")
         except asyncio.IncompleteReadError as error:
             raise Cut("ended by the other side") from error
 
