@@ -14,7 +14,6 @@ import os
 import re
 import shlex
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from du_node.cgroups import OomKills, memory_of
 from du_node.errors import NodeError
 from du_node.fields import get, match, number
 from du_node.preflight import need_architecture, need_disk, need_memory
-from du_node.runtime.driver import ContainerState, Runtime
+from du_node.runtime.driver import Runtime, state_at_end
 from du_node.runtime.labels import before_name
 from du_node.state import Service
 from du_node.wanted import parse_service
@@ -33,8 +32,6 @@ LOG = "before"
 _PATIENCE = 10.0
 _ATTEMPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 _LONGEST = 86400.0
-_NOTICED = 10.0
-"""Seconds that a runtime may take to notice the end of a process."""
 
 
 @dataclass(frozen=True)
@@ -148,25 +145,18 @@ def _finish(order: Order) -> dict[str, Any]:
 def _await_end(order: Order, tool: Runtime) -> str:
     """Why the command failed; "" when it ended well."""
     name = before_name(order.service.name)
-    state = _look(tool, name)
+    tool.ensure()
+    state = tool.state(name)
     kills = OomKills(memory_of(state.pid) if state.running else None)
     if state.running and not processes.wait(state.pid, order.timeout - processes.age(state.pid)):
         _end(state.pid, order.service.stop_grace)
         return f"took more than {order.timeout:g} s and was ended"
-    deadline = time.monotonic() + _NOTICED
-    while (state := _look(tool, name)).running and time.monotonic() < deadline:
-        time.sleep(0.1)
+    state = state_at_end(tool, name)
     if state.oom or (state.exit_code == 137 and kills.more()):
         return "was killed because memory ran out"
     if not state.exists or state.exit_code < 0:
         return "was cut off, and how far it came is not known"
     return f"ended with exit code {state.exit_code}" if state.exit_code else ""
-
-
-def _look(tool: Runtime, name: str) -> ContainerState:
-    """How the container is, also just after the runtime was killed."""
-    tool.ensure()
-    return tool.state(name)
 
 
 def _end(pid: int, grace: float) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from du_node import probe
+from du_node import probe, processes
 from du_node.act import count_restart
 from du_node.cgroups import OomKills, memory_of
 from du_node.observation.judge import MISSED, Health
 from du_node.readiness import explain
-from du_node.runtime.driver import ContainerState, Runtime
+from du_node.runtime.driver import ContainerState, Runtime, state_at_end
 from du_node.runtime.labels import name_of
 from du_node.state import Container
 
@@ -35,6 +35,8 @@ class Vitals:
 
     def look(self) -> Health:
         """How it is now. The runtime, which is slow to ask, is asked only when the copy does not answer well."""
+        if self._pid and processes.wait(self._pid, 0):
+            return self._fell(state_at_end(self._tool, name_of(self._container)))
         answer = probe.get(self._container.port, self._container.route.ready, _PROBE_SECONDS)
         state = None if answer.ok else self._tool.state(name_of(self._container))
         if state and not state.running:
@@ -49,16 +51,24 @@ class Vitals:
             self._missed += 1
         return self._health(explain(self._container, answer))
 
+    def rest(self, seconds: float) -> None:
+        """Wait until it is time for the next look: at once when the copy ends."""
+        if not self._pid:
+            time.sleep(max(0.0, seconds))
+        else:
+            processes.wait(self._pid, seconds)
+
     def _health(self, why: str) -> Health:
         return Health(self._falls, self._how, self._missed, why)
 
     def _follow(self) -> None:
-        """Find its memory group, which is a new one after every start."""
-        state = self._tool.state(name_of(self._container))
-        self._kills = OomKills(memory_of(state.pid) if state.pid else None)
+        """Find its first process and its memory group, which are others after every start."""
+        self._pid = self._tool.state(name_of(self._container)).pid
+        self._kills = OomKills(memory_of(self._pid) if self._pid else None)
 
     def _fell(self, state: ContainerState) -> Health:
         """It does not run any more: why, and whether it runs again."""
+        self._pid = 0
         if not state.exists:
             return Health(self._falls, self._how, MISSED, "its container is gone")
         self._falls += 1

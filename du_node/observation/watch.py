@@ -65,7 +65,7 @@ def observe(
         if time.monotonic() - told >= _TELL:
             told = time.monotonic()
             tell(watch.line(end - told))
-        time.sleep(max(0.0, min(_LOOK, end - time.monotonic())))
+        watch.rest(min(_LOOK, end - time.monotonic()))
 
 
 class _Watch:
@@ -91,6 +91,10 @@ class _Watch:
             self._old_tally.add(attempts)
         names = self._new.tag, self._old.tag
         return judge(self._tally, self._old_tally, self._vitals.look(), self._rollout, names=names, final=final)
+
+    def rest(self, seconds: float) -> None:
+        """Wait, but not when there is something to see."""
+        self._vitals.rest(seconds)
 
     def report(self) -> dict[str, Any]:
         """The numbers so far."""

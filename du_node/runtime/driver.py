@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from du_node.secrets import Key
 from du_node.state import Container, Service
+
+_NOTICED = 10.0
 
 
 @dataclass(frozen=True)
@@ -83,3 +86,15 @@ class Runtime(Protocol):
 
     def remove_image(self, image: str) -> None:
         """Remove an image that nothing uses."""
+
+
+def state_at_end(tool: Runtime, name: str) -> ContainerState:
+    """How a container is whose first process has ended: a runtime notices that a moment later, or, just after it was
+    killed itself, some seconds later."""
+    deadline = time.monotonic() + _NOTICED
+    while True:
+        tool.ensure()
+        state = tool.state(name)
+        if not state.running or time.monotonic() > deadline:
+            return state
+        time.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ class Paper:
     looks: list[ContainerState]
     started: int = 0
     starting: list[ContainerState] = field(default_factory=list)
+
+    def ensure(self) -> None: ...
 
     def state(self, name: str) -> ContainerState:
         if name.endswith("blue"):
@@ -178,6 +181,19 @@ def test_a_crash_fails_at_once_and_names_the_exit_code(green: Container, seen: S
     with pytest.raises(ObservationFailed, match="hello: v2 ended by itself with exit code 3"):
         seen.run(green, observe=20)
     assert seen.tool.started == 0
+
+
+def test_the_end_of_a_copy_is_noticed_at_once_and_not_at_the_next_look(
+    green: Container, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_LOOK", 10)
+    process = subprocess.Popen(["sleep", "0.3"])
+    seen.tool = Paper([ContainerState(exists=True, running=True, pid=process.pid), RUNS, ended(3)])
+    began = time.monotonic()
+    with pytest.raises(ObservationFailed, match="exit code 3"):
+        seen.run(green, observe=20)
+    assert time.monotonic() - began < 5
+    process.wait()
 
 
 def test_a_copy_that_may_fall_is_started_again_and_counted(
