@@ -54,6 +54,9 @@ def fix(findings: Sequence[Finding], report: Reporter) -> None:
         raise ToolMissing("there is no apt-get on this machine", todo=f"install by hand: {', '.join(packages)}")
     report(Event("step", STAGE, f"installing {', '.join(packages)}"))
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    # Ctrl-C during an install leaves one that apt wants finished before it begins another; nothing to do is quick.
+    finish = ["dpkg", "--force-confold", "--configure", "-a"]
+    run(finish, what="finish what a killed install left", timeout=_APT_SECONDS, env=environment)
     try:
         run(["apt-get", "update", "-qq"], what="read the package lists", timeout=_APT_SECONDS, env=environment)
     except EngineFailed as error:

@@ -38,13 +38,14 @@ ansible_facts:
   description: >-
     The fact du_machine, with architecture, client (address of this SSH connection's other end), clock (whether
     something sets it), codename, container (whether the node shares its host's kernel), distribution,
-    memory_mb, missing (packages), envoy, nerdctl and nginx (version and path, empty if absent), runtime (that
-    du-node has here, empty before the first run), swap_mb.
+    interrupted (whether dpkg was killed, or is at work), memory_mb, missing (packages), envoy, nerdctl and nginx
+    (version and path, empty if absent), runtime (that du-node has here, empty before the first run), swap_mb.
   returned: always
   type: dict
 """
 
 _CLOCKS = ("/usr/sbin/chronyd", "/usr/sbin/ntpd", "/usr/lib/systemd/systemd-timesyncd")
+_JOURNAL = Path("/var/lib/dpkg/updates")  # empty between two runs of dpkg
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -103,6 +104,7 @@ def main() -> None:
         "client": os.environ.get("SSH_CONNECTION", "").partition(" ")[0],
         "clock": any(Path(daemon).exists() for daemon in _CLOCKS),
         "container": Path("/run/systemd/container").exists(),
+        "interrupted": any(_JOURNAL.glob("*")),
         "missing": missing(module.params["packages"]),
         "envoy": program("envoy", "--version"),
         "nerdctl": program("nerdctl", "--version"),

@@ -54,6 +54,12 @@ def test_only_what_is_missing_is_installed_each_package_once(calls: list[list[st
     assert not any("skopeo" in call for call in calls)
 
 
+def test_an_install_that_was_killed_is_finished_before_the_next(calls: list[list[str]]) -> None:
+    doctor.fix([Finding("skopeo", False, "", "", "skopeo")], silent)
+    assert [call[0] for call in calls if call[0] in ("dpkg", "apt-get")] == ["dpkg", "apt-get", "apt-get"]
+    assert calls[0][-2:] == ["--configure", "-a"]
+
+
 def test_with_nothing_missing_nothing_is_run(calls: list[list[str]]) -> None:
     doctor.fix([Finding("skopeo", True, "")], silent)
     assert calls == []
