@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from importlib import resources
@@ -29,7 +30,7 @@ def build(folder: Path) -> tuple[Path, str]:
     path = folder / f"du-node-{digest[:12]}.pyz"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
+        fresh = path.with_suffix(f".{os.getpid()}.new")  # another command may be writing the same
         fresh.write_bytes(content)
         fresh.chmod(0o755)
         fresh.replace(path)
