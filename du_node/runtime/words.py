@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from du_node.command import Done
 from du_node.errors import NodeError
+from du_node.preflight import machine
 from du_node.state import Service
 
 _NO_DAEMON = {
@@ -43,6 +44,11 @@ def pull_error(service: Service, words: str) -> NodeError:
             todo=f"see that {registry} runs and that the node reaches it",
             detail=detail,
             service=service.name,
+        )
+    if "no match for platform" in low or "no matching manifest" in low:
+        what = f"{service.name} {service.tag} is not made for this node, which is {machine()}"
+        return NodeError(
+            "image", what, todo=f"build the image for {machine()} too", detail=detail, service=service.name
         )
     if "not found" in low or "manifest unknown" in low:
         what = f"registry {registry} has no image {service.name} {service.tag} with digest {service.digest[:19]}…"

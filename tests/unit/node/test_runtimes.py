@@ -205,6 +205,8 @@ def test_a_container_is_as_the_runtime_tells(told: dict[str, object], state: Con
         ("write /var/lib/containerd/x: no space left on device", "no-room", 5),
         ("unexpected status: 401 Unauthorized", "image", 5),
         ("pull access denied for hello, repository does not exist or may require 'docker login'", "image", 5),
+        ("no match for platform in manifest sha256:0: not found", "image", 5),
+        ("no matching manifest for linux/amd64 in the manifest list entries", "image", 5),
         ("something new", "image", 5),
     ],
 )
