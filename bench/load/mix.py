@@ -73,6 +73,7 @@ async def run(parts: Mapping[str, float], target: Target, stop: asyncio.Event, t
     tasks = [asyncio.ensure_future(job) for job in jobs]
     over = asyncio.ensure_future(stop.wait())
     await asyncio.wait([over, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    tally.stop()
     for task in [over, *tasks]:
         task.cancel()
     ends = await asyncio.gather(*tasks, return_exceptions=True)

@@ -60,18 +60,28 @@ class Tally:
         self._releases: dict[str, Seen] = defaultdict(Seen)
         self._last_good = self.began
         self._gap = (0.0, 0.0)
+        self._stopped = False
 
     def good(self, kind: str, due: float, release: str = "") -> None:
         """A good answer, now, to a request that was due at ``due``."""
         now = self.message(kind, due)
         self._requests += 1
-        self._gap = max(self._gap, (now - self._last_good, self._last_good - self.began))
-        self._last_good = now
+        self._mind_gap(now)
         if release:
             seen = self._releases[release]
             seen.first = seen.first or now - self.began
             seen.last = now - self.began
             seen.count += 1
+
+    def stop(self) -> None:
+        """No more requests from now on; what is still under way only counts as good or lost."""
+        self._mind_gap(time.monotonic())
+        self._stopped = True
+
+    def _mind_gap(self, now: float) -> None:
+        if not self._stopped:
+            self._gap = max(self._gap, (now - self._last_good, self._last_good - self.began))
+            self._last_good = now
 
     def message(self, kind: str, due: float) -> float:
         """A message of a stream that came in time: its latency counts, but it is no request. The moment."""

@@ -30,6 +30,13 @@ class Fault:
     """The longest time without a good answer that is allowed, in seconds; 0: nothing may be lost at all."""
     only: tuple[str, ...] = ()
     """The runtimes or gateways it concerns; all when empty."""
+    may_go_back: bool = False
+    """Whether the release may end on the old version: the fault hit what the new one needs."""
+
+    @property
+    def ends_controller(self) -> bool:
+        """Whether somebody has to say `release resume` or `release abort` afterwards."""
+        return "controller" in self.name
 
     def __str__(self) -> str:
         return self.name
@@ -39,29 +46,37 @@ def _on_node(script: str) -> Callable[[Victim], None]:
     return lambda victim: victim.shell.tell(script)
 
 
-def _kill_controller(victim: Victim) -> None:
+def _controller(victim: Victim) -> None:
     os.kill(victim.controller.pid, signal.SIGKILL)
     victim.controller.wait()
 
 
-def _restart_node(victim: Victim) -> None:
+def _restart(victim: Victim) -> None:
     subprocess.run(["lxc", "restart", "--force", victim.node], check=True, capture_output=True, timeout=60)
 
 
-_APPLY = "kill -9 $(pgrep -f 'du-node (apply|heal)')"
-_SERVE = "kill -9 $(systemctl show -p MainPID --value du-node)"
-_SSH = "kill -9 $(pgrep -f '^sshd(-session)?: root')"
+def _both(first: Callable[[Victim], None], then: Callable[[Victim], None]) -> Callable[[Victim], None]:
+    def strike(victim: Victim) -> None:
+        first(victim)
+        then(victim)
+
+    return strike
+
+
+_apply = _on_node("kill -9 $(pgrep -f 'du-node (apply|heal)')")
 
 FAULTS = (
-    Fault("apply", _on_node(_APPLY)),
-    Fault("serve", _on_node(_SERVE)),
-    Fault("ssh", _on_node(_SSH)),
-    Fault("controller", _kill_controller),
-    Fault("containerd", _on_node("kill -9 $(pidof containerd)")),
-    Fault("dockerd", _on_node("kill -9 $(pidof dockerd)"), only=("docker",)),
-    Fault("nginx", _on_node("kill -9 $(cat /run/nginx.pid)"), outage=10.0, only=("nginx",)),
-    Fault("envoy", _on_node("kill -9 $(pidof envoy)"), outage=10.0, only=("envoy",)),
-    Fault("restart", _restart_node, outage=60.0),
+    Fault("apply", _apply),
+    Fault("serve", _on_node("kill -9 $(systemctl show -p MainPID --value du-node)")),
+    Fault("ssh", _on_node("kill -9 $(pgrep -f '^sshd(-session)?: root')")),
+    Fault("controller", _controller),
+    Fault("controller and apply", _both(_controller, _apply)),
+    Fault("containerd", _on_node("kill -9 $(pidof containerd)"), may_go_back=True),
+    Fault("dockerd", _on_node("kill -9 $(pidof dockerd)"), only=("docker",), may_go_back=True),
+    Fault("nginx", _on_node("kill -9 $(cat /run/nginx.pid)"), 10.0, ("nginx",), may_go_back=True),
+    Fault("envoy", _on_node("kill -9 $(pidof envoy)"), 10.0, ("envoy",), may_go_back=True),
+    Fault("restart", _restart, 60.0, may_go_back=True),
+    Fault("controller and restart", _both(_controller, _restart), 60.0, may_go_back=True),
 )
 
 

@@ -21,7 +21,7 @@ class Shell:
         """Run a line and return what it says. The shell must be alive."""
         self.tell(f"{{ {script}\n}} 2>&1; echo end-of-answer")
         assert self._process.stdout is not None
-        said = []
+        said: list[str] = []
         for line in self._process.stdout:
             if line.strip() == "end-of-answer":
                 return "".join(said)
