@@ -110,11 +110,14 @@ def _start(order: Order, tool: Runtime) -> None:
         _write(service.name, record)
     if "why" in record or tool.state(name).exists:
         return
-    _fetch(service, tool)
     try:
+        _fetch(service, tool)
         tool.start_before(service, order.attempt, order.command)
     except NodeError as trouble:
         tool.remove_name(name)
+        _write(service.name, {})  # nothing ran: the image is free, and the attempt may be made again
+        if trouble.kind != "tool":
+            raise
         raise _failed(order, {"why": "could not be started", "log": trouble.detail}) from trouble
 
 

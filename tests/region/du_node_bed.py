@@ -30,6 +30,7 @@ class Node:
 
     digests: dict[str, str]
     gateway: str = "nginx"
+    runtime: str = "containerd"
     name: str = field(default_factory=lambda: f"t{secrets.token_hex(3)}-node")
     address: str = ""
 
@@ -91,8 +92,13 @@ class Node:
 
     def containers(self) -> dict[str, str]:
         """Name → "Up" or how it ended, of every container of ours."""
-        lines = self.sh("nerdctl -n du ps -a --format '{{.Names}} {{.Status}}'").stdout.splitlines()
+        lines = self.sh(f"{self.tool} ps -a --format '{{{{.Names}}}} {{{{.Status}}}}'").stdout.splitlines()
         return dict(line.split(" ", 1) for line in lines)
+
+    @property
+    def tool(self) -> str:
+        """The command line of the node's runtime."""
+        return {"containerd": "nerdctl -n du", "docker": "docker"}[self.runtime]
 
     def make(self, provider: LxdProvider) -> None:
         given = provider.terraform_vars()
@@ -120,15 +126,27 @@ class Node:
             program, _ = zipapp.build(Path(folder))
             lxc("file", "push", "-q", "--mode", "0755", str(program), f"{self.name}/usr/local/bin/du-node")
         {"nginx": self._with_nginx, "envoy": self._with_envoy}[self.gateway]()
-        self._put("/var/lib/du-node/settings.json", json.dumps({"gateway": self.gateway}))
-        kinds = {"du_gateway": self.gateway, "du_runtime": "containerd"}
+        unit = rendered("containerd", "containerd.conf.j2")
+        self._put("/etc/systemd/system/containerd.service.d/du-infra.conf", unit)
+        {"containerd": self._with_containerd, "docker": self._with_docker}[self.runtime](provider)
+        settings = {"gateway": self.gateway, "runtime": self.runtime}
+        self._put("/var/lib/du-node/settings.json", json.dumps(settings))
+        kinds = {f"du_{what}": kind for what, kind in settings.items()}
         unit = rendered("du_node", "du-node.service.j2", du_node_program="/usr/local/bin/du-node", **kinds)
         self._put("/etc/systemd/system/du-node.service", unit)
+        units = f"{self.runtime} {self.gateway} du-node"
+        done = self.sh(f"systemctl daemon-reload && systemctl enable --now {units}")
+        assert done.returncode == 0, done.stderr
+
+    def _with_containerd(self, provider: LxdProvider) -> None:
         for registry in provider.registries():
             text = rendered("containerd", "hosts.toml.j2", registry=registry)
             self._put(f"/etc/containerd/certs.d/{registry.host}/hosts.toml", text)
-        done = self.sh(f"systemctl daemon-reload && systemctl enable --now {self.gateway} du-node")
-        assert done.returncode == 0, done.stderr
+
+    def _with_docker(self, provider: LxdProvider) -> None:
+        settings = rendered("docker", "daemon.json.j2", du_registries=provider.registries())
+        self._put("/etc/docker/daemon.json", settings)
+        self._put("/etc/systemd/system/docker.service.d/du-infra.conf", rendered("docker", "docker.conf.j2"))
 
     def _with_nginx(self) -> None:
         self._put("/etc/nginx/nginx.conf", rendered("nginx", "nginx.conf.j2"))
@@ -157,14 +175,14 @@ def envoy_program() -> Path:
     return Path(envoy.__file__).parent / "_bin" / "envoy"
 
 
-def make_node(gateway: str = "nginx", tags: Sequence[str] = ("v1", "v2")) -> Node:
+def make_node(gateway: str = "nginx", tags: Sequence[str] = ("v1", "v2"), *, runtime: str = "containerd") -> Node:
     """A node that runs nothing yet; the sample images with these tags are in the local registry."""
-    provider = LxdProvider()
+    provider = LxdProvider(runtime=runtime)
     provider.prepare(silent)
     provider.prepare_images({IMAGE: list(tags)}, silent)
     registry = provider.registries()[0]
     digests = {t: skopeo.digest(f"{registry.address}/hello", t, plain_http=True) for t in tags}
-    node = Node(digests, gateway)
+    node = Node(digests, gateway, runtime)
     try:
         node.make(provider)
     except BaseException:
