@@ -45,19 +45,15 @@ def read_secrets(services: Mapping[str, ServiceSpec], folder: Path) -> Secrets:
     Every service has an entry, if an empty one. Raises SpecError, which names every source that is missing, empty or no
     text, and Refused when a file may be read by other users.
     """
-    values: dict[str, dict[str, str]] = {name: {} for name in services}
-    wrong: list[DuError] = []
-    for service, spec in services.items():
-        for name, source in spec.secrets.items():
-            try:
-                values[service][name] = _value(f"services.{service}.secrets.{name}", source, folder)
-            except DuError as error:
-                wrong.append(error)
+    values, wrong = _read(services, folder)
     if wrong:
         raise _together(wrong)
-    key = fingerprint_key(folder) if any(values.values()) else b""
-    prints = {s: {n: fingerprint(key, s, n, v) for n, v in own.items()} for s, own in values.items()}
-    return Secrets(values, prints)
+    return _marked(values, folder)
+
+
+def readable_secrets(services: Mapping[str, ServiceSpec], folder: Path) -> Secrets:
+    """The same without those that cannot be read: for the way back, where the nodes have what they need."""
+    return _marked(_read(services, folder)[0], folder)
 
 
 def fingerprint(key: bytes, service: str, name: str, value: str) -> str:
@@ -100,6 +96,24 @@ def order_of(wanted: Mapping[str, Any], secrets: Secrets) -> dict[str, dict[str,
                 item["value"] = values[name]
             order.setdefault(service, {})[name] = item
     return order
+
+
+def _read(services: Mapping[str, ServiceSpec], folder: Path) -> tuple[dict[str, dict[str, str]], list[DuError]]:
+    """The values by service and name, and what is wrong with the others."""
+    values: dict[str, dict[str, str]] = {name: {} for name in services}
+    wrong: list[DuError] = []
+    for service, spec in services.items():
+        for name, source in spec.secrets.items():
+            try:
+                values[service][name] = _value(f"services.{service}.secrets.{name}", source, folder)
+            except DuError as error:
+                wrong.append(error)
+    return values, wrong
+
+
+def _marked(values: Mapping[str, Mapping[str, str]], folder: Path) -> Secrets:
+    key = fingerprint_key(folder) if any(values.values()) else b""
+    return Secrets(values, {s: {n: fingerprint(key, s, n, v) for n, v in own.items()} for s, own in values.items()})
 
 
 def _value(where: str, source: SecretSource, folder: Path) -> str:

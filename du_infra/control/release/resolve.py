@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from du_infra.control.context import RegionContext
 from du_infra.control.parallel import each
 from du_infra.engines import skopeo
-from du_infra.errors import DuError
 from du_infra.release import pins
 from du_infra.release.aim import Kept, live_of
 from du_infra.release.plan import release_of
-from du_infra.release.secrets import Secrets, read_secrets
+from du_infra.release.secrets import Secrets, read_secrets, readable_secrets
 from du_infra.release.state import Json, Rollout
 from du_infra.spec import ServiceSpec
 
@@ -68,10 +67,7 @@ def over_words(context: RegionContext) -> dict[str, str]:
 
 def secrets_at_hand(context: RegionContext) -> Secrets:
     """The secrets whose sources can be read now; for the way back, where the nodes have what they need."""
-    try:
-        return read_secrets(context.services, context.folder)
-    except DuError:
-        return Secrets()
+    return readable_secrets(context.services, context.folder)
 
 
 def _last(context: RegionContext, name: str) -> Rollout | None:

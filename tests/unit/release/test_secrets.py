@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from du_infra.errors import Refused, SpecError
-from du_infra.release.secrets import KEY, Secrets, fingerprint, fingerprint_key, order_of, read_secrets
+from du_infra.release.secrets import KEY, Secrets, fingerprint, fingerprint_key, order_of, read_secrets, readable_secrets
 from du_infra.spec import ServiceSpec
 
 
@@ -82,6 +82,12 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         read(tmp_path, A={"file": "absent"}, B={"file": "open"})
     assert len(caught.value.detail.splitlines()) == 2
     assert "s3cret" not in caught.value.detail
+
+
+def test_on_the_way_back_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    put(tmp_path, "b", b"x")
+    services = {"hello": service(A={"file": "absent"}, B={"file": "b"})}
+    assert readable_secrets(services, tmp_path).values == {"hello": {"B": "x"}}
 
 
 def test_services_without_secrets_have_an_empty_entry_and_need_no_key(tmp_path: Path) -> None:
