@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from du_infra.errors import Refused, SpecError
-from du_infra.release.secrets import KEY, Secrets, fingerprint, fingerprint_key, order_of, read_secrets, readable_secrets
+from du_infra.release.secrets import (
+    KEY,
+    Secrets,
+    fingerprint,
+    fingerprint_key,
+    order_of,
+    read_secrets,
+    readable_secrets,
+)
 from du_infra.spec import ServiceSpec
 
 
