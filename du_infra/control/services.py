@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from du_infra.control.context import RegionContext
@@ -29,10 +29,13 @@ STAGE = "services"
 
 @dataclass(frozen=True)
 class Deployed:
-    """What the stage left: whether anything was done, and the configurations that nodes answer with."""
+    """What the stage left: whether anything was done, and the configurations that nodes may answer with.
+
+    A node with an unfinished release has not come to what is wanted of it, and answers with "".
+    """
 
     changed: bool
-    configs: Mapping[str, str]
+    configs: frozenset[str]
 
 
 def goal(context: RegionContext, resolved: Resolved, reports: Sequence[NodeReport]) -> Goal:
@@ -65,7 +68,8 @@ def deploy(
     if _tidy(context, nodes, report):
         reports = nodes.look([told.name for told in reports])
     found = goal(context, resolved, reports)
-    configs = {told.name: str(found.aim.wanted(told, "forward")["config"]) for told in reports}
+    configs = frozenset(str(found.aim.wanted(told, "forward")["config"]) for told in reports)
+    configs |= {""} if unfinished(context) else set()
     if all(found.aim.see(told).at == "new" for told in reports):
         report(Event("step", STAGE, "nothing to change"))
         return Deployed(False, configs)

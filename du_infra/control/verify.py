@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from du_infra.control.observe import http_get, observe_vip
 from du_infra.errors import NotReady
@@ -19,17 +19,16 @@ _REQUEST_SECONDS = 5
 _SERVER_ERROR = 500
 
 
-def verify_region(vip: str, configs: Mapping[str, str], services: Mapping[str, ServiceSpec]) -> str:
-    """Ask until the VIP is ready with the configuration of one of the nodes, and each service answers.
+def verify_region(vip: str, configs: Collection[str], services: Mapping[str, ServiceSpec]) -> str:
+    """Ask until the VIP is ready with one of ``configs``, and each service answers; returns that one.
 
-    ``configs`` goes by node; they differ only while a release is held. Returns the one that answered; raises NotReady.
+    There are several only while a release is held. Raises NotReady.
     """
-    wanted = sorted({*configs.values()})
     deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not (answer := observe_vip(vip)).ready or answer.config not in wanted:
+    while not (answer := observe_vip(vip)).ready or answer.config not in configs:
         if time.monotonic() > deadline:
             where, todo = f"http://{vip}/readyz", "see `du-infra region status`"
-            raise NotReady(_why(answer, " or ".join(wanted)), where=where, todo=todo)
+            raise NotReady(_why(answer, " or ".join(sorted(configs))), where=where, todo=todo)
         time.sleep(_POLL_SECONDS)
     for name, service in services.items():
         _ask(name, service, vip)

@@ -71,13 +71,13 @@ class Aim:
             ready=ready,
             empty=not mine,
             failed=asked and forward and any(name in _failed(report) for name in self.targets),
-            busy=bool(report.busy),
+            busy=_at_work(report),
             asked=asked,
             given_up=given_up,
         )
 
     def _at(self, report: NodeReport, rows: Mapping[str, Mapping[str, Any]], ready: bool) -> At:
-        if report.busy:
+        if _at_work(report):
             return "other"
         if _arrived(report, self.wanted(report, "forward")) and not self.targets.keys() & _failed(report).keys():
             if self.targets.keys() & set(_held(report)):
@@ -117,6 +117,11 @@ def shown(service: str, reports: Iterable[NodeReport]) -> str:
     """The release of ``service`` that the first node of these which serves one serves; "" when none does."""
     rows = (row for report in reports for row in report.services if row.get("name") == service)
     return next((str(row["release"]) for row in rows if row.get("release")), "")
+
+
+def _at_work(report: NodeReport) -> bool:
+    """Whether du-node does what somebody asked for. A heal gives way to whoever asks."""
+    return bool(report.busy) and report.busy.get("verb") != "heal"
 
 
 def _arrived(report: NodeReport, wanted: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from du_infra.control.release.before import run_before
+from du_infra.control.release.cuts import time_for
 from du_infra.control.release.desk import Desk, Ending
 from du_infra.control.release.ending import finish
 from du_infra.control.release.log import Log
@@ -57,7 +58,8 @@ class Engine:
         """Do a step; false when it ends here, before any node was asked for anything."""
         by_name = {report.name: report for report in reports}
         if isinstance(step, Wait):
-            return self._wait(step.nodes)
+            return self._wait([by_name[name] for name in step.nodes])
+        self._waiting = 0.0
         if isinstance(step, Return):
             self._work.back([by_name[name] for name in step.nodes])
         else:
@@ -109,12 +111,16 @@ class Engine:
         self._failure = self._failure or error
         self._log.blame(error)
 
-    def _wait(self, names: Sequence[str]) -> bool:
+    def _wait(self, reports: Sequence[NodeReport]) -> bool:
+        """Until a du-node that somebody else started comes to its end, as long as ours might take."""
+        now = time.monotonic()
         if not self._waiting:
-            self._waiting = time.monotonic()
-            for name in names:
-                self._desk.report(Event("step", self._desk.stage or "release", "du-node is at work there", node=name))
-        if time.monotonic() - self._waiting > self._work.longest:
-            self._turn(Busy("du-node does not come to an end", where=", ".join(names)))
+            longest = max(time_for(self._aim.wanted(report, "forward")) for report in reports)
+            self._waiting = now + longest
+            for report in reports:
+                text = "du-node is still at work there; waiting for it"
+                self._desk.report(Event("step", self._desk.stage or "release", text, node=report.name))
+        if now > self._waiting:
+            self._turn(Busy("du-node does not come to an end", where=", ".join(report.name for report in reports)))
         time.sleep(self._desk.pace.look)
         return True

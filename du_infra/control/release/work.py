@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from du_infra.control.release.cuts import apply_through_cuts, time_for
+from du_infra.control.release.cuts import apply_through_cuts
 from du_infra.control.release.desk import Desk
 from du_infra.control.release.log import Log
 from du_infra.control.release.team import Team
@@ -31,7 +31,6 @@ class Work:
         self._batch = 0
         self.failed: dict[str, DuError] = {}
         self.given_up: dict[str, DuError] = {}
-        self.longest = 0.0
 
     def forward(self, reports: Sequence[NodeReport]) -> DuError | None:
         """Have nodes go to the new release. The first node's error, by order, or None.
@@ -79,7 +78,6 @@ class Work:
 
     def _apply(self, report: NodeReport, direction: Direction, at: str) -> Told:
         wanted = self._aim.wanted(report, direction)
-        self.longest = max(self.longest, time_for(wanted))
         listen = listener(self._desk.report, at, report.name)
         team = self._team if direction == "forward" else None
         return apply_through_cuts(

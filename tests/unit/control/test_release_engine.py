@@ -275,3 +275,14 @@ def test_whatever_is_killed_and_cut_every_path_ends_in_one_version_everywhere(
     assert region.versions == ({"v2-b"} if row.state == "done" else {"v1-a"})
     assert all(not node.preview for node in region.nodes.nodes.values())
     assert not (release == BAD and row.state == "done")
+
+
+def test_an_apply_that_a_killed_controller_left_at_work_is_waited_for() -> None:
+    region = Region(1)
+    rollout = region.begin()
+    region.table.change(rollout.id, nodes={"n1": {"asked": True}})
+    node = region.nodes.nodes["n1"]
+    wanted = wanted_of("f", "r", [entry_of(record("v2-b")), entry_of(record("v1-a", "shop"))])
+    node.take(wanted, looks=5)
+    assert region.run(rollout).rollouts[0].state == "done"
+    assert region.nodes.told == []
