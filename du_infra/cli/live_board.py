@@ -57,7 +57,10 @@ class LiveBoard:
             rows = [self._row(event) for event in self._finished]
             if self._stage:
                 rows.append(self._running(self._stage))
-                rows += [Text(f"    {node:<20} {text}", style="dim") for node, text in self._nodes.items()]
+                rows += [
+                    Text(f"    {node:<20} {text}", style="dim", no_wrap=True, overflow="ellipsis")
+                    for node, text in self._nodes.items()
+                ]
             elif self._finished:
                 total = sum(event.seconds for event in self._finished)
                 rows.append(Text(f"  {'total':<12} {total:6.1f} s", style="bold"))

@@ -71,23 +71,24 @@ def show_standings(standings: Sequence[Standing]) -> None:
 
 
 def show_history(rows: Sequence[Rollout], at_work: Collection[str]) -> None:
-    """A table, the newest first; ``at_work`` are the services whose open release somebody works on."""
-    table = _table("ID", "BEGAN", "TOOK", "KIND", "SERVICE", "RELEASE", "BEFORE IT", "BY", "STATE", "WHY")
+    """One entry each, the newest first; ``at_work`` are the services whose open release somebody works on."""
+    console = _console()
     for row in rows:
         state = _state(row, row.service in at_work)
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
-        took = f"{row.ended - row.started:.1f} s" if row.ended else "-"
-        cells = (str(row.id), began, took, row.kind, row.service, row.release, row.previous or "-", row.actor)
-        table.add_row(*map(Text, cells), Text(state, style=_STYLES.get(state, "red")), Text(row.why))
-    if rows:
-        _console().print(table)
-    else:
+        what = f"{row.kind} {row.service} {row.previous or '(nothing)'} → {row.release}"
+        took = f" in {row.ended - row.started:.1f} s" if row.ended else ""
+        line = Text.assemble((f"#{row.id}", "bold"), f"  {began}  {what}  ", (state, _STYLES.get(state, "red")))
+        console.print(line.append(f"{took}  by {row.actor}"))
+        if row.why:
+            console.print(Text(f"    {row.why}"))
+    if not rows:
         click.echo("Nothing was released yet.")
 
 
 def _headline(standing: Standing) -> Text:
     row = standing.rollout
-    line = Text(standing.service, style="bold")
+    line = Text.assemble((standing.service, "bold"))
     if standing.over:
         line.append(f"  {standing.over}", style="yellow")
     if row is None:
@@ -112,11 +113,13 @@ def _todo(row: Rollout, state: str) -> str:
 
 
 def _nodes(nodes: Sequence[NodeStanding]) -> Table:
-    table = _table("  NODE", "SERVES", "READY", "BESIDE IT", "OPEN ON THE OLD", "")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("  NODE", "SERVES", "READY", "BESIDE IT"):
+        table.add_column(column, overflow="fold")
     for node in nodes:
         ready = Text("ready", style="green") if node.ready else Text("not ready", style="red")
         serves = (node.serves or "-") if node.answers else "?"
-        table.add_row(f"  {node.node}", serves, ready, _beside(node), str(node.lingering or "-"), Text(node.why))
+        table.add_row(f"  {node.node}", serves, ready, Text(_beside(node)))
     return table
 
 
@@ -124,6 +127,8 @@ def _beside(node: NodeStanding) -> str:
     parts = [f"{node.canary} has {node.share} % of the requests"] if node.canary else []
     parts += [f"{node.backup} as backup"] if node.backup else []
     parts += [f"{node.preview} on preview"] if node.preview else []
+    parts += [f"{node.lingering} connection(s) open to the old copy"] if node.lingering else []
+    parts += [node.why] if node.why else []
     return ", ".join(parts) or "-"
 
 
@@ -154,13 +159,6 @@ def _numbers(report: Mapping[str, Any]) -> str:
         parts.append(f"p95 {report['p95_ms']:g} ms{old}")
     parts += [f"{report['cut']} connections cut"] if report.get("cut") else []
     return ", ".join(parts)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
 
 
 def _console() -> Console:

@@ -45,6 +45,7 @@ def _region_of(fleet_file: Path, name: str | None) -> Region:
 
 def carried_out(region: Region, output: str, work: Callable[[Reporter], ReleaseResult]) -> ReleaseResult:
     """Do the work, showing how it goes. For programs a failure is told on stdout, too; Ctrl-C says what goes on."""
+    past = [row.id for row in region.releases(limit=1) if not row.open]
     try:
         with progress_view() as report:
             return work(report)
@@ -53,7 +54,8 @@ def carried_out(region: Region, output: str, work: Callable[[Reporter], ReleaseR
         raise SystemExit(_INTERRUPTED) from None
     except DuError as error:
         if output == "json":
-            echo_json({"state": "failed", **_last(region), "error": _told(error)})
+            ours = [row.to_json() for row in region.releases(limit=1) if row.id not in past]
+            echo_json({"state": "failed", **(ours[0] if ours else {}), "error": _told(error)})
         raise
 
 
@@ -66,12 +68,6 @@ def _say_what_goes_on(region: Region) -> None:
     for row in rows:
         click.echo(f"  `du-infra release resume {row.service}` goes on with {row.release}", err=True)
         click.echo(f"  `du-infra release abort {row.service}` goes back to {row.previous or 'nothing'}", err=True)
-
-
-def _last(region: Region) -> dict[str, Any]:
-    """The newest release of the region, which is the one that failed, if it came so far."""
-    rows = region.releases(limit=1)
-    return rows[0].to_json() if rows else {}
 
 
 def _told(error: DuError) -> dict[str, Any]:
