@@ -24,6 +24,7 @@ from du_node.table import Table, pairs
 _PROOFS = 3
 _PROOF_TIME = 5.0
 _START_TIME = 10.0
+_LOOK = "see `systemctl status envoy` on the node"
 _VERSION = re.compile(r"/(\d+\.\d+\.\d+)/")
 
 
@@ -47,7 +48,7 @@ class Envoy:
         table, disk = envoy_conf.read(files.read(self.routes))
         if not envoy_clusters.names(table) <= self._stored().keys():
             disk = ""
-        running = envoy_admin.loaded(self.admin) is not None
+        running = envoy_admin.runs(self.admin)
         live, routes = proof.ask(self.port) if running else ("", {})
         return Gateway(running, routes if live else pairs(table), live, disk)
 
@@ -63,7 +64,7 @@ class Envoy:
             raise NodeError(
                 "gateway",
                 "Envoy does not start",
-                todo="see `systemctl status envoy` on the node",
+                todo=_LOOK,
                 detail=_complaints() or done.err,
             )
 
@@ -108,12 +109,9 @@ class Envoy:
 
     def _put(self, path: str, text: str, *, refused: Callable[[Loaded], int], proven: Callable[[Loaded], bool]) -> None:
         """Have Envoy load ``text``. The file as it was comes back when Envoy refuses it: its next start would fail."""
-        before, told = files.read(path), envoy_admin.loaded(self.admin)
-        if not told:
-            raise NodeError("gateway", "Envoy is not running", todo="see `systemctl status envoy` on the node")
+        before, already = files.read(path), refused(self._told())
         if before != text:
             files.write(path, text, 0o644)
-        already = refused(told)
         if self._await(proven, lambda told: refused(told) > already):
             return
         if before:
@@ -124,6 +122,15 @@ class Envoy:
             todo="see what Envoy says above",
             detail=_complaints(),
         )
+
+    def _told(self) -> Loaded:
+        """What Envoy says; a busy machine, or a restart, may take it a moment."""
+        deadline = time.monotonic() + _PROOF_TIME
+        while not (told := envoy_admin.loaded(self.admin)):
+            if time.monotonic() > deadline:
+                raise NodeError("gateway", "Envoy does not run, or does not answer", todo=_LOOK, detail=_complaints())
+            time.sleep(0.05)
+        return told
 
     def _await(self, proven: Callable[[Loaded], bool], refused: Callable[[Loaded], bool]) -> bool:
         """Whether Envoy gives the proof several times in a row; not a moment longer than it has said no."""

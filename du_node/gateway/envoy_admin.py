@@ -23,8 +23,20 @@ class Loaded:
     routes_refused: int
 
 
+def runs(path: str) -> bool:
+    """Whether there is an Envoy with the socket ``path``, however slow it may be to answer."""
+    link = _Link(path)
+    try:
+        link.connect()
+    except OSError:
+        return False
+    finally:
+        link.close()
+    return True
+
+
 def loaded(path: str) -> Loaded | None:
-    """What the Envoy with the socket ``path`` says; None when it does not run, or is not ready to tell."""
+    """What the Envoy with the socket ``path`` says; None when it does not answer, or is not ready to."""
     found = dict(_LINE.findall(_ask(path, _ASKED)))
     if f"{_PARTS[0]}.update_rejected" not in found:
         return None

@@ -86,6 +86,7 @@ class Bed:
     preview: int
     folder: Path
     driver: Envoy
+    process: subprocess.Popen[bytes]
 
     def ask(self, path: str = "/", *, port: int = 0, host: str = "", **how: Any) -> tuple[HTTPResponse, dict[str, Any]]:
         """One request on a connection of its own; the answer and what the slot was sent."""
@@ -132,7 +133,7 @@ def running(folder: Path) -> Iterator[Bed]:
         while not driver.observe().running:
             assert time.monotonic() < deadline and process.poll() is None, (folder / "log").read_text()
             time.sleep(0.02)
-        yield Bed(web, preview, folder, driver)
+        yield Bed(web, preview, folder, driver, process)
     finally:
         process.terminate()
         process.wait()

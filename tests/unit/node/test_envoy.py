@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -205,6 +206,19 @@ def test_clusters_that_lack_on_disk_make_the_stored_table_void(bed: Bed, slots: 
     assert bed.driver.observe().disk == ""
     bed.driver.set_table((hello(slots[0]),))
     assert bed.driver.observe().disk
+
+
+def test_an_envoy_that_is_slow_to_answer_is_not_taken_for_dead(bed: Bed) -> None:
+    bed.driver.set_table(())
+    bed.process.send_signal(signal.SIGSTOP)
+    try:
+        seen = bed.driver.observe()
+        threading.Timer(0.5, bed.process.send_signal, (signal.SIGCONT,)).start()
+        digest = bed.driver.set_table(TABLES[1])
+    finally:
+        bed.process.send_signal(signal.SIGCONT)
+    assert (seen.running, seen.live) == (True, "")
+    assert bed.driver.observe().live == digest
 
 
 def test_no_request_is_lost_while_tables_change(bed: Bed, slots: tuple[Server, Server]) -> None:
