@@ -6,7 +6,7 @@ DU := .venv/bin/du-infra
 YESFLAG := $(if $(filter 1 yes true,$(YES)),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help program setup venv-dev setup-dev region-up region-down region-status region-plan sample-images local-down test test-fast lint format bench clean
+.PHONY: help program setup venv-dev setup-dev region-up region-down region-status region-plan release sample-images local-down test test-fast lint format bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ region-status: program ## Nodes, services, readiness of REGION
 
 region-plan: program ## What region-up would do
 	@$(DU) region plan $(REGION) --fleet $(FLEET)
+
+release: setup ## Release SERVICE at TAG in REGION, watched (asks); OBSERVE= CANARY= BATCH= HOLD=1 override
+	@$(DU) release start "$(SERVICE)" "$(TAG)" --region $(REGION) --fleet $(FLEET) $(YESFLAG) $(if $(OBSERVE),--observe $(OBSERVE)) \
+	  $(if $(CANARY),--canary $(CANARY)) $(if $(BATCH),--batch $(BATCH)) $(if $(filter 1 yes true,$(HOLD)),--hold)
 
 sample-images: setup ## Make the sample images again and push them to the local registry
 	@$(DU) sample-images --force

@@ -2,34 +2,70 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import platform
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from du_infra.engines.process import need
 from du_infra.errors import DuError, EngineFailed, SpecError, Unreachable
 
 _TIMEOUT_SECONDS = 30
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a registry has under a tag: the digest ("sha256:…"), and the size of its layers as they are stored, in MB.
+
+    Of an image for several architectures, the size is that of this machine's.
+    """
+
+    digest: str
+    size_mb: int
 
 
 def digest(image: str, tag: str, *, plain_http: bool = False) -> str:
-    """The digest ("sha256:…") of ``image:tag`` in its registry.
+    """The digest of ``image:tag`` in its registry. Raises what :func:`inspect` does."""
+    return inspect(image, tag, plain_http=plain_http).digest
+
+
+def inspect(image: str, tag: str, *, plain_http: bool = False) -> Image:
+    """What ``image:tag`` is in its registry.
 
     Raises SpecError when the registry has no such image, Unreachable when it does not answer, ToolMissing
     without skopeo.
     """
-    command = [need("skopeo"), "inspect", "--no-tags", "--format", "{{.Digest}}"]
-    command += ["--tls-verify=false"] if plain_http else []
-    reference = f"{image}:{tag}"
+    raw = _manifest(f"{image}:{tag}", plain_http)
+    digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    manifest = json.loads(raw)
+    if choices := manifest.get("manifests"):
+        manifest = json.loads(_manifest(f"{image}@{_of_this_machine(choices)}", plain_http))
+    return Image(digest, -(-sum(layer["size"] for layer in manifest.get("layers", ())) // 1_000_000))
+
+
+def _manifest(reference: str, plain_http: bool) -> bytes:
+    """The manifest's own bytes: their SHA-256 is the digest (OCI image specification, "descriptor")."""
+    command = [need("skopeo"), "inspect", "--raw", *(["--tls-verify=false"] if plain_http else [])]
     try:
         done = subprocess.run(
-            [*command, f"docker://{reference}"], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+            [*command, f"docker://{reference}"], capture_output=True, timeout=_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise Unreachable("the registry does not answer", where=reference, todo="check the network") from error
-    if done.returncode == 0 and (found := _DIGEST.search(done.stdout)):
-        return found[0]
-    raise _failure(reference, done.stderr)
+    if done.returncode == 0:
+        return done.stdout
+    raise _failure(reference, done.stderr.decode(errors="replace"))
+
+
+def _of_this_machine(choices: Sequence[Mapping[str, Any]]) -> str:
+    """The digest of an index's image for this machine's architecture; of its first one when it has none."""
+    ours = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    fitting = [one for one in choices if (one.get("platform") or {}).get("architecture") == ours]
+    return str((fitting or choices)[0]["digest"])
 
 
 def _failure(reference: str, words: str) -> DuError:

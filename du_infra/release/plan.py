@@ -15,6 +15,8 @@ from du_infra.spec import ServiceSpec
 
 _WANTED_VERSION = 1
 _WAY = "way"
+SIZE = "size_mb"
+"""The image's size in the registry: a node looks whether it has room. No part of what a release is."""
 
 
 def digest_of(value: object) -> str:
@@ -68,5 +70,5 @@ def wanted_of(fleet: str, region: str, entries: Sequence[Mapping[str, Any]]) -> 
     """
     services = sorted((dict(entry) for entry in entries), key=lambda entry: str(entry["name"]))
     head: Json = {"version": _WANTED_VERSION, "fleet": fleet, "region": region}
-    aims = [{key: value for key, value in service.items() if key != "rollout"} for service in services]
+    aims = [{key: value for key, value in service.items() if key not in ("rollout", SIZE)} for service in services]
     return {**head, "services": services, "config": digest_of({**head, "services": aims})[:16]}

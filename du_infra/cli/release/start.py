@@ -76,8 +76,8 @@ def command(service: str, tag: str, region: Region, wish: dict[str, Any], output
     """
     from du_infra.cli.release_view import show_plan, show_result
 
-    if not tag:
-        raise SpecError("which version? the tag is empty", where="TAG")
+    if not service or not tag:
+        raise SpecError("which service, and which version?", todo="make release SERVICE=hello TAG=v2")
     plan = region.plan_release(service, tag, **wish)
     if not plan.there:
         show_plan(plan)

@@ -10,7 +10,7 @@ from du_infra.control.parallel import each
 from du_infra.engines import skopeo
 from du_infra.release import pins
 from du_infra.release.aim import Kept, live_of
-from du_infra.release.plan import release_of
+from du_infra.release.plan import SIZE, release_of
 from du_infra.release.secrets import Secrets, read_secrets, readable_secrets
 from du_infra.release.state import Json, Rollout
 from du_infra.spec import ServiceSpec
@@ -40,7 +40,9 @@ def resolve(context: RegionContext) -> Resolved:
 
 def record_for(context: RegionContext, name: str, service: ServiceSpec, secrets: Secrets) -> Json:
     """The release of ``service`` as it is described, at the image that its tag means now."""
-    return release_of(name, service, _digest(context, service), secrets.fingerprints.get(name, {}))
+    image = _image(context, service)
+    record = release_of(name, service, image.digest, secrets.fingerprints.get(name, {}))
+    return {**record, SIZE: image.size_mb}
 
 
 def kept(context: RegionContext) -> Kept:
@@ -74,9 +76,9 @@ def _last(context: RegionContext, name: str) -> Rollout | None:
     return context.store.rollouts.last_done(context.name, name)
 
 
-def _digest(context: RegionContext, service: ServiceSpec) -> str:
+def _image(context: RegionContext, service: ServiceSpec) -> skopeo.Image:
     for registry in context.provider.registries():
         if service.image.startswith(f"{registry.host}/"):
             repository = registry.address + service.image.removeprefix(registry.host)
-            return skopeo.digest(repository, service.tag, plain_http=registry.plain_http)
-    return skopeo.digest(service.image, service.tag)
+            return skopeo.inspect(repository, service.tag, plain_http=registry.plain_http)
+    return skopeo.inspect(service.image, service.tag)

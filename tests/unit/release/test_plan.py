@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from du_infra.release.options import overridden, way_of
-from du_infra.release.plan import content_of, digest_of, entry_of, release_of, wanted_of
+from du_infra.release.plan import SIZE, content_of, digest_of, entry_of, release_of, wanted_of
 from du_infra.spec import Duration, ReleaseSpec, ServiceSpec
 
 DIGEST = "sha256:" + "0" * 64
@@ -73,3 +73,10 @@ def test_the_order_of_services_does_not_change_where_a_node_arrives() -> None:
 @given(st.dictionaries(st.text(), st.integers() | st.text()))
 def test_a_hash_does_not_depend_on_the_order_of_keys(value: dict[str, int | str]) -> None:
     assert digest_of(value) == digest_of(dict(reversed(list(value.items()))))
+
+
+def test_the_size_of_an_image_does_not_change_where_a_node_arrives() -> None:
+    record = release_of("hello", HELLO, DIGEST)
+    plain, sized = (wanted_of("demo", "home", [entry_of(kept)]) for kept in (record, {**record, SIZE: 12}))
+    assert plain["config"] == sized["config"]
+    assert sized["services"][0]["size_mb"] == 12
