@@ -101,6 +101,8 @@ def variables(provider: LxdProvider, vip: str, folder: Path) -> dict[str, Any]:
         "du_priority": 100,
         "du_peers": [],
         "du_interface": "eth0",
+        "du_gateway": "nginx",
+        "du_runtime": "containerd",
         "du_admin_cidrs": list(provider.network().admin),
         "du_config_hash": "0123456789abcdef",
         "du_node_zipapp": str(zipapp.build(folder)[0]),
@@ -233,3 +235,20 @@ def test_what_du_node_wrote_for_the_gateway_is_left_alone(node: Node) -> None:
     node.run("sh", "-c", "echo '# routes' >>/etc/nginx/conf.d/du.conf")
     assert node.configure().changed == 0
     assert node.run("cat", "/etc/nginx/conf.d/du.conf") == f"{before}# routes\n"
+
+
+def test_another_gateway_takes_over_and_the_first_one_comes_back(node: Node) -> None:
+    node.configure(du_gateway="envoy")
+    assert node.configure(du_gateway="envoy").changed == 0
+    assert node.run("sh", "-c", "systemctl is-active envoy; systemctl is-enabled nginx || true").split() == [
+        "active",
+        "disabled",
+    ]
+    assert connects(node.vip, 80)
+    assert json.loads(node.run("du-node", "status"))["gateway"]["kind"] == "envoy"
+    node.configure()
+    assert node.run("sh", "-c", "systemctl is-active nginx; systemctl is-enabled envoy || true").split() == [
+        "active",
+        "disabled",
+    ]
+    assert connects(node.vip, 80)
