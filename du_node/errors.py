@@ -6,7 +6,7 @@ tool               5  nerdctl, containerd or systemd failed
 image              5  the image is not in the registry, or is not what its digest says
 secret             5  the value of a secret is not on this node
 no-room            5  too little disk or memory
-gateway            5  nginx refused or ignored the new configuration; the old one stays
+gateway            5  the gateway refused or ignored the new configuration; the old one stays
 before             5  the command that had to run before the release failed; no traffic moved
 not-ready          6  the new slot did not become ready in time; the old one stays routed
 observation        6  the new slot got requests and did not do well; the old one has them back

@@ -69,7 +69,7 @@ class Listener(Task):
             os.unlink(path)  # noqa: PTH108
         link = socket.socket(socket.AF_UNIX)
         link.bind(path)
-        os.chmod(path, 0o666)  # noqa: PTH101, S103 - nginx's workers have another user; it only tells what /readyz tells
+        os.chmod(path, 0o666)  # noqa: PTH101, S103 - the gateway has another user; it only tells what /readyz tells
         link.listen(64)
         link.setblocking(False)
         super().__init__(link, select.POLLIN, float("inf"))

@@ -17,7 +17,7 @@ def answer(
 ) -> tuple[int, str]:
     """(status, JSON body). ``meta`` is the wanted state, ``table`` the gateway's, ``ready`` the last probes.
 
-    Ready means: something was applied, nginx works by its stored table, every wanted service is in it, and every
+    Ready means: something was applied, the gateway works by its stored table, every wanted service is in it, and every
     routed slot answered its last probe. ``config`` is told only when all of ``meta`` was ``applied``.
     """
     routed = {item["service"]: item for item in table}
@@ -46,7 +46,7 @@ def _why(applied: bool, gateway_ok: bool, missing: Sequence[str], unready: Seque
     if not applied:
         return "nothing was applied to this node yet"
     if not gateway_ok:
-        return "nginx does not work by its stored configuration"
+        return "the gateway does not work by its stored configuration"
     parts = [f"not deployed: {', '.join(missing)}"] if missing else []
     parts += [f"not ready: {', '.join(unready)}"] if unready else []
     return "; ".join(parts)

@@ -126,7 +126,7 @@ class Server:
         for gone in self._answers.keys() - table.keys():
             del self._answers[gone]
         stored = self._conf.get().get("hash", "")
-        # between the new file and nginx's new workers lies a moment that is no trouble
+        # between the new file and a gateway that works by it lies a moment that is no trouble
         self._gateway_ok = bool(self._live) and (self._live == stored or self._busy())
         self._told = self._readyz(list(table.values()))
 

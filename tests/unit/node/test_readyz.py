@@ -42,7 +42,7 @@ def test_a_ready_node_tells_its_releases_and_configuration() -> None:
     ("changes", "why"),
     [
         ({"meta": {}}, "nothing was applied"),
-        ({"gateway_ok": False}, "nginx"),
+        ({"gateway_ok": False}, "gateway"),
         ({"table": []}, "not deployed: hello"),
         ({"ready": {"hello": False}}, "not ready: hello"),
         ({"ready": {}}, "not ready: hello"),
