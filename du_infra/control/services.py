@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from du_infra.control.context import RegionContext
@@ -41,13 +41,20 @@ class Deployed:
 def goal(context: RegionContext, resolved: Resolved, reports: Sequence[NodeReport]) -> Goal:
     """Where the region's services go, as :mod:`du_infra.release.goal` sees it."""
     base = Aim(context.fleet.fleet, context.name, {}, kept=kept(context))
-    return goal_of(resolved.records, base, reports, unfinished(context))
+    return goal_of(resolved.records, base, reports, unfinished(context), _ours(context))
 
 
 def unfinished(context: RegionContext) -> dict[str, Rollout]:
     """Releases that were held, or cut off on their way forward: it is for their own commands to end them."""
     rows = context.store.rollouts.open(context.name)
-    return {name: row for name, row in rows.items() if name in context.services and row.direction == "forward"}
+    theirs = {name: row for name, row in rows.items() if name in context.services and row.direction == "forward"}
+    return {name: row for name, row in theirs.items() if row.kind != "up"}
+
+
+def _ours(context: RegionContext) -> dict[str, Rollout]:
+    """Releases by a ``region up`` that was cut off: the next one goes on with them."""
+    rows = context.store.rollouts.open(context.name)
+    return {name: row for name, row in rows.items() if row.kind == "up" and row.direction == "forward"}
 
 
 def deploy(
@@ -65,12 +72,13 @@ def deploy(
         text = f"{name}: {row.release} is {'held' if row.state == 'held' else 'cut off'}, and left as it is"
         report(Event("warning", STAGE, f"{text}; see `du-infra release status`"))
     nodes = SshNodes(context, record, resolved.secrets)
-    if _tidy(context, nodes, report):
+    if _tidy(context, resolved, nodes, report):
         reports = nodes.look([told.name for told in reports])
     found = goal(context, resolved, reports)
     configs = frozenset(str(found.aim.wanted(told, "forward")["config"]) for told in reports)
     configs |= {""} if unfinished(context) else set()
     if all(found.aim.see(told).at == "new" for told in reports):
+        _arrived(context, found.aim.targets)
         report(Event("step", STAGE, "nothing to change"))
         return Deployed(False, configs)
     work = _Deployment(context, resolved, found, nodes, report)
@@ -91,9 +99,10 @@ class _Deployment:
     def groundwork(self, reports: Sequence[NodeReport]) -> None:
         """New services, new nodes, what broke, what leaves: nodes that serve nothing at once, then one by one."""
         aim, names = self.goal.groundwork, [told.name for told in reports]
-        if all(aim.see(told).at == "new" for told in reports):
-            return
         fresh = self.goal.fresh
+        if all(aim.see(told).at == "new" for told in reports):
+            _arrived(self.context, fresh)
+            return
         with leased(self.context, {name: f"first release of {name}, by region up" for name in fresh}) as leases:
             rows = [self._row(name, "", names) for name in fresh]
             rules = Rules(max_unavailable=len(names), returnable=False)
@@ -114,17 +123,21 @@ class _Deployment:
         return Desk(self.nodes, self.context.store.rollouts, self.report, leases, stage=STAGE)
 
     def _row(self, name: str, previous: str, nodes: Sequence[str]) -> Rollout:
+        if begun := _ours(self.context).get(name):
+            return begun
         record, over = self.goal.aim.targets[name], name in self.resolved.over
         options = {**way_in(record), "mark": pins.mark_of(self.context.services[name]), "over": over}
         return begin(self.context, "up", record, previous, options, nodes)
 
 
-def _tidy(context: RegionContext, nodes: SshNodes, report: Reporter) -> bool:
+def _tidy(context: RegionContext, resolved: Resolved, nodes: SshNodes, report: Reporter) -> bool:
     """Finish what was on its way back, and close what has nowhere to go; whether nodes were worked on."""
     worked = False
     for name, row in context.store.rollouts.open(context.name).items():
         if name not in context.services:
             context.store.rollouts.end(row.id, "aborted", why="the service left fleet.yaml")
+        elif name in _ours(context) and row.release != resolved.records[name]["release"]:
+            context.store.rollouts.end(row.id, "aborted", why="cut off, and fleet.yaml says something else now")
         elif row.direction == "back":
             report(Event("step", STAGE, f"{name} goes on going back to {row.previous or 'nothing'}"))
             ending = go_on(context, row, nodes, report, stage=STAGE)
@@ -132,6 +145,14 @@ def _tidy(context: RegionContext, nodes: SshNodes, report: Reporter) -> bool:
             if ending.rollouts[0].open:
                 raise ending.error or Unreachable("a node does not answer", where=context.name)
     return worked
+
+
+def _arrived(context: RegionContext, services: Iterable[str]) -> None:
+    """Close what an earlier run had begun, and only did not live to write the end of."""
+    begun = _ours(context)
+    for name in services:
+        if name in begun:
+            context.store.rollouts.end(begun[name].id, "done")
 
 
 def _good(ending: Ending) -> None:

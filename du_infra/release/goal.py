@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from du_infra.health.state import NodeReport
 from du_infra.release.aim import Aim, Kept, shown
@@ -36,15 +37,21 @@ class Goal:
 
 
 def goal_of(
-    targets: Mapping[str, Json], base: Aim, reports: Sequence[NodeReport], unfinished: Mapping[str, Rollout]
+    targets: Mapping[str, Json],
+    base: Aim,
+    reports: Sequence[NodeReport],
+    unfinished: Mapping[str, Rollout],
+    begun: Mapping[str, Rollout] = MappingProxyType({}),
 ) -> Goal:
     """The goal for ``targets`` (records by service) where nodes report ``reports``.
 
     ``base`` has fleet, region and what the store keeps. ``unfinished`` releases (held, or cut off on their way
-    forward) are left as each node has them: it is for their own commands to end them.
+    forward) are left as each node has them: it is for their own commands to end them. Those that an earlier run has
+    ``begun`` are gone on with, from the release that served before them.
     """
     ours = {name: record for name, record in targets.items() if name not in unfinished}
     live = {name: shown(name, reports) or base.kept.live.get(name, "") for name in targets}
+    live |= {name: row.previous for name, row in begun.items() if name in targets}
     known = {name: base.kept.records.get((name, release)) for name, release in live.items()}
     switched = {
         name: old for name, record in ours.items() if (old := known[name]) and old["release"] != record["release"]

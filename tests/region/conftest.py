@@ -34,7 +34,8 @@ class Bed:
         return self.folder / "fleet.yaml"
 
     def write(self, *, nodes: int = 1, tag: str = "v1", image: str = HELLO, more: str = "") -> None:
-        """Write fleet.yaml anew; ``more`` is added to the service."""
+        """Write fleet.yaml anew; ``more`` is added to the service. Releases are watched for a second only."""
+        more += "" if "release:" in more else ", release: {observe: 1s}"
         service = f"{{image: {image}, tag: {tag}, port: 8080{more}}}"
         home = f"{{provider: lxd, pool: {{nodes: {nodes}}}}}"
         self.file.write_text(f"fleet: {self.name}\nregions:\n  home: {home}\nservices:\n  hello: {service}\n")

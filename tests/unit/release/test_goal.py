@@ -60,3 +60,16 @@ def test_an_open_release_is_left_as_each_node_has_it_and_a_new_node_gets_what_se
     (entry,) = found.groundwork.wanted(held, "forward")["services"]
     assert (entry["release"], entry["rollout"]["hold"]) == ("v2-b", True)
     assert names(found.groundwork.wanted(new, "forward")) == {"hello": "v1-a"}
+
+
+def test_a_switch_that_was_cut_off_goes_on_from_what_served_before_it() -> None:
+    nodes = [report("n1", row("hello", "v2-b")), report("n2", row("hello", "v1-a"))]
+    found = goal_of({"hello": HELLO2}, BASE, nodes, {}, {"hello": rollout("running", "v2-b", "v1-a", kind="up")})
+    assert (found.fresh, found.switched) == ((), ("hello",))
+    assert found.previous == {"hello": HELLO1}
+
+
+def test_a_first_release_that_was_cut_off_is_still_the_first() -> None:
+    nodes = [report("n1", row("hello", "v1-a")), report("n2")]
+    found = goal_of({"hello": HELLO1}, BASE, nodes, {}, {"hello": rollout("running", "v1-a", "", kind="up")})
+    assert (found.fresh, found.switched) == (("hello",), ())
