@@ -39,8 +39,14 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the only place where an error becomes text and an exit code."""
+    colour = False if os.environ.get("NO_COLOR") else None  # https://no-color.org
+    with click.Context(cli, color=colour):
+        _run(colour)
+
+
+def _run(colour: bool | None) -> None:
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        sys.exit(cli.main(standalone_mode=False, color=colour) or 0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:

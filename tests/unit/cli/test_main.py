@@ -105,3 +105,16 @@ def test_a_disk_error_names_the_file_and_a_mistake_of_ours_says_how_to_report_it
     full = cli_main.unforeseen(OSError(28, "No space left on device", "/x/state.db"))
     assert (full.what, full.where) == ("No space left on device", "/x/state.db")
     assert "DU_DEBUG=1" in cli_main.unforeseen(KeyError("x")).todo
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_errors_are_red_on_a_terminal_unless_colours_are_unwanted(fleet: Path, no_color: str, coloured: bool) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", "from du_infra.cli.main import main; main()", "region", "status", "nowhere"]
+    done = subprocess.Popen(command, cwd=fleet, env={**os.environ, "NO_COLOR": no_color}, stderr=theirs)
+    assert done.wait(timeout=60) == 2
+    os.close(theirs)
+    told = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert "there is no region nowhere" in told
+    assert ("\x1b[31m" in told) is coloured
