@@ -25,6 +25,7 @@ _PROOFS = 3
 _PROOF_TIME = 5.0
 _START_TIME = 10.0
 _LOOK = "see `systemctl status envoy` on the node"
+_BAD = ("[warning]", "[error]", "[critical]")
 _VERSION = re.compile(r"/(\d+\.\d+\.\d+)/")
 
 
@@ -55,6 +56,7 @@ class Envoy:
     def start(self) -> None:
         """Start Envoy by its service. Raises NodeError gateway with Envoy's own words."""
         self._have_files()
+        began = time.time()
         run(["systemctl", "reset-failed", "envoy"])
         done = run(["systemctl", "restart", "envoy"], timeout=60)
         deadline = time.monotonic() + _START_TIME
@@ -65,7 +67,7 @@ class Envoy:
                 "gateway",
                 "Envoy does not start",
                 todo=_LOOK,
-                detail=_complaints() or done.err,
+                detail=_complaints(began) or done.err,
             )
 
     def set_table(self, table: Table) -> str:
@@ -109,7 +111,7 @@ class Envoy:
 
     def _put(self, path: str, text: str, *, refused: Callable[[Loaded], int], proven: Callable[[Loaded], bool]) -> None:
         """Have Envoy load ``text``. The file as it was comes back when Envoy refuses it: its next start would fail."""
-        before, already = files.read(path), refused(self._told())
+        began, before, already = time.time(), files.read(path), refused(self._told())
         if before != text:
             files.write(path, text, 0o644)
         if self._await(proven, lambda told: refused(told) > already):
@@ -120,15 +122,17 @@ class Envoy:
             "gateway",
             f"Envoy did not take over {path} and keeps its old configuration",
             todo="see what Envoy says above",
-            detail=_complaints(),
+            detail=_complaints(began),
         )
 
     def _told(self) -> Loaded:
         """What Envoy says; a busy machine, or a restart, may take it a moment."""
-        deadline = time.monotonic() + _PROOF_TIME
+        began, deadline = time.time(), time.monotonic() + _PROOF_TIME
         while not (told := envoy_admin.loaded(self.admin)):
             if time.monotonic() > deadline:
-                raise NodeError("gateway", "Envoy does not run, or does not answer", todo=_LOOK, detail=_complaints())
+                raise NodeError(
+                    "gateway", "Envoy does not run, or does not answer", todo=_LOOK, detail=_complaints(began)
+                )
             time.sleep(0.05)
         return told
 
@@ -154,7 +158,12 @@ class Envoy:
                 files.write(path, text, 0o644)
 
 
-def _complaints() -> str:
-    """Envoy's latest errors."""
-    lines = run(["journalctl", "-u", "envoy", "-n", "50", "-o", "cat", "--no-pager"]).out.splitlines()
-    return "\n".join([line for line in lines if line.startswith(("[warning]", "[error]", "[critical]"))][-5:])
+def _complaints(since: float) -> str:
+    """What Envoy has complained of since then (unix time). Its words may reach the journal a moment after the deed."""
+    argv = ["journalctl", "-u", "envoy", "-S", f"@{since:.3f}", "-o", "cat", "--no-pager"]
+    for _ in range(10):
+        lines = [line for line in run(argv).out.splitlines() if line.startswith(_BAD)]
+        if lines:
+            return "\n".join(lines[-5:])
+        time.sleep(0.1)
+    return ""

@@ -43,7 +43,7 @@ say(attempts=[[a.port, a.status, a.failed] for line in open(PATH) for a in parse
 # A table is written wrong on purpose, as no table of ours can be.
 _SPOIL = {
     "nginx": "from du_node.gateway import nginx_conf as conf; wrong = ('proxy_pass ', 'proxy_pas ')",
-    "envoy": 'from du_node.gateway import envoy_conf as conf; wrong = (\'"timeout":"0s"\', \'"timeout":"x"\')',
+    "envoy": 'from du_node.gateway import envoy_conf as conf; wrong = ("POST|LOCK", "(")',
 }
 _SPOILED = """
 whole = conf.render

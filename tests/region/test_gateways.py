@@ -129,6 +129,7 @@ def test_what_the_gateway_refuses_leaves_the_old_table_and_tells_its_words(gatew
     (told,) = gateway.set((hello(),))
     refused = gateway.set_spoiled(hello(GREEN))
     assert (refused["kind"], refused["error"]) == ("error", "gateway"), refused
+    assert {"nginx": "proxy_pas", "envoy": "rejected"}[gateway.node.gateway] in refused["detail"], refused
     seen = gateway.see()
     assert (seen["live"], seen["disk"]) == (told["digest"], told["digest"])
     assert gateway.ask().release == "v1-abc"
