@@ -138,7 +138,8 @@ def _state(row: Rollout, at_work: bool) -> str:
 
 def _traffic(rollout: Mapping[str, Any]) -> str:
     steps = [f"{share} %" for share in rollout["canary"]] + ["all"]
-    watched = f", each watched for {rollout['observe']:g} s" if rollout["observe"] else ", not watched"
+    each = "each " if rollout["canary"] else ""
+    watched = f", {each}watched for {rollout['observe']:g} s" if rollout["observe"] else ", not watched"
     held = "first held on the preview port, then " if rollout["hold"] else ""
     return held + " → ".join(steps) + watched
 

@@ -41,6 +41,19 @@ def test_killed_at_every_stage_the_next_run_goes_on_and_the_last_one_finishes(be
     assert bed.region.plan().actions == ()
 
 
+def test_killed_while_a_new_version_is_watched_the_next_run_goes_on_with_it(bed: Bed) -> None:
+    bed.write(tag="v2", more=", release: {observe: 3s}")
+    process = bed.start("region", "up", "home")
+    assert wait_for(process, "observe")
+    kill_group(process)
+    assert bed.run("region", "up", "home").returncode == 0
+    assert "v2" in bed.get()[1]
+    newest, first = bed.region.releases("hello")
+    assert (newest.state, newest.release[:2], newest.previous) == ("done", "v2", first.release)
+    bed.write()
+    bed.region.up()
+
+
 def test_ctrl_c_is_one_line_and_its_exit_code_and_nothing_is_left_running(bed: Bed) -> None:
     bed.write(nodes=2)
     process = bed.start("region", "up", "home")
