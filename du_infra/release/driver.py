@@ -6,10 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from du_infra.errors import Unreachable
 from du_infra.health.state import NodeReport
 from du_infra.release.state import Json
 
 Listener: TypeAlias = Callable[[Mapping[str, Any]], None]
+
+
+class Cut(Unreachable):
+    """The connection to a node was cut or never came about; what runs there goes on. (A registry that does not answer
+    the node is Unreachable, too, and no cut.)
+    """
 
 
 @dataclass(frozen=True)
@@ -30,14 +37,14 @@ class Nodes(Protocol):
     def apply(self, node: str, wanted: Json, listen: Listener, *, now: bool = False) -> Told:
         """Have a node do what is wanted, secrets included; ``listen`` gets du-node's lines as they come.
 
-        ``now`` ends an apply that is at work there. Raises Unreachable when the connection is cut, which stops
-        nothing on the node; Busy when du-node is at work and ``now`` was not said.
+        ``now`` ends an apply that is at work there. Raises Cut when the connection is cut, which stops nothing on the
+        node; Busy when du-node is at work and ``now`` was not said.
         """
 
     def before(self, node: str, order: Json, listen: Listener) -> None:
         """Run a release's ``before`` command; the same order again waits for it, or tells how it ended.
 
-        Raises EngineFailed with the command's last words, Unreachable when the connection is cut.
+        Raises EngineFailed with the command's last words, Cut when the connection is cut.
         """
 
     def releases(self, node: str) -> Mapping[str, Mapping[str, Any]]:

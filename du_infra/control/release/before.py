@@ -7,8 +7,8 @@ import time
 from du_infra.control.release.desk import Desk
 from du_infra.control.release.log import Log
 from du_infra.control.release.words import listener
-from du_infra.errors import Unreachable
 from du_infra.release.aim import Aim
+from du_infra.release.driver import Cut
 from du_infra.release.plan import entry_of
 from du_infra.release.state import Json, Rollout
 
@@ -47,7 +47,7 @@ def _run(desk: Desk, node: str, order: Json, at: str) -> None:
     while True:
         try:
             return desk.nodes.before(node, order, listener(desk.report, at, node))
-        except Unreachable:
+        except Cut:
             (report,) = desk.nodes.look([node])
             if report.reachable:
                 silent_since = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 
 from du_infra.errors import NotReady, Unreachable
 from du_infra.health.state import NodeReport
-from du_infra.release.driver import Listener, Nodes, Told
+from du_infra.release.driver import Cut, Listener, Nodes, Told
 from du_infra.release.options import patience
 from du_infra.release.state import Json
 
@@ -50,7 +50,7 @@ def apply_through_cuts(
     while True:
         try:
             return nodes.apply(node, wanted, hear, now=now)
-        except Unreachable as cut:
+        except Cut as cut:
             if left():
                 raise
             listen({"kind": "warning", "text": f"{cut.what}; du-node goes on by itself; connecting again"})

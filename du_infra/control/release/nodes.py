@@ -12,10 +12,10 @@ from du_infra.control.release.cuts import time_for
 from du_infra.control.release.words import error_of
 from du_infra.control.secrets import send_secrets
 from du_infra.engines import ssh
-from du_infra.errors import Busy, DuError, EngineFailed
+from du_infra.errors import Busy, DuError, EngineFailed, Unreachable
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
-from du_infra.release.driver import Listener, Told
+from du_infra.release.driver import Cut, Listener, Told
 from du_infra.release.secrets import Secrets
 from du_infra.release.state import Json
 
@@ -39,22 +39,18 @@ class SshNodes:
 
     def apply(self, node: str, wanted: Json, listen: Listener, *, now: bool = False) -> Told:
         """See Nodes."""
-        target = self._context.target(self._nodes[node])
-        send_secrets(target, wanted, self._secrets)
         lines = _Lines(listen)
         argv = ["du-node", "apply", *(["--now"] if now else [])]
-        done = ssh.stream(target, argv, json.dumps({**wanted, "node": node}), lines.hear, timeout=time_for(wanted))
+        done = self._stream(node, argv, {**wanted, "node": node}, wanted, lines, time_for(wanted))
         if done.rc == 0 or lines.ended:
             return lines.told
         raise lines.error(node, done)
 
     def before(self, node: str, order: Json, listen: Listener) -> None:
         """See Nodes."""
-        target = self._context.target(self._nodes[node])
-        send_secrets(target, {"services": [order["service"]]}, self._secrets)
         lines = _Lines(listen)
         seconds = float(order["timeout"]) + _MARGIN_SECONDS
-        done = ssh.stream(target, ["du-node", "before"], json.dumps(order), lines.hear, timeout=seconds)
+        done = self._stream(node, ["du-node", "before"], order, {"services": [order["service"]]}, lines, seconds)
         if done.rc != 0:
             raise lines.error(node, done)
 
@@ -67,6 +63,17 @@ class SshNodes:
         """See Nodes."""
         name = str(_readyz(self._vip).get("node") or "")
         return name if name in self._nodes else ""
+
+    def _stream(
+        self, node: str, argv: list[str], order: Json, wanted: Json, lines: _Lines, seconds: float
+    ) -> ssh.Result:
+        """Send the secrets that ``wanted`` names, then the order. Raises Cut when the connection does not hold."""
+        target = self._context.target(self._nodes[node])
+        try:
+            send_secrets(target, wanted, self._secrets)
+            return ssh.stream(target, argv, json.dumps(order), lines.hear, timeout=seconds)
+        except Unreachable as error:
+            raise Cut(error.what, where=error.where, todo=error.todo, detail=error.detail) from error
 
 
 class _Lines:

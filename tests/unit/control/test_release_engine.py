@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from du_infra.control.release.cuts import Pace
 from du_infra.control.release.desk import Desk, Ending
 from du_infra.control.release.engine import Engine
-from du_infra.errors import NotReady, Refused, Unreachable
+from du_infra.errors import EngineFailed, NotReady, Refused, Unreachable
 from du_infra.progress import silent
 from du_infra.release.aim import Aim, Kept
 from du_infra.release.options import way_of
@@ -171,17 +171,24 @@ def test_an_abort_is_noticed_while_a_node_works_and_ends_that_work() -> None:
 def test_before_runs_once_whatever_is_cut_off_and_its_failure_moves_nothing() -> None:
     region = Region()
     rollout = region.begin(before=["migrate"], before_timeout=5)
-    region.nodes.before_fails = True
+    region.nodes.before_error = EngineFailed("the command failed with exit code 3", detail="no such table")
     ending = region.run(rollout)
     assert ending.rollouts[0].state == "failed"
     assert "exit code 3" in ending.rollouts[0].why
     assert ending.error is not None
     assert "no traffic was moved" in ending.error.done
     assert region.nodes.told == []
-    region.nodes.before_fails = False
+    region.nodes.before_error = None
     again = region.begin(before=["migrate"], before_timeout=5)
     assert region.run(again).rollouts[0].state == "done"
     assert region.nodes.before_runs == ["1-1.000", "2-1.000"]
+
+
+def test_a_registry_that_does_not_answer_the_node_is_no_cut_connection() -> None:
+    region = Region()
+    region.nodes.before_error = Unreachable("the registry does not answer")
+    ending = region.run(region.begin(before=["migrate"], before_timeout=5))
+    assert (ending.rollouts[0].state, ending.rollouts[0].why) == ("failed", "the registry does not answer")
 
 
 def test_nothing_begins_while_a_node_does_not_answer() -> None:

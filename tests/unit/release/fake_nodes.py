@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from du_infra.errors import Busy, EngineFailed, Unreachable
+from du_infra.errors import Busy, DuError
 from du_infra.health.state import NodeReport
-from du_infra.release.driver import Listener, Told
+from du_infra.release.driver import Cut, Listener, Told
 from du_infra.release.state import OPEN, Json, Rollout, State
 
 BAD = "v9-bad"
@@ -90,7 +90,7 @@ class FakeNodes:
         self.most_at_once = 0
         self.told: list[tuple[str, str, bool]] = []
         self.before_runs: list[str] = []
-        self.before_fails = False
+        self.before_error: DuError | None = None
         self._rate = rate
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -109,9 +109,9 @@ class FakeNodes:
             if self._strikes() and not found.silent:
                 found.take(wanted, self._random.choice([0, 2]))
                 listen({"kind": "step", "text": "works"})
-                raise Unreachable("cut after it had begun", where=node)
+                raise Cut("cut after it had begun", where=node)
             if found.silent:
-                raise Unreachable("silent", where=node)
+                raise Cut("silent", where=node)
             found.take(wanted)
             result = found.result
             return Told(result["failed"], tuple(result["held"]))
@@ -120,8 +120,8 @@ class FakeNodes:
         with self._lock:
             if order["attempt"] not in self.before_runs:
                 self.before_runs.append(order["attempt"])
-            if self.before_fails:
-                raise EngineFailed("the command failed with exit code 3", where=node, detail="no such table")
+            if self.before_error:
+                raise self.before_error
 
     def releases(self, node: str) -> Mapping[str, Mapping[str, Any]]:
         with self._lock:
@@ -133,7 +133,7 @@ class FakeNodes:
 
     def _begin(self, node: FakeNode, wanted: Json, now: bool) -> None:
         if node.silent or self._strikes():
-            raise Unreachable("cut before it had begun", where=node.name)
+            raise Cut("cut before it had begun", where=node.name)
         if node.work and not now:
             raise Busy("du-node is at work", where=node.name)
         if node.serves:
