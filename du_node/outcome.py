@@ -61,13 +61,13 @@ class Outcome:
         return next((error.exit_code for error in self.errors.values()), 0)
 
     def excuses(self, service: str, trouble: NodeError) -> bool:
-        """Whether a tool's failure is worth another look at the node: one on the way forward and one on the way back.
+        """Whether a failure is worth another look at the node: one on the way forward and one on the way back.
 
-        A runtime that was killed under a step is back for the next one.
+        A runtime or a gateway that was killed under a step is back for the next one.
         """
         key = service, service in self.failed
-        self._excused[key] += trouble.kind == "tool"
-        return trouble.kind == "tool" and self._excused[key] == 1
+        self._excused[key] += 1
+        return trouble.kind in ("tool", "gateway") and self._excused[key] == 1
 
     def fail(self, service: str, trouble: NodeError) -> None:
         """The verdict on the service's wanted release, written down before anything is undone."""
@@ -79,12 +79,14 @@ class Outcome:
             self.write(ended=False)
 
     def note(self, service: str, step: str, seconds: float, more: Mapping[str, Any]) -> None:
-        """Add what a step took, and what it found, to the service's report."""
+        """Add what a step took, and what it found, to the service's report; what it found outlives us."""
         report = self.reports.setdefault(service, {"seconds": {}, "cut": 0})
         cut = report["cut"] + more.get("cut", 0)
         report.update(more)
         report["cut"] = cut
         report["seconds"][step] = round(report["seconds"].get(step, 0.0) + seconds, 3)
+        if more and self._verdicts is None:
+            self.write(ended=False)
 
     def look(self, seen: Observed) -> None:
         """What is open at the end: releases that are held, slots that run on for their connections."""

@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from du_node.plan import plan
 from du_node.rollout import Rollout
-from du_node.state import SLOTS, Wanted
-from tests.unit.node.world import World, service, wanted
+from du_node.state import SLOTS, Service, Wanted, other
+from tests.unit.node.world import AT_THE_VERDICT, World, service, wanted
 
 NAMES = ["a", "b"]
 RELEASES = ["r1", "r2", "r3"]
@@ -31,11 +31,13 @@ kills = st.one_of(st.none(), st.integers(0, 25))
 class Node(RuleBasedStateMachine):
     """A node whose controller changes its mind, whose applies are cut off, and on which things die."""
 
-    @initialize(wish=wishes)
-    def begin(self, wish: dict[str, tuple[str, Rollout]]) -> None:
+    @initialize(wish=wishes, deployed=st.booleans())
+    def begin(self, wish: dict[str, tuple[str, Rollout]], deployed: bool) -> None:
         self.world = World()
         self.want: Wanted = wanted()
         self.ask(wish)
+        if deployed:
+            assert self.world.apply(self.want) == frozenset()
 
     @rule(wish=wishes)
     def ask(self, wish: dict[str, tuple[str, Rollout]]) -> None:
@@ -48,8 +50,21 @@ class Node(RuleBasedStateMachine):
 
     @rule(kill_after=kills)
     def apply(self, kill_after: int | None) -> None:
+        before = {item.name: release for item in self.want.services if (release := self.well(item))}
+        calm = kill_after is None and not self.world.faults
         failed = self.world.apply(self.want, kill_after)
         self.see_the_end(kill_after, failed)
+        for item in self.want.services:
+            if calm and item.name in failed and item.name in before:
+                assert self.well(item) == before[item.name], self.world.log
+                assert not any(c.serves(item) for c in self.world.slots.values() if c.service == item.name)
+
+    def well(self, item: Service) -> str:
+        """The release that has all requests of the service, is ready, and is not the wanted one; "" if none is so."""
+        pair = self.world.routed(item.name)
+        found = self.world.slots.get((item.name, pair.primary)) if pair else None
+        alone = pair is not None and pair.slots == (pair.primary,)
+        return found.release if found and alone and self.world.is_ready(found) and not found.serves(item) else ""
 
     @precondition(lambda self: self.world.asked is not None)
     @rule(kill_after=kills)
@@ -69,15 +84,31 @@ class Node(RuleBasedStateMachine):
             if item.name in failed and pair and self.world.served(item.name):
                 assert pair.slots == (pair.primary,), self.world.log
 
-    @rule(name=st.sampled_from(NAMES), release=st.sampled_from(RELEASES), how=ways, kill_after=st.integers(3, 15))
-    def a_new_slot_dies_in_the_middle_of_its_release(
-        self, name: str, release: str, how: Rollout, kill_after: int
+    @rule(
+        name=st.sampled_from(NAMES),
+        release=st.sampled_from(RELEASES),
+        how=ways,
+        kill_after=st.one_of(st.just(AT_THE_VERDICT), st.integers(3, 18)),
+        poor=st.booleans(),
+        dies=st.sampled_from(["", "old", "new"]),
+    )
+    def a_release_is_cut_off_and_a_slot_dies(
+        self, name: str, release: str, how: Rollout, kill_after: int, poor: bool, dies: str
     ) -> None:
-        self.ask({name: (release, how)})
+        """From a node on which every service serves: what is most worth trying, and rare by chance alone."""
+        self.world.apply(self.want)
+        if poor:
+            self.world.poor.add(release)
+        self.want = wanted(
+            *(item for item in self.want.services if item.name != name), service(name, release, rollout=how)
+        )
         self.world.apply(self.want, kill_after)
         pair = self.world.routed(name)
-        if pair and (pair.backup or pair.canary or pair.preview):
-            self.a_container_dies(name, pair.canary or pair.preview or pair.primary)
+        if pair and len(pair.slots) == 2:
+            new = pair.canary or pair.preview or pair.primary
+            if dies:
+                self.a_container_dies(name, new if dies == "new" else other(new))
+        self.apply(None)
 
     @rule(name=st.sampled_from(NAMES), slot=st.sampled_from(SLOTS))
     def a_container_dies(self, name: str, slot: str) -> None:

@@ -30,6 +30,8 @@ from du_node.state import Container, Gateway, Observed, Pair, Route, Service, Wa
 from du_node.table import Entry, Table, digest_of, pairs
 
 Key = tuple[str, str]
+AT_THE_VERDICT = -1
+"""Instead of a number of actions: killed between the verdict and what undoes the release."""
 WATCHED = Rollout(canary=(5, 25), observe=30.0)
 
 
@@ -148,13 +150,13 @@ class World:
     converge = apply
 
     def _converge(self, want: Wanted, kill_after: int | None) -> frozenset[str]:
-        left = [10_000 if kill_after is None else kill_after]
+        left = [10_000 if kill_after in (None, AT_THE_VERDICT) else kill_after]
         names = {s.name for s in want.services}
         notes = Notes.resumed(self.result)
         assert isinstance(notes, Notes)
 
         def do(action: Action) -> None:
-            if not left[0]:
+            if not left[0] or (kill_after == AT_THE_VERDICT and notes.written.get("failed")):
                 raise Killed
             left[0] -= 1
             self.do(action, names)
@@ -258,6 +260,7 @@ class World:
             assert len(set(item.slots)) == len(item.slots), f"a slot has two roles: {item}"
         for item in self.live or ():
             self._check_share(item, next((e for e in table if e.service == item.service), None))
+        self._check_held(table)
         new = {(e.service, slot) for e in table for slot in _used(e)}
         old = {(e.service, slot) for e in self.live or () for slot in _used(e)}
         self.draining = (self.draining | old) - new
@@ -268,6 +271,17 @@ class World:
         if after and before.canary and before.canary == after.canary:
             assert after.share >= before.share, f"{before.share} → {after.share}: {self.log}"
 
+    def _check_held(self, table: Table) -> None:
+        """A release that is held gets no request: whoever it is that asks for port 80, the earlier release answers."""
+        before = {e.service: e for e in self.live or ()}
+        for service in self.asked.services if self.asked else ():
+            after = next((e for e in table if e.service == service.name), None)
+            if not service.rollout.hold or not after or service.name not in before:
+                continue
+            used = {slot for slot in _traffic(after) if self.slots[service.name, slot].serves(service)}
+            gone = any((service.name, slot) not in self.slots for slot in _traffic(before[service.name]))
+            assert gone or used <= set(_traffic(before[service.name])), f"{after}: {self.log}"
+
     @staticmethod
     def _hash(table: Table | None) -> str:
         return "" if table is None else digest_of(table)
@@ -276,3 +290,8 @@ class World:
 def _used(entry: Entry) -> tuple[str, ...]:
     """The slots that requests are sent to, a failure of the others or not."""
     return tuple(side.slot for side in (entry.primary, entry.canary, entry.preview) if side)
+
+
+def _traffic(entry: Entry) -> tuple[str, ...]:
+    """The slots that a request to port 80 can come to."""
+    return tuple(side.slot for side in (entry.primary, entry.backup, entry.canary) if side)
