@@ -6,7 +6,7 @@ DU := .venv/bin/du-infra
 YESFLAG := $(if $(filter 1 yes true,$(YES)),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help program setup venv-dev setup-dev region-up region-down region-status region-plan release sample-images local-down test test-fast lint format bench clean
+.PHONY: help program setup venv-dev setup-dev region-up region-down region-status region-plan release sample-images local-down test test-fast lint format faults bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ lint: venv-dev ## Everything that can be checked without running it
 format: venv-dev ## Bring the code into its form
 	.venv/bin/ruff check -q --fix-only .
 	.venv/bin/ruff format -q .
+
+faults: setup-dev ## Every fault at every step of a release, on every runtime and gateway (hours)
+	DU_FAULTS=all .venv/bin/pytest -s tests/faults
 
 bench: setup-dev ## Measure the goals on this machine; docs/performance.md has the results
 	.venv/bin/python -m bench

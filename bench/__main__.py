@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import region, startup
+from bench import region, startup, switches
 from bench.report import machine, table
 
-_BENCHES = {"startup": startup.measure, "region": region.measure}
+_BENCHES = {"startup": startup.measure, "region": region.measure, "switches": switches.measure}
 
 
 def main() -> None:
-    """``python -m bench [startup|region …]``."""
+    """``python -m bench [startup|region|switches …]``."""
     chosen = sys.argv[1:] or list(_BENCHES)
     unknown = [name for name in chosen if name not in _BENCHES]
     if unknown:

@@ -26,9 +26,12 @@ def release(node: str, image: str, wait: float = 5) -> None:
 
 
 def run(node: str, script: str, stdin: str = "") -> str:
-    """A shell script on the node. Raises subprocess.CalledProcessError."""
+    """A shell script on the node. Raises RuntimeError with its last words."""
     argv = ["lxc", "exec", node, "-T", "--", "sh", "-ec", script]
-    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=True, timeout=180).stdout
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=180)
+    if done.returncode:
+        raise RuntimeError(f"{node}: {script}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
 
 
 def put(node: str, path: str, text: str) -> None:
