@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
@@ -212,6 +213,7 @@ def test_an_envoy_that_is_slow_to_answer_is_not_taken_for_dead(bed: Bed) -> None
     bed.driver.set_table(())
     bed.process.send_signal(signal.SIGSTOP)
     try:
+        _wait_until_stopped(bed.process.pid)
         seen = bed.driver.observe()
         threading.Timer(0.5, bed.process.send_signal, (signal.SIGCONT,)).start()
         digest = bed.driver.set_table(TABLES[1])
@@ -219,6 +221,17 @@ def test_an_envoy_that_is_slow_to_answer_is_not_taken_for_dead(bed: Bed) -> None
         bed.process.send_signal(signal.SIGCONT)
     assert (seen.running, seen.live) == (True, "")
     assert bed.driver.observe().live == digest
+
+
+def _wait_until_stopped(pid: int) -> None:
+    """A signal takes its time to reach every thread."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        threads = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+        if set(threads) == {"T"}:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"not stopped: {threads}")
 
 
 def test_no_request_is_lost_while_tables_change(bed: Bed, slots: tuple[Server, Server]) -> None:
