@@ -84,18 +84,6 @@ def test_a_release_that_is_never_ready_goes_and_the_old_one_stays(
     assert list(node.containers().values()) == ["Up"]
 
 
-@pytest.mark.parametrize(
-    ("image", "code", "kind"),
-    [("registry.local:5000/hello", 5, "image"), ("registry.local:5999/hello", 8, "registry")],
-)
-def test_a_wrong_digest_is_told_from_a_registry_that_is_gone(node: Node, image: str, code: int, kind: str) -> None:
-    digest = "sha256:" + "0" * 64
-    got, lines = node.apply(node.hello("v1", image=f"{image}@{digest}", digest=digest, release="wrong"))
-    (error,) = (line for line in lines if line["kind"] == "error")
-    assert (got, error["error"]) == (code, kind)
-    assert node.get()[0] == 200
-
-
 def test_a_reload_that_nginx_only_pretends_is_found_out_and_taken_back(node: Node) -> None:
     assert node.apply(node.hello("v1"))[0] == 0
     hog = "import socket, time; s = socket.socket(); s.bind(('0.0.0.0', 8099)); s.listen(); time.sleep(60)"
@@ -114,7 +102,6 @@ def test_a_reload_that_nginx_only_pretends_is_found_out_and_taken_back(node: Nod
 @pytest.mark.parametrize(
     "blow",
     [
-        "nerdctl -n du kill $(nerdctl -n du ps -q)",
         "systemctl stop nginx",
         "rm /etc/nginx/conf.d/du.conf; systemctl reload nginx",
     ],
@@ -130,18 +117,12 @@ def test_serve_brings_back_what_was_killed(node: Node, blow: str) -> None:
     node.wait_until_ready("v2", 5)
 
 
-def test_a_killed_containerd_stops_neither_the_service_nor_the_next_apply(node: Node) -> None:
-    node.sh("kill -9 $(pidof containerd)")
-    assert node.get()[0] == 200
-    assert node.apply(node.hello("v1"))[0] == 0
-    assert "version v1" in node.get()[1]
-
-
 def test_after_a_reboot_in_the_middle_of_a_release_the_node_finishes_it_alone(node: Node) -> None:
+    assert node.apply(node.hello("v1"))[0] == 0
     process = node.start_apply(node.hello("v2"))
     assert process.stdout is not None
-    while "wait until" not in process.stdout.readline():
-        pass
+    while "wait until" not in (line := process.stdout.readline()):
+        assert line, "it ended before"
     node.reboot()
     process.wait()
     process.stdout.close()
