@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
-from du_node import files, gateway, places
+from du_node import gateway
 from du_node.actions import (
     Action,
     AwaitReady,
@@ -28,6 +27,7 @@ from du_node.actions import (
 from du_node.errors import NodeError
 from du_node.preflight import need_architecture, need_memory, preflight
 from du_node.readiness import await_ready
+from du_node.restarts import count_restart, note_restarts
 from du_node.runtime.driver import Runtime
 from du_node.runtime.labels import slot_name
 from du_node.state import Container, Service
@@ -89,8 +89,15 @@ def _try_out(action: WarmUp | Observe, tool: Runtime, tell: Tell) -> dict[str, A
         warm_up(action.container, action.path)
         return {}
     from du_node.observation.watch import observe
+    from du_node.others import Others
 
-    return observe(action.new, action.old, action.rollout, action.share, tool, lambda line: tell(**line))
+    others = Others(action.new, tool, lambda text: tell(kind="warning", text=text))
+
+    def told(line: dict[str, Any]) -> None:
+        tell(**line)
+        others.look()
+
+    return observe(action.new, action.old, action.rollout, action.share, tool, told)
 
 
 def _drain(container: Container, seconds: float) -> None:
@@ -112,24 +119,13 @@ def _stop(tool: Runtime, action: Stop, tell: Tell) -> dict[str, Any]:
     return {"cut": left}
 
 
-def count_restart(container: Container) -> None:
-    """Add one to the restarts of the service's release. The start after a boot, when nothing is noted, is none."""
-    counts = files.read_json(places.RESTARTS)
-    _note_restarts(container.service, int(counts.get(container.service, -1)) + 1)
-
-
-def _note_restarts(service: str, count: int) -> None:
-    counts = {**files.read_json(places.RESTARTS), service: count}
-    files.write(places.RESTARTS, json.dumps(counts))
-
-
 def _run(tool: Runtime, service: Service, slot: str, port: int) -> None:
     try:
         tool.start_new(service, slot, port)
     except NodeError as trouble:
         tool.remove_name(slot_name(service.name, slot))
         raise trouble
-    _note_restarts(service.name, 0)
+    note_restarts(service.name, 0)
 
 
 def _start(tool: Runtime, action: Start, tell: Tell) -> None:

@@ -130,7 +130,8 @@ def _workers(master: int) -> list[tuple[int, str]]:
 
 def _let_workers_be_told(master: int) -> None:
     """Wait out the moment after a reload in which a worker that is about to be told to go looks like any other."""
-    while any(processes.age(pid) < _SETTLED for pid, _ in _workers(master)):
+    deadline = time.monotonic() + 2 * _SETTLED  # where workers die and are made anew there is always a young one
+    while any(processes.age(pid) < _SETTLED for pid, _ in _workers(master)) and time.monotonic() < deadline:
         time.sleep(0.02)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from du_node import probe, processes
-from du_node.act import count_restart
 from du_node.cgroups import OomKills, memory_of
 from du_node.observation.judge import MISSED, Health
 from du_node.readiness import explain
+from du_node.restarts import count_restart
 from du_node.runtime.driver import ContainerState, Runtime, state_at_end
 from du_node.runtime.labels import name_of
 from du_node.state import Container

@@ -156,6 +156,21 @@ def test_a_release_that_is_held_or_has_begun_can_be_given_up(node: Node) -> None
     assert live(node) == "v1"
 
 
+def test_while_one_service_is_watched_another_that_dies_is_started_again(node: Node) -> None:
+    other = node.hello("v1", name="other", path="/other")
+    assert node.apply(node.hello("v1"), other)[0] == 0
+    process = node.start_apply(node.hello("v2", rollout={"observe": 8}), other)
+    await_step(process, "(backup")
+    assert node.sh("nerdctl -n du kill du-other-blue").returncode == 0
+    deadline = time.monotonic() + 7
+    while node.get("/other/")[0] != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert node.status()["busy"]
+    assert end_of(process)["ok"]
+    assert node.apply(node.hello("v1"))[0] == 0
+
+
 def test_killed_at_every_step_it_goes_on_and_no_request_is_lost(node: Node) -> None:
     # how quick it is may not matter here: the machine that the tests run on is busy with them
     rollout = {"canary": [25], "observe": 0.3, "warm_up": "/", "max_latency": 1000}
