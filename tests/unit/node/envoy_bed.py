@@ -125,7 +125,20 @@ def running(folder: Path) -> Iterator[Bed]:
         )
     )
     driver = Envoy(f"{folder}/du/clusters.json", f"{folder}/du/routes.json", f"{folder}/admin.sock", asked)
-    argv = [str(PROGRAM), "-c", str(config), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+    # It ends with the tests, also when these are killed.
+    argv = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        str(PROGRAM),
+        "-c",
+        str(config),
+        "--concurrency",
+        "1",
+        "--disable-hot-restart",
+        "--log-level",
+        "warning",
+    ]
     with (folder / "access.log").open("ab") as log, (folder / "log").open("wb") as errors:
         process = subprocess.Popen([*argv, "--file-flush-interval-msec", "100"], stdout=log, stderr=errors)
     try:

@@ -18,6 +18,7 @@ from du_node.gateway import envoy_conf
 from du_node.observation.access import parse
 from du_node.state import Pair, Route
 from du_node.table import Entry, Table, Upstream
+from tests.templates import rendered
 from tests.unit.node.envoy_bed import Bed, Server, running
 from tests.unit.node.test_envoy_conf import TABLES
 
@@ -113,6 +114,18 @@ def test_with_both_slots_dead_the_answer_is_502(bed: Bed, slots: tuple[Server, S
     green.stop()
     answer, told = bed.ask()
     assert (answer.status, told) == (502, {"error": "the service does not answer"})
+
+
+def test_before_the_first_release_the_answer_is_503_and_says_so(bed: Bed) -> None:
+    routes = Path(bed.driver.routes)
+    fresh = routes.with_name("fresh")
+    fresh.write_text(rendered("envoy", "routes.json.j2"))
+    fresh.replace(routes)
+    deadline = time.monotonic() + 5
+    while (found := bed.ask("/readyz"))[1].get("why") != "nothing has been released on this node yet":
+        assert time.monotonic() < deadline, found
+    assert found[0].status == bed.ask("/")[0].status == 503
+    assert bed.driver.observe().disk == ""
 
 
 def test_an_error_of_the_service_is_handed_on_and_written_down(bed: Bed, slots: tuple[Server, Server]) -> None:
