@@ -1,0 +1,66 @@
+"""A clock that is set must harm nothing, and in an LXD container it cannot be set without setting the host's.
+
+So it is shown here that only the monotonic clock decides: the wall clock is read where a moment is written down for
+people, or compared with moments that others wrote, and each of those places has a test of its own with a clock that
+jumps (test_observation, test_access_log, test_leases).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+
+_MAY_READ_IT = {
+    "du_node/observation/watch.py": "finds the old copy's lines of the access log; test_observation sets the clock",
+    "du_node/gateway/envoy.py": "which lines of Envoy's journal an error shows",
+    "du_node/files.py": "since when somebody is at work, for people",
+    "du_infra/control/release/past.py": "for how long somebody has been at work, for people",
+    "du_infra/control/release/rows.py": "when a release began, for people",
+    "du_infra/cli/release_view.py": "for how long somebody has been at work, for people",
+    "du_infra/pool/lxd/build.py": "when an image was made, for LXD",
+    "du_infra/store/leases.py": "beats that other machines read; test_leases has wrong clocks",
+    "du_infra/store/rollouts.py": "when a release ended, for people",
+    "du_infra/store/database.py": "when something happened, for people",
+}
+_WALL = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("time", "gmtime")}
+
+
+def wall_clocks(tree: ast.AST) -> Iterator[str]:
+    """Calls that read the wall clock."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            name = owner.id if isinstance(owner, ast.Name) else owner.attr if isinstance(owner, ast.Attribute) else ""
+            if (name, node.func.attr) in _WALL and not (node.func.attr == "gmtime" and node.args):
+                yield f"{name}.{node.func.attr}"
+
+
+def readers(package: str) -> set[str]:
+    """The files of a package that read the wall clock."""
+    files = sorted((_ROOT / package).rglob("*.py"))
+    assert files
+    return {str(f.relative_to(_ROOT)) for f in files if any(wall_clocks(ast.parse(f.read_text(encoding="utf-8"))))}
+
+
+@pytest.mark.parametrize("package", ["du_node", "du_infra"])
+def test_nothing_is_decided_by_a_clock_that_can_be_set(package: str) -> None:
+    assert readers(package) <= _MAY_READ_IT.keys()
+
+
+def test_what_may_read_the_wall_clock_does_and_is_no_leftover() -> None:
+    assert readers("du_node") | readers("du_infra") == _MAY_READ_IT.keys()
+
+
+@pytest.mark.parametrize("text", ["time.time()", "datetime.datetime.now()", "x.time.time_ns()"])
+def test_the_search_finds_what_it_looks_for(text: str) -> None:
+    assert list(wall_clocks(ast.parse(text)))
+
+
+@pytest.mark.parametrize("text", ["time.monotonic()", "time.gmtime(since)", "datetime.fromtimestamp(x)"])
+def test_the_search_leaves_alone_what_reads_no_clock(text: str) -> None:
+    assert not list(wall_clocks(ast.parse(text)))
