@@ -1,8 +1,9 @@
 """Whether a new copy does well: numbers in, a sentence out. No I/O.
 
-Two things are said at once: that it ended by itself, and that it is not ready any more. Errors and slowness are
-shares, and a share of few requests is mostly luck. So before the time is up they count only where luck can be ruled
-out (Wilson's score interval, 1927: the lower bound of the share is above the limit); what they are at the end counts.
+Two things are said at once: that it ended by itself, and that it is not ready any more. A share of errors among few
+requests is mostly luck: before the time is up it counts only where luck can be ruled out (Wilson's score interval,
+1927: the lower bound of the share is above the limit). Slowness comes in waves, of the node's own doing too, and is
+judged by all of the time, at the end.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ MISSED = 3
 """Failed readiness probes in a row that are too many."""
 _FEWEST_ERRORS = 2
 _LEAST_SLOWER_MS = 20
-_SLOWEST = 0.05
-"""The share that p95 leaves out."""
 _SURE = 2.58
 """Standard deviations: by luck alone once in 200 looks."""
 
@@ -72,7 +71,8 @@ def _failing(new: Tally, old: Tally, rollout: Rollout, names: tuple[str, str], f
     if new.requests < rollout.min_requests or new.errors < _FEWEST_ERRORS:
         return ""
     limit = old.error_share + rollout.max_errors / 100
-    if not _above(new.errors, new.requests, limit, final):
+    share = new.error_share if final else _at_least(new.errors, new.requests)
+    if share <= limit:
         return ""
     return (
         f"{names[0]} answered 5xx to {_percent(new.error_share)} % of {new.requests} requests "
@@ -81,21 +81,15 @@ def _failing(new: Tally, old: Tally, rollout: Rollout, names: tuple[str, str], f
 
 
 def _slow(new: Tally, old: Tally, rollout: Rollout, names: tuple[str, str], final: bool) -> str:
-    if min(new.timed, old.timed) < rollout.min_requests:
+    if not final or min(new.timed, old.timed) < rollout.min_requests:
         return ""
-    usual = old.percentile(95)
-    limit = max(usual * rollout.max_latency, usual + _LEAST_SLOWER_MS - 1)
-    if not _above(new.over(limit), new.timed, _SLOWEST, final):
+    now, usual = new.p95_ms, old.p95_ms
+    if now <= usual * rollout.max_latency or now < usual + _LEAST_SLOWER_MS:
         return ""
     return (
-        f"95 % of {names[0]}'s answers begin within {new.percentile(95)} ms ({names[1]}'s: {usual} ms), "
+        f"95 % of {names[0]}'s answers begin within {now} ms ({names[1]}'s: {usual} ms), "
         f"more than the {rollout.max_latency:g} times as long that is allowed"
     )
-
-
-def _above(count: int, total: int, limit: float, final: bool) -> bool:
-    """Whether ``count`` of ``total`` is a share above ``limit``: as it is, or, before the end, beyond mere luck."""
-    return (count / total if final else _at_least(count, total)) > limit
 
 
 def _at_least(count: int, total: int) -> float:
