@@ -45,6 +45,17 @@ print(json.dumps({"memory": memory, "cpus": quota / period}))
 """
 """What the kernel keeps a process to, in control groups of version 1 and 2 alike."""
 
+NAMED = """
+import sys
+sys.path.insert(0, "/usr/local/bin/du-node")
+from types import SimpleNamespace
+from du_node import runtime
+tool = runtime.chosen()
+tool.image_user = lambda image: "app"
+print(tool._owner(SimpleNamespace(name="hello", image="named")))
+"""
+"""Who a user is that the image `named` knows by name; committing an image cannot set its user in both runtimes."""
+
 
 @pytest.fixture(scope="module", params=["containerd", "docker"])
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
@@ -133,6 +144,19 @@ def test_the_value_stands_in_its_files_and_nowhere_else(node: Node) -> None:
     )
     assert told.stdout.split() == ["0", "0"]
     assert sorted(kept(node)) == [f"DB.{ONE}", f"DB.{ONE}.65534"]
+
+
+def test_a_user_that_an_image_names_is_looked_up_in_the_image(node: Node) -> None:
+    write = "open('/etc/passwd', 'w').write('root:x:0:0::/:\\napp:x:4242:4343::/:\\n')"
+    image = node.hello("v1")["image"]
+    done = node.sh(
+        f'{node.tool} run --name maker --network none --user 0 --entrypoint /usr/bin/python3.11 {image} -c "{write}"'
+        f" && {node.tool} commit maker named >/dev/null && {node.tool} rm -f maker >/dev/null && python3 -",
+        NAMED,
+    )
+    assert done.stdout.strip() == "(4242, 4343)", done.stderr
+    assert "du-hello-look" not in node.containers()
+    assert node.sh(f"{node.tool} rmi -f named").returncode == 0
 
 
 def test_switches_under_load_lose_no_request_and_share_the_volume(node: Node) -> None:
