@@ -77,6 +77,7 @@ class Nginx:
                 todo="see what nginx says above; something else may use its port",
                 detail=_complaints(),
             )
+        _told.at = time.monotonic()
         return digest
 
     def connections(self, port: int) -> int:
@@ -128,10 +129,25 @@ def _workers(master: int) -> list[tuple[int, str]]:
     return [(pid, title) for pid, title in processes.children(master) if "worker" in title] if master else []
 
 
+class _Told:
+    """When this process last saw that every worker of an earlier table had been told to go (monotonic)."""
+
+    at = float("-inf")
+
+
+_told = _Told()
+
+
 def _let_workers_be_told(master: int) -> None:
-    """Wait out the moment after a reload in which a worker that is about to be told to go looks like any other."""
+    """Wait out the moment after a reload in which a worker that is about to be told to go looks like any other.
+
+    There is none after a reload of our own that was proven, only after one that a killed run has left.
+    """
     deadline = time.monotonic() + 2 * _SETTLED  # where workers die and are made anew there is always a young one
-    while any(processes.age(pid) < _SETTLED for pid, _ in _workers(master)) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        youngest = min((processes.age(pid) for pid, _ in _workers(master)), default=_SETTLED)
+        if youngest >= _SETTLED or time.monotonic() - _told.at <= youngest:
+            return
         time.sleep(0.02)
 
 
