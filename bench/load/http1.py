@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -59,8 +60,16 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        """Whether the other side has not closed it yet, as far as is known here."""
-        return not (self.reader.at_eof() or self.reader.exception() or self.writer.is_closing())
+        """Whether the other side has not closed it yet, as far as is known on this machine.
+
+        An idle connection that has something to read has been closed, even if our event loop has not come to it:
+        clients that keep connections (urllib3, httpcore, Go's) look before they send, and so does this one.
+        """
+        if self.reader.at_eof() or self.reader.exception() or self.writer.is_closing():
+            return False
+        look = select.poll()
+        look.register(self.writer.get_extra_info("socket").fileno(), select.POLLIN)
+        return not look.poll(0)
 
     async def ask(self, data: bytes) -> Answer:
         """Send a request and read its answer. Raises OSError or Lost."""

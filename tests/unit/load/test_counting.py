@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 
 import pytest
 
 from bench.load.mix import run
+from bench.load.plain import Kept
 from bench.load.runner import Report
 from bench.load.target import target
 from tests.unit.load import servers
@@ -105,3 +107,20 @@ def test_an_upload_takes_its_time_and_a_wrong_count_of_bytes_is_a_loss() -> None
     assert (fine.lost, fine.requests) == (0, 2)
     assert fine.told["kinds"]["slow"]["p50_ms"] >= 3000
     assert wrong.lost_by == {"slow: wrong body": 2}
+
+
+def test_a_connection_that_was_closed_while_our_loop_was_busy_is_not_used_again() -> None:
+    async def closes_soon(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await servers.once(reader, writer)
+        await writer.drain()
+
+    async def work(address: str) -> int:
+        client = Kept(target(address), "POST", connections=1)
+        await client()
+        time.sleep(0.2)  # the loop cannot see the end of the connection
+        answer = await client()
+        client.close()
+        return answer.status
+
+    with serving(closes_soon) as address:
+        assert asyncio.run(work(address)) == 200
