@@ -30,6 +30,7 @@ class Stage:
     node: str = ""
     vip: str = ""
     settings: str = "{observe: 2s, canary: [50], cut_after: 5s, min_requests: 1000}"
+    _tags: list[str] = field(default_factory=lambda: list(TAGS))
     _shell: list[Shell] = field(default_factory=list)
 
     def up(self) -> None:
@@ -59,10 +60,11 @@ class Stage:
             self._shell.pop().close()
 
     def next_tag(self) -> str:
-        """A version that neither serves nor is the one before."""
-        known = [row["tag"] for row in self.node_status()["services"]]
-        at = TAGS.index(known[0])
-        return TAGS[(at + 1) % len(TAGS)]
+        """The version that was used longest ago: it neither serves nor stands in the other slot."""
+        (row,) = self.node_status()["services"]
+        others = [tag for tag in self._tags if tag != row["tag"]]
+        self._tags = [*others[1:], row["tag"], others[0]]
+        return others[0]
 
     def release(self, tag: str, *options: str) -> subprocess.Popen[str]:
         """`du-infra release start hello TAG`, left running; progress is on its stderr."""
