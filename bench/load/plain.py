@@ -13,52 +13,55 @@ _PIECES = 10
 
 
 class Kept:
-    """Requests on kept connections, each used in turn: every one is idle for a while before its next request."""
+    """Requests on kept connections, each used in its turn: one is idle for ``connections`` requests before its next.
+
+    A connection that was closed is opened anew when its turn comes. So none waits longer than the others, however many
+    are closed at once: by a reload, for instance, which tells every one of them to go.
+    """
 
     def __init__(self, target: Target, method: str, connections: int = 10) -> None:
         self._target = target
         self._data = request(target, method, "/", BODY if method == "POST" else None)
         self._want = len(BODY) if method == "POST" else None
         self._connections = connections
-        self._idle: deque[Connection] = deque()
-        self._open = 0
+        self._turns: deque[Connection | None] = deque([None] * connections)
 
     async def __call__(self) -> Answer:
         """One request. Raises OSError or Lost."""
-        link = self._take() or await self._connect()
+        link: Connection | None = None
+        keep = False
         try:
+            link = self._next() or await Connection.open(self._target)
             answer = check(await link.ask(self._data), self._want)
-        except BaseException:
-            self._drop(link)
-            raise
-        if answer.keep:
-            self._idle.append(link)
-        else:
-            self._drop(link)
-        return answer
+            keep = answer.keep
+            return answer
+        finally:
+            self._put_back(link, keep)
 
     def close(self) -> None:
         """Close the idle connections."""
-        while self._idle:
-            self._drop(self._idle.popleft())
+        for link in self._turns:
+            if link:
+                link.close()
+        self._turns.clear()
 
-    def _take(self) -> Connection | None:
-        """The connection that was idle for longest; one that is known to be closed is not used, as everywhere."""
-        while self._idle and self._open >= self._connections:
-            link = self._idle.popleft()
-            if link.usable:
-                return link
-            self._drop(link)
-        return None
-
-    async def _connect(self) -> Connection:
-        link = await Connection.open(self._target)
-        self._open += 1
+    def _next(self) -> Connection | None:
+        """The connection whose turn it is; None when it has to be opened. One that is known to be closed is not used,
+        as everywhere; while all are in use, one more is."""
+        link = self._turns.popleft() if self._turns else None
+        if link and not link.usable:
+            link.close()
+            return None
         return link
 
-    def _drop(self, link: Connection) -> None:
-        self._open -= 1
-        link.close()
+    def _put_back(self, link: Connection | None, keep: bool) -> None:
+        if keep:
+            self._turns.append(link)
+            return
+        if link:
+            link.close()
+        if len(self._turns) < self._connections:
+            self._turns.append(None)
 
 
 class Fresh:
