@@ -46,15 +46,18 @@ def goal(context: RegionContext, resolved: Resolved, reports: Sequence[NodeRepor
 
 def unfinished(context: RegionContext) -> dict[str, Rollout]:
     """Releases that were held, or cut off on their way forward: it is for their own commands to end them."""
-    rows = context.store.rollouts.open(context.name)
-    theirs = {name: row for name, row in rows.items() if name in context.services and row.direction == "forward"}
-    return {name: row for name, row in theirs.items() if row.kind != "up"}
+    rows = _on_the_way(context)
+    return {name: row for name, row in rows.items() if name in context.services and row.kind != "up"}
 
 
 def _ours(context: RegionContext) -> dict[str, Rollout]:
     """Releases by a ``region up`` that was cut off: the next one goes on with them."""
+    return {name: row for name, row in _on_the_way(context).items() if row.kind == "up"}
+
+
+def _on_the_way(context: RegionContext) -> dict[str, Rollout]:
     rows = context.store.rollouts.open(context.name)
-    return {name: row for name, row in rows.items() if row.kind == "up" and row.direction == "forward"}
+    return {name: row for name, row in rows.items() if row.direction == "forward"}
 
 
 def deploy(
@@ -68,7 +71,8 @@ def deploy(
 
     Nodes that serve nothing yet are worked on at once; what serves is switched one service after the other.
     """
-    for name, row in unfinished(context).items():
+    left = unfinished(context)
+    for name, row in left.items():
         text = f"{name}: {row.release} is {'held' if row.state == 'held' else 'cut off'}, and left as it is"
         report(Event("warning", STAGE, f"{text}; see `du-infra release status`"))
     nodes = SshNodes(context, record, resolved.secrets)
@@ -76,7 +80,7 @@ def deploy(
         reports = nodes.look([told.name for told in reports])
     found = goal(context, resolved, reports)
     configs = frozenset(str(found.aim.wanted(told, "forward")["config"]) for told in reports)
-    configs |= {""} if unfinished(context) else set()
+    configs |= {""} if left else set()
     if all(found.aim.see(told).at == "new" for told in reports):
         _arrived(context, found.aim.targets)
         report(Event("step", STAGE, "nothing to change"))
@@ -132,11 +136,11 @@ class _Deployment:
 
 def _tidy(context: RegionContext, resolved: Resolved, nodes: SshNodes, report: Reporter) -> bool:
     """Finish what was on its way back, and close what has nowhere to go; whether nodes were worked on."""
-    worked = False
+    worked, ours = False, _ours(context)
     for name, row in context.store.rollouts.open(context.name).items():
         if name not in context.services:
             context.store.rollouts.end(row.id, "aborted", why="the service left fleet.yaml")
-        elif name in _ours(context) and row.release != resolved.records[name]["release"]:
+        elif name in ours and row.release != resolved.records[name]["release"]:
             context.store.rollouts.end(row.id, "aborted", why="cut off, and fleet.yaml says something else now")
         elif row.direction == "back":
             report(Event("step", STAGE, f"{name} goes on going back to {row.previous or 'nothing'}"))

@@ -78,7 +78,7 @@ def _node(report: NodeReport) -> NodeStatus:
     return NodeStatus(
         name=report.name,
         address=report.address,
-        ready=report.reachable and report.installed and report.ready,
+        ready=report.answers and report.ready,
         memory_used_mb=report.memory.get("used_mb"),
         memory_total_mb=report.memory.get("total_mb"),
         disk_used_percent=report.disk.get("used_percent"),

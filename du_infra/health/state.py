@@ -32,6 +32,11 @@ class NodeReport:
     disk: Mapping[str, int] = field(default_factory=dict)
     why: str = ""
 
+    @property
+    def answers(self) -> bool:
+        """Whether du-node itself has answered."""
+        return self.reachable and self.installed
+
 
 @dataclass(frozen=True)
 class VipReport:

@@ -59,7 +59,9 @@ class Aim:
         return {**wanted, "node": report.name}
 
     def see(self, report: NodeReport, *, asked: bool = False, given_up: bool = False) -> Seen:
-        """The node as the planner wants to know it."""
+        """The node as the planner wants to know it; of one that does not answer nothing more is known."""
+        if not report.answers:
+            return Seen(report.name, "other", answers=False, ready=False, asked=asked)
         rows = {str(row["name"]): row for row in report.services}
         mine = [rows[name] for name in self.targets if name in rows and rows[name].get("release")]
         ready = len(mine) == len(self.targets) and all(row.get("ready") for row in mine)
@@ -67,7 +69,6 @@ class Aim:
         return Seen(
             node=report.name,
             at=self._at(report, rows, ready),
-            answers=report.reachable and report.installed,
             ready=ready,
             empty=not mine,
             failed=asked and forward and any(name in _failed(report) for name in self.targets),

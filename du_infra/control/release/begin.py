@@ -100,7 +100,7 @@ def _plan(context: RegionContext, found: site.Site, kind: Kind, record: Json, op
     rules = Rules(options["batch"], options["max_unavailable"], options["rollout"]["hold"], bool(old))
     url = service_url(context.services[name], found.vip)
     plan = outline(kind, record, options, aim, found.reports, url)
-    step = next_step("forward", [site.seen(aim, told) for told in found.reports], rules)
+    step = next_step("forward", [aim.see(told) for told in found.reports], rules)
     if isinstance(step, Stop) and not plan.there:
         raise site.not_ready(context, step.why)
     return plan

@@ -92,7 +92,7 @@ def _wait_for_an_answer(nodes: Nodes, node: str, pace: Pace) -> NodeReport:
     deadline = time.monotonic() + pace.lost
     while True:
         (report,) = nodes.look([node])
-        if report.reachable and report.installed:
+        if report.answers:
             return report
         if time.monotonic() > deadline:
             what = f"it has not answered for {pace.lost:.0f} s: {report.why or 'SSH does not get through'}"

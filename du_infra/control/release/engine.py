@@ -92,11 +92,9 @@ class Engine:
             reports = self._look()
 
     def _seen(self, report: NodeReport) -> Seen:
-        asked = self._log.asked(report.name)
-        if not (report.reachable and report.installed):
-            return Seen(report.name, "other", answers=False, ready=False, asked=asked)
-        seen = self._aim.see(report, asked=asked, given_up=report.name in self._work.given_up)
-        return replace(seen, failed=seen.failed or report.name in self._work.failed)
+        asked, given_up = self._log.asked(report.name), report.name in self._work.given_up
+        seen = self._aim.see(report, asked=asked, given_up=given_up)
+        return replace(seen, failed=seen.answers and (seen.failed or report.name in self._work.failed))
 
     def _mind_requests(self) -> None:
         if self._direction == "forward" and (who := self._log.request()):

@@ -114,7 +114,7 @@ def _node(name: str, report: NodeReport) -> NodeStanding:
     row: dict[str, Any] = next((dict(row) for row in report.services if row["name"] == name), {})
     return NodeStanding(
         node=report.name,
-        answers=report.reachable and report.installed,
+        answers=report.answers,
         serves=str(row.get("release") or ""),
         ready=bool(row.get("ready")),
         backup=str(row.get("backup") or ""),

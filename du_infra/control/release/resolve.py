@@ -31,11 +31,12 @@ def resolve(context: RegionContext) -> Resolved:
     Raises SpecError when an image or a secret does not exist, Unreachable when a registry does not answer.
     """
     secrets = read_secrets(context.services, context.folder)
-    pinned = pinned_records(context)
+    last = _pinned(context)
+    pinned = {name: record for name, (_, record) in last.items()}
     names = [name for name in context.services if name not in pinned]
     found = each(lambda name: record_for(context, name, context.services[name], secrets), names)
     records = {**pinned, **dict(zip(names, found, strict=True))}
-    return Resolved({name: records[name] for name in context.services}, secrets, over_words(context))
+    return Resolved({name: records[name] for name in context.services}, secrets, _words(context, last))
 
 
 def record_for(context: RegionContext, name: str, service: ServiceSpec, secrets: Secrets) -> Json:
@@ -53,18 +54,12 @@ def kept(context: RegionContext) -> Kept:
 
 def pinned_records(context: RegionContext) -> dict[str, Json]:
     """Records of the services that run another release than fleet.yaml says, because somebody released it."""
-    known = context.store.releases(context.name)
-    ids = {name: pins.pinned(_last(context, name), service) for name, service in context.services.items()}
-    return {name: known[name, release] for name, release in ids.items() if (name, release) in known}
+    return {name: record for name, (_, record) in _pinned(context).items()}
 
 
 def over_words(context: RegionContext) -> dict[str, str]:
     """The same, in words for a person."""
-    told = {}
-    for name, record in pinned_records(context).items():
-        if last := _last(context, name):
-            told[name] = pins.words(last, record, context.services[name])
-    return told
+    return _words(context, _pinned(context))
 
 
 def secrets_at_hand(context: RegionContext) -> Secrets:
@@ -72,8 +67,19 @@ def secrets_at_hand(context: RegionContext) -> Secrets:
     return readable_secrets(context.services, context.folder)
 
 
-def _last(context: RegionContext, name: str) -> Rollout | None:
-    return context.store.rollouts.last_done(context.name, name)
+def _pinned(context: RegionContext) -> dict[str, tuple[Rollout, Json]]:
+    """By service: the rollout that brought what fleet.yaml does not say, and the record of what it brought."""
+    known = context.store.releases(context.name)
+    found = {}
+    for name, service in context.services.items():
+        last = context.store.rollouts.last_done(context.name, name)
+        if last and (record := known.get((name, pins.pinned(last, service)))):
+            found[name] = last, record
+    return found
+
+
+def _words(context: RegionContext, pinned: Mapping[str, tuple[Rollout, Json]]) -> dict[str, str]:
+    return {name: pins.words(last, record, context.services[name]) for name, (last, record) in pinned.items()}
 
 
 def _image(context: RegionContext, service: ServiceSpec) -> skopeo.Image:

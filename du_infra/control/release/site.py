@@ -9,8 +9,7 @@ from du_infra.control.release.nodes import SshNodes
 from du_infra.control.release.rows import lease_of
 from du_infra.errors import NotReady, Refused, SpecError
 from du_infra.health.state import NodeReport
-from du_infra.release.aim import Aim
-from du_infra.release.rollout import Seen, in_order
+from du_infra.release.rollout import in_order
 from du_infra.release.secrets import Secrets
 from du_infra.release.state import Rollout
 from du_infra.spec import ServiceSpec
@@ -77,13 +76,6 @@ def unfinished(row: Rollout) -> Refused:
     else:
         what, todo = "was cut off", f"`du-infra release resume {row.service}` goes on, abort goes back"
     return Refused(f"the release of {row.service} {row.release} {what}", where=f"region {row.region}", todo=todo)
-
-
-def seen(aim: Aim, report: NodeReport) -> Seen:
-    """The node as the planner wants to know it, before anything was asked of it."""
-    if not (report.reachable and report.installed):
-        return Seen(report.name, "other", answers=False, ready=False)
-    return aim.see(report)
 
 
 def not_ready(context: RegionContext, why: str) -> NotReady:
