@@ -17,6 +17,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+
 
 class DuError(Exception):
     """What happened, where, and what to do about it.

@@ -11,9 +11,7 @@ import click
 from du_infra._version import __version__
 from du_infra.cli.failure import report_failure
 from du_infra.cli.lazy import LazyGroup
-from du_infra.errors import DuError
-
-_INTERRUPTED = 130
+from du_infra.errors import INTERRUPTED, DuError
 
 
 class _Main(LazyGroup):
@@ -54,7 +52,7 @@ def _run(colour: bool | None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; run the same command again to go on", err=True)
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except DuError as error:
         report_failure(error)
         sys.exit(error.exit_code)

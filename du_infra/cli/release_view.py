@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from du_infra.cli.console import console
 from du_infra.release.state import Rollout
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from du_infra.control.release.result import ReleaseResult
     from du_infra.release.outline import ReleasePlan
 
-_WIDE = 1000
 _STYLES = {"done": "green", "held": "yellow", "running": "yellow", "cut off": "red"}
 
 
@@ -63,25 +61,25 @@ def show_result(result: ReleaseResult, record: Mapping[str, Any] | None = None) 
 
 def show_standings(standings: Sequence[Standing]) -> None:
     """Each service: its newest release, who is at work on it, every node."""
-    console = _console()
+    out = console()
     for standing in standings:
-        console.print(_headline(standing))
+        out.print(_headline(standing))
         if standing.nodes:
-            console.print(_nodes(standing.nodes))
+            out.print(_nodes(standing.nodes))
 
 
 def show_history(rows: Sequence[Rollout], at_work: Collection[str]) -> None:
     """One entry each, the newest first; ``at_work`` are the services whose open release somebody works on."""
-    console = _console()
+    out = console()
     for row in rows:
         state = _state(row, row.service in at_work)
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
         what = f"{row.kind} {row.service} {row.previous or '(nothing)'} → {row.release}"
         took = f" in {row.ended - row.started:.1f} s" if row.ended else ""
         line = Text.assemble((f"#{row.id}", "bold"), f"  {began}  {what}  ", (state, _STYLES.get(state, "red")))
-        console.print(line.append(f"{took}  by {row.actor}"))
+        out.print(line.append(f"{took}  by {row.actor}"))
         if row.why:
-            console.print(Text(f"    {row.why}"))
+            out.print(Text(f"    {row.why}"))
     if not rows:
         click.echo("Nothing was released yet.")
 
@@ -133,7 +131,7 @@ def _beside(node: NodeStanding) -> str:
 
 
 def _state(row: Rollout, at_work: bool) -> str:
-    return "cut off" if row.state == "running" and not at_work else row.state
+    return "cut off" if row.cut_off(at_work) else row.state
 
 
 def _traffic(rollout: Mapping[str, Any]) -> str:
@@ -160,8 +158,3 @@ def _numbers(report: Mapping[str, Any]) -> str:
         parts.append(f"p95 {report['p95_ms']:g} ms{old}")
     parts += [f"{report['cut']} connections cut"] if report.get("cut") else []
     return ", ".join(parts)
-
-
-def _console() -> Console:
-    # A log or a pipe has no width: nothing is folded or cut there.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)

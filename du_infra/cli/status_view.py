@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import sys
-
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from du_infra.cli.console import console
 from du_infra.health.state import RegionStatus, ServiceStatus
-
-_WIDE = 1000
 
 
 def show_status(status: RegionStatus) -> None:
     """Print two tables, nodes and services, and below them what is wrong, if anything is."""
-    # A log or a pipe has no width: nothing is folded or cut there.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
-    console.print(
+    out = console()
+    out.print(
         f"[bold]{status.name}[/]  {_word(status.ready)}  "
         f"{status.provider} · {status.runtime} · {status.gateway} · VIP {status.vip or '-'}"
     )
     if status.nodes:
-        console.print(_nodes(status))
+        out.print(_nodes(status))
     if status.services and status.vip:
-        console.print(_services(status))
+        out.print(_services(status))
     for service in status.services:
         for note in _notes(service):
-            console.print(Text.assemble(("!", "yellow"), f" {service.name}: {note}"))
+            out.print(Text.assemble(("!", "yellow"), f" {service.name}: {note}"))
     if status.survives:
-        console.print(Text(status.survives, style="dim"))
+        out.print(Text(status.survives, style="dim"))
     for reason in status.why:
-        console.print(Text.assemble(("✗", "red"), f" {reason}"))  # others' words: no markup of ours
+        out.print(Text.assemble(("✗", "red"), f" {reason}"))  # others' words: no markup of ours
 
 
 def _nodes(status: RegionStatus) -> Table:

@@ -48,6 +48,10 @@ class Rollout:
         """Whether it has not come to an end: at work, cut off, or held."""
         return self.state in OPEN
 
+    def cut_off(self, at_work: bool) -> bool:
+        """Whether it was left in the middle; ``at_work`` says that somebody holds its lease."""
+        return self.state == "running" and not at_work
+
     @property
     def live(self) -> str:
         """The release that serves, or is to serve, because of this one; "" for none."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from du_infra.cli.options import echo_json, output_option
-from du_infra.cli.release.shared import carried_out, region_option
+from du_infra.cli.options import output_option
+from du_infra.cli.release.shared import conclude, region_option
 
 if TYPE_CHECKING:
     from du_infra.fleet import Region
@@ -22,10 +22,4 @@ def command(service: str | None, region: Region, output: str) -> None:
 
     SERVICE may be left out where only one release is open.
     """
-    from du_infra.cli.release_view import show_result
-
-    result = carried_out(region, output, lambda report: region.abort_release(service or "", report=report))
-    if output == "json":
-        echo_json(result.to_json())
-    else:
-        show_result(result)
+    conclude(region, output, lambda report: region.abort_release(service or "", report=report))

@@ -25,7 +25,6 @@ def command(service: str | None, limit: int, region: Region, output: str) -> Non
     rows = region.releases(service or "", limit=limit)
     at_work = {row.service for row in rows if row.open and region.release_at_work(row.service)}
     if output == "json":
-        cut = [row.state == "running" and row.service not in at_work for row in rows]
-        echo_json([{**row.to_json(), "cut_off": cut_off} for row, cut_off in zip(rows, cut, strict=True)])
+        echo_json([{**row.to_json(), "cut_off": row.cut_off(row.service in at_work)} for row in rows])
     else:
         show_history(rows, at_work)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from du_infra.cli.options import confirm, echo_json, output_option, yes_option
-from du_infra.cli.release.shared import carried_out, region_option
+from du_infra.cli.options import output_option, yes_option
+from du_infra.cli.release.shared import carry_out, region_option
 from du_infra.errors import SpecError
 
 if TYPE_CHECKING:
@@ -25,17 +25,8 @@ def command(service: str | None, to: str, region: Region, output: str, yes: bool
 
     SERVICE may be left out where the region runs only one.
     """
-    from du_infra.cli.release_view import show_plan, show_result
-
     plan = region.plan_rollback(service or _only_service(region), to=to)
-    if not plan.there:
-        show_plan(plan)
-        confirm(f"Go back to {plan.release}?", yes)
-    result = carried_out(region, output, lambda report: region.carry_out(plan, report=report))
-    if output == "json":
-        echo_json(result.to_json())
-    else:
-        show_result(result, plan.record)
+    carry_out(plan, f"Go back to {plan.release}?", region, output, yes=yes)
 
 
 def _only_service(region: Region) -> str:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from du_infra.cli.options import echo_json, fleet_option
+from du_infra.cli.options import confirm, echo_json, fleet_option
 from du_infra.cli.progress_view import progress_view
-from du_infra.errors import DuError, SpecError
+from du_infra.errors import INTERRUPTED, DuError, SpecError
 from du_infra.progress import Reporter
 
 if TYPE_CHECKING:
     from du_infra.control.release.result import ReleaseResult
     from du_infra.fleet import Region
+    from du_infra.release.outline import ReleasePlan
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_INTERRUPTED = 130
 
 
 def region_option(function: F) -> F:
@@ -43,6 +42,32 @@ def _region_of(fleet_file: Path, name: str | None) -> Region:
     return fleet.region(name or fleet.regions[0])
 
 
+def carry_out(plan: ReleasePlan, question: str, region: Region, output: str, *, yes: bool) -> None:
+    """Show the plan, ask, do it, and show how it ended; nothing is asked where there is nothing to do."""
+    from du_infra.cli.release_view import show_plan
+
+    if not plan.there:
+        show_plan(plan)
+        confirm(question, yes)
+    conclude(region, output, lambda report: region.carry_out(plan, report=report), plan.record)
+
+
+def conclude(
+    region: Region,
+    output: str,
+    work: Callable[[Reporter], ReleaseResult],
+    record: Mapping[str, Any] | None = None,
+) -> None:
+    """Do the work, and show how it ended. ``record`` is the release that it is about, where that is known before."""
+    from du_infra.cli.release_view import show_result
+
+    result = carried_out(region, output, work)
+    if output == "json":
+        echo_json(result.to_json())
+    else:
+        show_result(result, record)
+
+
 def carried_out(region: Region, output: str, work: Callable[[Reporter], ReleaseResult]) -> ReleaseResult:
     """Do the work, showing how it goes. For programs a failure is told on stdout, too; Ctrl-C says what goes on."""
     past = [row.id for row in region.releases(limit=1) if not row.open]
@@ -51,7 +76,7 @@ def carried_out(region: Region, output: str, work: Callable[[Reporter], ReleaseR
             return work(report)
     except KeyboardInterrupt:
         _say_what_goes_on(region)
-        raise SystemExit(_INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     except DuError as error:
         if output == "json":
             ours = [row.to_json() for row in region.releases(limit=1) if row.id not in past]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from du_infra.cli.options import confirm, echo_json, output_option, yes_option
-from du_infra.cli.release.shared import carried_out, region_option
+from du_infra.cli.options import output_option, yes_option
+from du_infra.cli.release.shared import carry_out, region_option
 from du_infra.errors import SpecError
 
 if TYPE_CHECKING:
@@ -74,16 +74,7 @@ def command(service: str, tag: str, region: Region, wish: dict[str, Any], output
 
     It is watched; if it does badly everything goes back by itself, and the exit code says why.
     """
-    from du_infra.cli.release_view import show_plan, show_result
-
     if not service or not tag:
         raise SpecError("which service, and which version?", todo="make release SERVICE=hello TAG=v2")
     plan = region.plan_release(service, tag, **wish)
-    if not plan.there:
-        show_plan(plan)
-        confirm(f"Release {service} {tag}?", yes)
-    result = carried_out(region, output, lambda report: region.carry_out(plan, report=report))
-    if output == "json":
-        echo_json(result.to_json())
-    else:
-        show_result(result, plan.record)
+    carry_out(plan, f"Release {service} {tag}?", region, output, yes=yes)

@@ -52,7 +52,7 @@ class Standing:
     @property
     def cut_off(self) -> bool:
         """Whether a release was left in the middle."""
-        return self.rollout is not None and self.rollout.state == "running" and self.holder is None
+        return self.rollout is not None and self.rollout.cut_off(self.holder is not None)
 
     def to_json(self) -> Json:
         """The stable form of ``release status --output json`` for one service."""
