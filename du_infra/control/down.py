@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from du_infra.control.context import RegionContext
+from du_infra.control.lock import locked
 from du_infra.control.machines import destroy_machines, own_machines
-from du_infra.control.up import locked
 from du_infra.engines import ssh
 from du_infra.engines.lock import exclusive
 from du_infra.errors import Busy

@@ -144,7 +144,7 @@ def _tidy(context: RegionContext, resolved: Resolved, nodes: SshNodes, report: R
             context.store.rollouts.end(row.id, "aborted", why="cut off, and fleet.yaml says something else now")
         elif row.direction == "back":
             report(Event("step", STAGE, f"{name} goes on going back to {row.previous or 'nothing'}"))
-            ending = go_on(context, row, nodes, report, stage=STAGE)
+            ending = go_on(context, row, report, nodes=nodes, stage=STAGE)
             worked = True
             if ending.rollouts[0].open:
                 raise ending.error or Unreachable("a node does not answer", where=context.name)

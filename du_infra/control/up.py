@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from du_infra.control.configure import STAGE as CONFIGURE
 from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
 from du_infra.control.join import STAGE as BOOT
 from du_infra.control.join import join_nodes
+from du_infra.control.lock import locked
 from du_infra.control.machines import STAGE as MACHINES
 from du_infra.control.machines import bring_machines
 from du_infra.control.observe import observe_nodes
@@ -19,7 +19,6 @@ from du_infra.control.services import STAGE as SERVICES
 from du_infra.control.services import Deployed, deploy
 from du_infra.control.verify import STAGE as VERIFY
 from du_infra.control.verify import verify_region
-from du_infra.engines.lock import exclusive
 from du_infra.health.plan import service_url
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, Reporter, stage
@@ -79,13 +78,6 @@ def region_up(context: RegionContext, report: Reporter, *, reconfigure: bool = F
         deployed=deployed.changed,
         seconds=clock.seconds,
     )
-
-
-def locked(context: RegionContext, report: Reporter, *, wait: float = 0) -> Any:
-    """The region's lock: held while a command changes it. ``wait`` is how many seconds another one may take."""
-    context.lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    context.state.chmod(0o700)
-    return exclusive(context.lock, what=f"region {context.name}", report=report, wait=wait)
 
 
 def _run(context: RegionContext, report: Reporter, reconfigure: bool) -> tuple[PoolRecord, int, Deployed, str]:

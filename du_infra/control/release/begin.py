@@ -9,11 +9,10 @@ from typing import Any
 from du_infra.control.context import RegionContext
 from du_infra.control.release import site
 from du_infra.control.release.desk import Ending
-from du_infra.control.release.going_on import go_on
-from du_infra.control.release.resolve import kept, record_for, secrets_at_hand
+from du_infra.control.release.going_on import go_on, our_turn
+from du_infra.control.release.resolve import kept, record_for
 from du_infra.control.release.rows import begin
 from du_infra.control.release.targets import earlier
-from du_infra.control.up import locked
 from du_infra.errors import Refused
 from du_infra.health.plan import service_url
 from du_infra.progress import Reporter
@@ -24,8 +23,6 @@ from du_infra.release.outline import ReleasePlan, outline
 from du_infra.release.rollout import Rules, Stop, next_step
 from du_infra.release.secrets import read_secrets
 from du_infra.release.state import Json, Kind
-
-_WAIT_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -83,13 +80,13 @@ def carry_out(context: RegionContext, plan: ReleasePlan, report: Reporter) -> En
     if plan.there:
         return Ending(())
     site.free(context, plan.service)
-    with locked(context, report, wait=_WAIT_SECONDS):
+    with our_turn(context, report):
         found = site.ready(context, plan.service)
         if shown(plan.service, found.reports) != plan.previous:
             raise Refused("the region has changed since this was planned", where=plan.service, todo="plan it again")
         nodes = [told.name for told in found.reports]
         row = begin(context, plan.kind, plan.record, plan.previous, plan.options, nodes)
-        return go_on(context, row, site.nodes(context, secrets_at_hand(context)), report)
+        return go_on(context, row, report)
 
 
 def _plan(context: RegionContext, found: site.Site, kind: Kind, record: Json, options: dict[str, Any]) -> ReleasePlan:

@@ -7,10 +7,8 @@ import time
 from du_infra.control.context import RegionContext
 from du_infra.control.release import site
 from du_infra.control.release.desk import Ending
-from du_infra.control.release.going_on import go_on
-from du_infra.control.release.resolve import secrets_at_hand
+from du_infra.control.release.going_on import go_on, our_turn
 from du_infra.control.release.rows import lease_of
-from du_infra.control.up import locked
 from du_infra.errors import Refused
 from du_infra.progress import Event, Reporter
 from du_infra.release.options import let_go
@@ -18,7 +16,6 @@ from du_infra.release.state import Rollout
 from du_infra.store.database import actor
 from du_infra.store.leases import busy
 
-_WAIT_SECONDS = 600.0
 _LOOK_SECONDS = 0.2
 
 
@@ -43,9 +40,9 @@ def promote(context: RegionContext, service: str, report: Reporter) -> Ending:
     _nobody_at_work(context, row)
     if row.state != "held":
         raise site.unfinished(row)
-    with locked(context, report, wait=_WAIT_SECONDS):
+    with our_turn(context, report):
         row = context.store.rollouts.change(row.id, state="running", options=let_go(row.options))
-        return go_on(context, row, site.nodes(context, secrets_at_hand(context)), report)
+        return go_on(context, row, report)
 
 
 def resume(context: RegionContext, service: str, report: Reporter) -> Ending:
@@ -54,8 +51,8 @@ def resume(context: RegionContext, service: str, report: Reporter) -> Ending:
     _nobody_at_work(context, row)
     if row.state == "held":
         raise site.unfinished(row)
-    with locked(context, report, wait=_WAIT_SECONDS):
-        return go_on(context, row, site.nodes(context, secrets_at_hand(context)), report)
+    with our_turn(context, report):
+        return go_on(context, row, report)
 
 
 def abort(context: RegionContext, service: str, report: Reporter) -> Ending:
@@ -67,12 +64,12 @@ def abort(context: RegionContext, service: str, report: Reporter) -> Ending:
     row = context.store.rollouts.change(row.id, request=row.request or actor())
     if _left_to_its_controller(context, row, report):
         return Ending((context.store.rollouts.get(row.id),))
-    with locked(context, report, wait=_WAIT_SECONDS):
+    with our_turn(context, report):
         if not context.store.rollouts.get(row.id).open:
             return Ending((context.store.rollouts.get(row.id),))
         why = row.why or f"aborted by {row.request}"
         row = context.store.rollouts.change(row.id, state="running", direction="back", why=why)
-        ending = go_on(context, row, site.nodes(context, secrets_at_hand(context)), report)
+        ending = go_on(context, row, report)
     went_back = ending.rollouts[0].state == "aborted"
     return Ending(ending.rollouts, None if went_back else ending.error, worked=True)
 

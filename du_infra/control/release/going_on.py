@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from du_infra.control.context import RegionContext
+from du_infra.control.lock import locked
+from du_infra.control.release import site
 from du_infra.control.release.desk import Desk, Ending
 from du_infra.control.release.engine import Engine
-from du_infra.control.release.resolve import kept
+from du_infra.control.release.resolve import kept, secrets_at_hand
 from du_infra.control.release.rows import leased
 from du_infra.progress import Reporter
 from du_infra.release.aim import Aim
@@ -15,12 +18,23 @@ from du_infra.release.driver import Nodes
 from du_infra.release.rollout import Rules
 from du_infra.release.state import Rollout
 
+_WAIT_SECONDS = 600.0
 
-def go_on(context: RegionContext, row: Rollout, nodes: Nodes, report: Reporter, *, stage: str = "") -> Ending:
+
+def our_turn(context: RegionContext, report: Reporter) -> AbstractContextManager[None]:
+    """The region's lock, waited for: releases of other services, and a ``region up``, come to their end first."""
+    return locked(context, report, wait=_WAIT_SECONDS)
+
+
+def go_on(
+    context: RegionContext, row: Rollout, report: Reporter, *, nodes: Nodes | None = None, stage: str = ""
+) -> Ending:
     """Carry an open rollout to its end, from what the nodes show, with its lease held.
 
-    ``stage`` is the stage of a larger command that this is a part of. Raises Busy when somebody else is at work on it.
+    ``nodes`` are the region's, with the secrets that can be read now, if nothing else is said; ``stage`` is the stage
+    of a larger command that this is a part of. Raises Busy when somebody else is at work on it.
     """
+    nodes = nodes or site.nodes(context, secrets_at_hand(context))
     what = f"{row.kind} of {row.service} {row.release}"
     with leased(context, {row.service: what}) as leases:
         desk = Desk(nodes, context.store.rollouts, report, leases, stage=stage)
