@@ -9,10 +9,10 @@ from typing import Any
 from du_infra.control.context import RegionContext
 from du_infra.control.observe import http_get, observe_nodes
 from du_infra.control.release.cuts import time_for
-from du_infra.control.release.words import error_of
+from du_infra.control.release.words import failure_of, line_of
 from du_infra.control.secrets import send_secrets
 from du_infra.engines import ssh
-from du_infra.errors import Busy, DuError, EngineFailed, Unreachable
+from du_infra.errors import DuError, Unreachable
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
 from du_infra.release.driver import Cut, Listener, Told
@@ -20,7 +20,6 @@ from du_infra.release.secrets import Secrets
 from du_infra.release.state import Json
 
 _HTTP_SECONDS = 2.0
-_BUSY = 7
 _MARGIN_SECONDS = 120.0
 
 
@@ -94,10 +93,7 @@ class _Lines:
 
     def hear(self, text: str) -> None:
         """One line of du-node's output."""
-        try:
-            line: Mapping[str, Any] = json.loads(text)
-        except ValueError:
-            line = {"kind": "warning", "text": text}
+        line = line_of(text)
         if line.get("kind") == "error":
             self._last = line
             self._failed.setdefault(str(line.get("service") or ""), line)
@@ -110,10 +106,7 @@ class _Lines:
 
     def error(self, node: str, done: ssh.Result) -> DuError:
         """What stopped du-node before its result."""
-        if self._last:
-            return error_of(node, self._last)
-        kind = Busy if done.rc == _BUSY else EngineFailed
-        return kind(f"du-node ended with exit code {done.rc}", where=node, detail=done.stderr)
+        return failure_of(node, self._last, done)
 
 
 def _readyz(address: str) -> Mapping[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from du_infra.engines import ssh
 from du_infra.errors import Busy, DuError, EngineFailed, NotReady, SpecError, Unreachable
 from du_infra.progress import Event, Reporter
 from du_infra.release.driver import Listener
@@ -18,6 +20,23 @@ _KINDS: Mapping[str, type[DuError]] = {
     "registry": Unreachable,
 }
 _TOLD = ("step", "warning", "observe")
+
+
+def line_of(text: str) -> Mapping[str, Any]:
+    """One line of du-node's output; what is none of its own is a warning."""
+    try:
+        line: Mapping[str, Any] = json.loads(text)
+    except ValueError:
+        line = {"kind": "warning", "text": text}
+    return line
+
+
+def failure_of(node: str, last: Mapping[str, Any], done: ssh.Result, what: str = "") -> DuError:
+    """The error of a du-node that ended badly: its ``last`` error line, or ``what`` where it said nothing."""
+    if last:
+        return error_of(node, last)
+    kind = Busy if done.rc == Busy.exit_code else EngineFailed
+    return kind(what or f"du-node ended with exit code {done.rc}", where=node, detail=done.stderr)
 
 
 def error_of(node: str, line: Mapping[str, Any]) -> DuError:
