@@ -42,18 +42,17 @@ def _apply(options: list[str]) -> int:
 
 def _before(_: list[str]) -> int:
     from du_node.before import before
-    from du_node.errors import NodeError
     from du_node.say import say
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     began = time.monotonic()
-    try:
+
+    def work() -> int:
         log = before(sys.stdin.read())
-    except NodeError as trouble:
-        say(**trouble.line())
-        return trouble.exit_code
-    say(kind="result", ok=True, log=log, seconds=round(time.monotonic() - began, 3))
-    return 0
+        say(kind="result", ok=True, log=log, seconds=round(time.monotonic() - began, 3))
+        return 0
+
+    return _told(work)
 
 
 def _heal(sick: list[str]) -> int:
@@ -63,40 +62,49 @@ def _heal(sick: list[str]) -> int:
 
 
 def _secrets(_: list[str]) -> int:
-    from du_node.errors import NodeError
     from du_node.say import say
     from du_node.secrets import keep
 
-    try:
+    def work() -> int:
         say(kind="result", ok=True, written=keep(sys.stdin.read()))
-    except NodeError as trouble:
-        say(**trouble.line())
-        return trouble.exit_code
-    return 0
+        return 0
+
+    return _told(work)
 
 
 def _work(verb: str, work: Callable[[int], Outcome], patience: float, *, now: bool = False) -> int:
-    from du_node.errors import NodeError
     from du_node.files import Lock
     from du_node.say import say
 
     began = time.monotonic()
-    try:
+
+    def locked() -> int:
         lock = Lock(verb, now=now)
         lock.take(patience)
         outcome = work(lock.descriptor)
+        say(
+            kind="result",
+            ok=not outcome.errors,
+            steps=outcome.steps,
+            failed=sorted(outcome.errors),
+            held=outcome.held,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        return outcome.exit_code
+
+    return _told(locked)
+
+
+def _told(work: Callable[[], int]) -> int:
+    """The exit code of ``work``; an error of its is a line of output, and says the code."""
+    from du_node.errors import NodeError
+    from du_node.say import say
+
+    try:
+        return work()
     except NodeError as trouble:
         say(**trouble.line())
         return trouble.exit_code
-    say(
-        kind="result",
-        ok=not outcome.errors,
-        steps=outcome.steps,
-        failed=sorted(outcome.errors),
-        held=outcome.held,
-        seconds=round(time.monotonic() - began, 3),
-    )
-    return outcome.exit_code
 
 
 def _status(_: list[str]) -> int:

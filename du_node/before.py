@@ -155,7 +155,7 @@ def _await_end(order: Order, tool: Runtime) -> str:
         _end(state.pid, order.service.stop_grace)
         return f"took more than {order.timeout:g} s and was ended"
     state = state_at_end(tool, name)
-    if state.oom or (state.exit_code == 137 and kills.more()):
+    if kills.ended(state.exit_code, state.oom):
         return "was killed because memory ran out"
     if not state.exists or state.exit_code < 0:
         return "was cut off, and how far it came is not known"

@@ -12,6 +12,8 @@ from pathlib import Path
 from du_node import files
 
 ROOT = "/sys/fs/cgroup"
+_KILLED = 137
+"""128 and SIGKILL's number: what the OOM killer sends."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class OomKills:
         before, self._seen = self._seen, {group: group.oom_kills() for group in self._seen}
         grown = (now - before[group] for group, now in self._seen.items() if now >= 0 <= before[group])
         return max(0, next(grown, 0))
+
+    def ended(self, exit_code: int, told: bool) -> bool:
+        """Whether a container that has ended was killed because memory ran out: the runtime has ``told`` so, or SIGKILL
+        ended it and the kernel counts one more."""
+        return told or (exit_code == _KILLED and bool(self.more()))
 
 
 def memory_of(pid: int, root: str = ROOT) -> Memory | None:

@@ -43,9 +43,6 @@ STREAMS: Mapping[str, Callable[[Target], Stream]] = {"websocket": Websocket, "ev
 USUAL = "get=30,post=20,get-fresh=20,post-fresh=15,slow=1,h2-get=10,h2-post=5,websocket=4,events=2"
 """About 100 requests a second, for less than a tenth of a core."""
 
-BUSY = "get=250,post=150,get-fresh=20,post-fresh=15,slow=1,h2-get=20,h2-post=10,websocket=4,events=2"
-"""Kept connections with little time between two requests: what an ordinary reload of nginx loses."""
-
 
 def mix(text: str) -> dict[str, float]:
     """``kind=number,…`` as a mapping. Raises argparse.ArgumentTypeError."""

@@ -14,8 +14,6 @@ from du_node.runtime.labels import name_of
 from du_node.state import Container
 
 _PROBE_SECONDS = 2.0
-_KILLED = 137
-"""128 and SIGKILL's number: what the OOM killer sends."""
 
 
 class Vitals:
@@ -73,7 +71,7 @@ class Vitals:
             return Health(self._falls, self._how, MISSED, "its container is gone")
         self._falls += 1
         self._how = f"ended by itself with exit code {state.exit_code}"
-        if state.oom or (state.exit_code == _KILLED and self._kills.more()):
+        if self._kills.ended(state.exit_code, state.oom):
             self.oom += 1
             self._how = "was killed because memory ran out"
         if self._left:

@@ -6,12 +6,14 @@ An adapter: it decides nothing. Where the two differ, there is a method that eac
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from du_node import places
 from du_node.command import Done, run
+from du_node.errors import NodeError
 from du_node.runtime.arguments import Given, SecretFile, before_arguments, run_arguments
 from du_node.runtime.driver import ContainerState
 from du_node.runtime.labels import container_of, name_of, secrets_of
@@ -32,9 +34,31 @@ class CommandLine:
     """A runtime's program. ``lock`` is a descriptor that its processes inherit."""
 
     program: ClassVar[tuple[str, ...]]
+    daemon: ClassVar[tuple[str, str]]
+    """Name of the daemon, and of its service."""
+    patience: ClassVar[float]
+    """Seconds that the daemon may take to answer after a start."""
 
     def __init__(self, lock: int | None = None) -> None:
         self._keep = () if lock is None else (lock,)
+
+    def answers(self) -> bool:
+        """Whether the daemon answers."""
+        raise NotImplementedError
+
+    def ensure(self) -> None:
+        """Have the daemon started if it does not answer, and wait for it. Raises NodeError tool.
+
+        ``restart``, because systemd refuses to ``start`` a service that waits for its own restart (5 s for Debian's).
+        """
+        name, unit = self.daemon
+        deadline = time.monotonic() + self.patience
+        if not self.answers():
+            run(["systemctl", "restart", unit])
+        while not self.answers():
+            if time.monotonic() > deadline:
+                raise NodeError("tool", f"{name} does not answer", todo=f"see `journalctl -u {unit}` on the node")
+            time.sleep(0.1)
 
     def rows(self) -> Iterator[Row]:
         """Every container of ours, running or not."""

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator, Sequence
 
 from du_node import files, places
-from du_node.command import run
-from du_node.errors import NodeError
 from du_node.runtime.cli import CommandLine, Row
 from du_node.runtime.labels import LABELS
 from du_node.state import Service
@@ -28,21 +25,22 @@ class Docker(CommandLine):
 
     kind = "docker"
     program = ("docker",)
+    daemon = ("dockerd", "docker")
+    patience = 30.0
     programs: tuple[str, ...] = ("dockerd", "containerd")
     storage = "/var/lib/docker"
 
-    def ensure(self, patience: float = 30.0) -> None:
-        """Have dockerd started if it does not answer, and wait for it. Raises NodeError tool.
-
-        It is asked a question: systemd holds its socket, so that a connection alone proves nothing.
-        """
-        deadline = time.monotonic() + patience
-        if not _answers(_SOCKET):
-            run(["systemctl", "restart", "docker"])
-        while not _answers(_SOCKET):
-            if time.monotonic() > deadline:
-                raise NodeError("tool", "dockerd does not answer", todo="see `journalctl -u docker` on the node")
-            time.sleep(0.1)
+    def answers(self) -> bool:
+        """Whether dockerd itself answers (Engine API, GET /_ping): systemd holds its socket, so that a connection alone
+        proves nothing."""
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(2.0)
+            try:
+                link.connect(_SOCKET)
+                link.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                return b" 200 " in link.recv(64)
+            except OSError:
+                return False
 
     def rows(self) -> Iterator[Row]:
         """Every container that carries our label."""
@@ -94,15 +92,3 @@ def _pulled() -> frozenset[str]:
 def _note(images: frozenset[str]) -> None:
     if images != _pulled():
         files.write(places.PULLED, json.dumps({"images": sorted(images)}))
-
-
-def _answers(address: str) -> bool:
-    """Whether dockerd itself answers (Engine API, GET /_ping)."""
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(2.0)
-        try:
-            link.connect(address)
-            link.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-            return b" 200 " in link.recv(64)
-        except OSError:
-            return False

@@ -37,7 +37,7 @@ class Runtime(Protocol):
     storage: str
     """The folder that its images are in."""
 
-    def ensure(self, patience: float = 15.0) -> None:
+    def ensure(self) -> None:
         """Have the runtime started if it does not answer. Raises NodeError tool."""
 
     def containers(self) -> tuple[Container, ...]:

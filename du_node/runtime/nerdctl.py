@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from du_node.command import run
-from du_node.errors import NodeError
 from du_node.runtime.cli import CommandLine, Row
 from du_node.runtime.logs import end_of_file, fresh_log, log_file
 
@@ -27,21 +24,16 @@ class Nerdctl(CommandLine):
 
     kind = "containerd"
     program = ("nerdctl", "--namespace", "du")
+    daemon = ("containerd", "containerd")
+    patience = 15.0
     programs: tuple[str, ...] = ("containerd",)
     storage = "/var/lib/containerd"
 
-    def ensure(self, patience: float = 15.0) -> None:
-        """Have containerd started if it does not answer, and wait for it. Raises NodeError tool.
-
-        ``restart``, because systemd refuses to ``start`` a service that waits for its own restart (5 s for Debian's).
-        """
-        deadline = time.monotonic() + patience
-        if not _answers(_CONTAINERD):
-            run(["systemctl", "restart", "containerd"])
-        while not _answers(_CONTAINERD):
-            if time.monotonic() > deadline:
-                raise NodeError("tool", "containerd does not answer", todo="see `journalctl -u containerd` on the node")
-            time.sleep(0.1)
+    def answers(self) -> bool:
+        """Whether containerd takes connections."""
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(1.0)
+            return link.connect_ex(_CONTAINERD) == 0
 
     def rows(self) -> Iterator[Row]:
         """Every container in our namespace."""
@@ -74,9 +66,3 @@ class Nerdctl(CommandLine):
         image is named by its digest."""
         (found,) = json.loads(self.must("image", "inspect", "--mode", "native", image))
         return dict(found["ImageConfig"])
-
-
-def _answers(address: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(1.0)
-        return link.connect_ex(address) == 0
