@@ -7,6 +7,7 @@ from dataclasses import replace
 from du_node import gateway, probe
 from du_node.before import images_in_use
 from du_node.gateway.driver import Driver
+from du_node.rotation import usable
 from du_node.runtime.driver import Runtime
 from du_node.sockets import listening
 from du_node.state import FIRST_PORT, LAST_PORT, Container, Gateway, Observed
@@ -18,7 +19,7 @@ def observe(runtime: Runtime) -> Observed:
     seen = entrance.observe()
     containers = tuple(_counted(_probed(found), seen, entrance) for found in runtime.containers())
     images = runtime.images() - images_in_use()  # as if they were not there: nobody removes them
-    return Observed(containers, seen, images, listening(FIRST_PORT, LAST_PORT))
+    return Observed(containers, seen, images, listening(FIRST_PORT, LAST_PORT), usable({c.service for c in containers}))
 
 
 def _probed(container: Container) -> Container:

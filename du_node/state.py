@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from du_node.rollout import Rollout
+
+if TYPE_CHECKING:
+    from du_node.table import Peer
 
 SLOTS = ("blue", "green")
 FIRST_PORT, LAST_PORT = 20000, 29999
@@ -131,9 +135,15 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen on the node. ``images`` are references; ``ports`` are taken by others."""
+    """What was seen on the node. ``images`` are references; ``ports`` are taken by others.
+
+    ``peers`` are, by service, the other nodes that take requests for it now. ``shared``: the region has other nodes,
+    usable ones or not.
+    """
 
     containers: tuple[Container, ...] = ()
     gateway: Gateway = Gateway()
     images: frozenset[str] = frozenset()
     ports: frozenset[int] = frozenset()
+    peers: Mapping[str, tuple[Peer, ...]] = field(default_factory=dict)
+    shared: bool = False

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from du_node import files, gateway, places, probe, processes, runtime
+from du_node import files, gateway, handover, places, probe, processes, runtime, settings
 from du_node.errors import NodeError
 from du_node.gateway.driver import Driver
 from du_node.preflight import memory_info
@@ -43,6 +44,9 @@ def status() -> dict[str, Any]:
             "config": seen.live,
         },
         "services": services,
+        "draining": bool(files.stamp(places.DRAINED)),
+        "vip": handover.holds_vip(),
+        "peers": peers(),
         "busy": files.holder(),
         "result": told,
         "memory": _memory(),
@@ -66,6 +70,18 @@ def result(wanted: dict[str, Any]) -> dict[str, Any]:
         "failed": failed if isinstance(failed, dict) else {name: {} for name in failed},
         "reports": found.get("reports", {}),
     }
+
+
+def peers() -> list[dict[str, Any]]:
+    """The region's other nodes as ``serve`` sees them. One that it has not judged yet counts as up."""
+    seen, now = files.read_json(places.SEEN), time.clock_gettime(time.CLOCK_BOOTTIME)
+    rows = []
+    for name, address in settings.peers():
+        told = seen.get(name, {})
+        age = max(0.0, now - float(told.get("since", now)))
+        known = {"up": bool(told.get("up", True)), "since": round(time.time() - age, 1), "for_s": round(age, 1)}
+        rows.append({"name": name, "address": address, **known})
+    return rows
 
 
 def drift(recorded: dict[str, str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from du_node.errors import NodeError
@@ -24,12 +24,23 @@ class Upstream:
     digest: str
 
 
+@dataclass(frozen=True, order=True)
+class Peer:
+    """Another node of the region, whose gateway takes requests at ``address``:places.PEER_PORT."""
+
+    name: str
+    address: str
+
+
 @dataclass(frozen=True)
 class Entry:
     """A service in the gateway: its route, the slot that serves it, and the one that steps in.
 
     ``canary`` gets ``share`` percent of the requests (1 to 99); it and the primary back each other up. With ``sticky``
     a visitor stays on one side. ``preview`` is reached on the preview port alone, by the same host and path.
+
+    ``peers`` get their even share of the requests, and split it on their side as they like. ``shared``: other nodes
+    may ask for the service here, on the peer port, where this node's own slots answer and nobody else.
     """
 
     service: str
@@ -41,6 +52,8 @@ class Entry:
     sticky: bool = False
     preview: Upstream | None = None
     start_timeout: int = 60
+    shared: bool = False
+    peers: tuple[Peer, ...] = ()
 
     @property
     def upstreams(self) -> tuple[Upstream, ...]:
@@ -64,13 +77,22 @@ Table = tuple[Entry, ...]
 
 def digest_of(table: Table) -> str:
     """16 hex digits that name a table. A gateway that answers with them works by it, whatever its kind."""
-    text = json.dumps([asdict(item) for item in table], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([to_json(item) for item in table], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def to_json(item: Entry) -> dict[str, Any]:
+    """The entry as plain values. A node without others leaves no trace of peers: its tables keep their digests."""
+    fields = asdict(item)
+    for name in ("shared", "peers"):
+        if not fields[name]:
+            del fields[name]
+    return fields
+
+
 def from_json(item: Mapping[str, Any]) -> Entry:
-    """The entry that ``dataclasses.asdict`` made ``item`` from. Raises KeyError, TypeError where it did not."""
-    fields = dict(item)
+    """The entry that ``to_json`` made ``item`` from. Raises KeyError, TypeError where it did not."""
+    fields = {**item, "peers": tuple(Peer(**peer) for peer in item.get("peers", ()))}
     for side in ("primary", "backup", "canary", "preview"):
         fields[side] = Upstream(**item[side]) if item.get(side) else None
     return Entry(**{**fields, "route": Route(**item["route"])})
@@ -84,6 +106,9 @@ def check(table: Table) -> None:
         safe("path", item.route.path)
         if bool(item.canary) != (0 < item.share < 100):
             raise NodeError("bad-wanted", f"{item.share!r} cannot be the share of a canary")
+        for peer in item.peers:
+            safe("node", peer.name)
+            safe("address", peer.address)
         for side in item.upstreams:
             safe("slot", side.slot)
             safe("release", side.release)
@@ -99,6 +124,13 @@ def pairs(table: Table) -> dict[str, Pair]:
 def upstream(container: Container) -> Upstream:
     """The slot of ``container`` as the gateway sees it."""
     return Upstream(container.slot, container.port, container.release, container.tag, container.digest)
+
+
+def with_peers(table: Table, peers: Mapping[str, tuple[Peer, ...]], *, shared: bool) -> Table:
+    """The same routes, shared with ``peers`` (by service) and nobody else."""
+    return tuple(
+        replace(item, peers=(others := peers.get(item.service, ())), shared=shared or bool(others)) for item in table
+    )
 
 
 def entry(primary: Container, pair: Pair, slots: Mapping[str, Container], *, sticky: bool = False) -> Entry:

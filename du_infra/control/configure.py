@@ -14,7 +14,7 @@ from du_infra.control.machines import admin_cidrs
 from du_infra.control.region_plan import why_configure
 from du_infra.engines import zipapp
 from du_infra.health.state import NodeReport
-from du_infra.pool.plan import PoolRecord
+from du_infra.pool.plan import PoolRecord, number_of
 from du_infra.pool.state import Node
 from du_infra.progress import Event, Reporter
 from du_infra.release.plan import digest_of
@@ -22,7 +22,7 @@ from du_infra.release.plan import digest_of
 STAGE = "configure"
 
 _PLAYBOOK = "configure.yml"
-_TOP_PRIORITY = 150
+_TOP_PRIORITY, _PRIORITIES = 150, 100
 
 
 def configurations(context: RegionContext, record: PoolRecord) -> dict[str, dict[str, Any]]:
@@ -30,11 +30,13 @@ def configurations(context: RegionContext, record: PoolRecord) -> dict[str, dict
     common = _common(context, record)
     recipe = _hash_of_folder(asset("playbooks"))
     hosts: dict[str, dict[str, Any]] = {}
-    for rank, node in enumerate(record.nodes):
+    for node in record.nodes:
+        others = sorted((n for n in record.nodes if n.name != node.name), key=lambda n: n.name)
         own = {
             **common,
-            "du_priority": max(1, _TOP_PRIORITY - rank),
-            "du_peers": [n.address for n in record.nodes if n.name != node.name],
+            "du_priority": _priority(node.name),
+            "du_peers": [n.address for n in others],
+            "du_peer_nodes": [{"name": n.name, "address": n.address} for n in others],
         }
         hosts[node.name] = {**own, "du_config_hash": digest_of([recipe, {**own, "du_node_zipapp": ""}])[:16]}
     return hosts
@@ -107,6 +109,11 @@ def _build_folder(context: RegionContext) -> Path:
     folder = context.home / "build"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def _priority(name: str) -> int:
+    """A VRRP priority (1 to 254) that a node keeps whoever joins or leaves; the lowest number is the first."""
+    return _TOP_PRIORITY - (number_of(name) - 1) % _PRIORITIES
 
 
 def _virtual_router(vip: str) -> int:

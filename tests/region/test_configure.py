@@ -100,6 +100,7 @@ def variables(provider: LxdProvider, vip: str, folder: Path) -> dict[str, Any]:
         "du_vrid": 200,
         "du_priority": 100,
         "du_peers": [],
+        "du_peer_nodes": [],
         "du_interface": "eth0",
         "du_gateway": "nginx",
         "du_runtime": "containerd",

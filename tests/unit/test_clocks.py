@@ -18,6 +18,7 @@ _ROOT = Path(__file__).parents[2]
 _MAY_READ_IT = {
     "du_node/observation/watch.py": "finds the old copy's lines of the access log; test_observation sets the clock",
     "du_node/gateway/envoy.py": "which lines of Envoy's journal an error shows",
+    "du_node/status.py": "since when a peer is up or down, for people; for_s is by a clock that cannot be set",
     "du_node/files.py": "since when somebody is at work, for people",
     "du_infra/control/release/past.py": "for how long somebody has been at work, for people",
     "du_infra/control/release/rows.py": "when a release began, for people",

@@ -34,6 +34,8 @@ def test_a_ready_node_tells_its_releases_and_configuration() -> None:
         "region": "home",
         "node": "n1",
         "config": "c1",
+        "draining": False,
+        "front": False,
         "releases": {"hello": {"release": "v1-x", "tag": "v1", "slot": "blue", "ready": True}},
     }
 
@@ -57,6 +59,11 @@ def test_a_node_that_is_not_ready_answers_503_and_says_why(changes: dict[str, An
 def test_the_configuration_is_told_only_when_all_of_it_was_applied() -> None:
     status, body = answer(applied=False)
     assert (status, body["config"]) == (200, "")
+
+
+def test_a_node_that_is_drained_says_so_and_stays_ready() -> None:
+    status, body = answer(draining=True, front=True)
+    assert (status, body["ready"], body["draining"], body["front"]) == (200, True, True, True)
 
 
 def test_a_region_without_services_is_ready() -> None:
