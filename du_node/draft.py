@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from du_node.actions import Action, Drain, Remove, Run, SetRoutes, Start, Stop
 from du_node.state import FIRST_PORT, LAST_PORT, SLOTS, Container, Observed, Pair, Service, Wanted
-from du_node.table import Entry, Table, digest_of, entry, settle
+from du_node.table import Entry, Table, digest_of, entry, settle, with_peers
 
 LET_RUN = 2.0
 """How long a slot that is let run is waited for, in seconds: ordinary requests have ended by then."""
@@ -21,7 +21,7 @@ class Draft:
         self._actions: list[Action] = []
         self._slots = {(c.service, c.slot): c for c in seen.containers}
         self._entries = self._observed_entries()
-        self._table = settle(self._entries.values(), ())
+        self._table = self._shared(settle(self._entries.values(), ()))
         self.images = seen.images
 
     @property
@@ -72,7 +72,8 @@ class Draft:
             self._set_routes("")
 
     def settle(self) -> None:
-        """Have the gateway work by the table even if no route changed: it may have lost or kept another one."""
+        """Have the gateway work by the table even if no route changed: it may have lost or kept another one, or its
+        peers are others now."""
         digest = digest_of(self._table)
         gateway = self._seen.gateway
         if not self._sent and (digest != gateway.live or digest != gateway.disk):
@@ -158,7 +159,10 @@ class Draft:
         """Where two services claim one place, the one goes first that is wanted there."""
         routes = {name: service.route for name, service in self._services.items()}
         preferred = [name for name, e in self._entries.items() if routes.get(name) == e.route]
-        return settle(self._entries.values(), preferred)
+        return self._shared(settle(self._entries.values(), preferred))
+
+    def _shared(self, table: Table) -> Table:
+        return with_peers(table, self._seen.peers, shared=self._seen.shared)
 
     def _free_port(self) -> int:
         """The next port after the highest in use, so that a port is not given to another service at once."""

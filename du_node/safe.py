@@ -11,6 +11,8 @@ _SAFE = {
     "host": re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*)?"),
     "path": re.compile(r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!&+,=:@-]+)+"),
     "release": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,159}"),
+    "node": re.compile(r"[a-z0-9][a-z0-9.-]{0,252}"),
+    "address": re.compile(r"(\d{1,3}\.){3}\d{1,3}|(?=[0-9a-f]*:)[0-9a-f:]{2,39}"),
     "slot": re.compile(r"blue|green"),
 }
 
