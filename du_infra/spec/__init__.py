@@ -6,6 +6,7 @@
 """
 
 from du_infra.spec.complaints import Problem
+from du_infra.spec.heal import HealSpec
 from du_infra.spec.load import Checked, check_spec, load_spec, region_of, services_of, spec_error
 from du_infra.spec.models import FleetSpec, PoolSpec, RegionSpec, ServiceSpec
 from du_infra.spec.release import ReleaseSpec
@@ -17,6 +18,7 @@ __all__ = [
     "CutAfter",
     "Duration",
     "FleetSpec",
+    "HealSpec",
     "Memory",
     "Percent",
     "PoolSpec",

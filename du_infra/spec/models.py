@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from du_infra.spec.base import Items, Model
 from du_infra.spec.container import SecretName, SecretSource, VolumePath
 from du_infra.spec.cross import cross_complaints
+from du_infra.spec.heal import HealSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.rules import (
     RULE_ERROR,
@@ -59,6 +60,7 @@ class RegionSpec(Model):
         default="nginx", description="What takes the requests at the region's entrance, on each machine."
     )
     pool: PoolSpec = Field(default=PoolSpec(), description="How many machines, and how large.")
+    heal: HealSpec = Field(default=HealSpec(), description="When a dead machine is replaced by itself.")
     services: Items[Name] | None = Field(
         default=None, description="Names of the services that run here; without this key, all of them."
     )

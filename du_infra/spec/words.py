@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from du_infra.spec.complaints import Complaint, Loc, quoted
 from du_infra.spec.container import SecretSource
+from du_infra.spec.heal import HealSpec
 from du_infra.spec.models import CROSS_ERROR, FleetSpec, PoolSpec, RegionSpec, ServiceSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.rules import RULE_ERROR
@@ -77,6 +78,8 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return RegionSpec
         case ("regions", _, "pool"):
             return PoolSpec
+        case ("regions", _, "heal"):
+            return HealSpec
         case ("services", _):
             return ServiceSpec
         case ("services", _, "release"):

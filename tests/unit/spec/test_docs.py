@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from du_infra.spec import FleetSpec, PoolSpec, RegionSpec, ReleaseSpec, ServiceSpec
+from du_infra.spec import FleetSpec, HealSpec, PoolSpec, RegionSpec, ReleaseSpec, ServiceSpec
 from du_infra.spec.load import check_text
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
@@ -35,7 +35,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
         assert field.default is None
         return IN_WORDS[model.__name__, name]
     value = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, PoolSpec | ReleaseSpec):
+    if isinstance(value, PoolSpec | HealSpec | ReleaseSpec):
         return "{}" if value == type(value)() else str(value)
     return str(value).lower() if isinstance(value, bool) else str(value).replace("()", "[]")
 
@@ -46,6 +46,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
         ("The fleet", FleetSpec),
         ("regions.NAME", RegionSpec),
         ("regions.NAME.pool", PoolSpec),
+        ("regions.NAME.heal", HealSpec),
         ("services.NAME", ServiceSpec),
         ("services.NAME.release", ReleaseSpec),
     ],
@@ -63,7 +64,7 @@ def test_the_examples_of_the_manual_are_right() -> None:
 
 def test_the_last_example_shows_every_key() -> None:
     example = re.findall(r"^```yaml\n(fleet:.*?)^```", MANUAL, flags=re.M | re.S)[-1]
-    for model in (FleetSpec, RegionSpec, PoolSpec, ServiceSpec, ReleaseSpec):
+    for model in (FleetSpec, RegionSpec, PoolSpec, HealSpec, ServiceSpec, ReleaseSpec):
         assert [name for name in model.model_fields if f"{name}:" not in example] == []
 
 

@@ -106,6 +106,15 @@ def fleets(draw: st.DrawFn) -> dict[str, Any]:
         "pool": st.fixed_dictionaries(
             {}, optional={"nodes": st.integers(1, 50), "size": st.sampled_from(["1c1g", "4c16g"])}
         ),
+        "heal": st.fixed_dictionaries(
+            {},
+            optional={
+                "enabled": st.booleans(),
+                "dead_after": st.sampled_from(["1s", "2m"]),
+                "max_share": st.sampled_from(["0%", "34%", "100%"]),
+                "per_hour": st.integers(0, 50),
+            },
+        ),
         "services": subset | st.none(),
         "admin_cidrs": st.lists(st.sampled_from(["203.0.113.0/24", "2001:db8::/32", "198.18.0.7"])),
     }

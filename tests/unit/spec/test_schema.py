@@ -81,7 +81,8 @@ def test_wrong_files_are_not_valid(case: Path) -> None:
 
 def test_every_object_refuses_unknown_keys() -> None:
     found = list(objects(SCHEMA))
-    assert len(found) == 11  # fleet, regions, services, region, pool, service, env, volumes, secrets, secret, release
+    # fleet, regions, services, region, pool, heal, service, env, volumes, secrets, secret, release
+    assert len(found) == 12
     assert all(part["additionalProperties"] is False for part in found)
 
 
