@@ -63,6 +63,22 @@ class Region:
 
         return region_plan(self._context())
 
+    def scale(self, nodes: int, *, report: Reporter = silent) -> UpResult:
+        """Have the region consist of ``nodes`` nodes, until fleet.yaml's pool says something new; nobody is asked.
+
+        New nodes get requests once they are ready, leaving ones are drained before they are destroyed. Raises Refused
+        where fleet.yaml's min and max forbid it, and what ``up`` does.
+        """
+        from du_infra.control.scale import region_scale
+
+        return region_scale(self._context(), nodes, report)
+
+    def plan_scale(self, nodes: int) -> RegionPlan:
+        """What ``scale`` would do now."""
+        from du_infra.control.scale import plan_scale
+
+        return plan_scale(self._context(), nodes)
+
     def release(
         self,
         service: str,

@@ -12,6 +12,7 @@ from du_infra.pool.driver import Provider
 from du_infra.pool.plan import PoolWish
 from du_infra.pool.providers import provider_for
 from du_infra.pool.state import Node
+from du_infra.pool.wish import Scaled, nodes_wanted
 from du_infra.spec import FleetSpec, RegionSpec, ServiceSpec, services_of
 
 if TYPE_CHECKING:
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegionContext:
-    """One region of a fleet; ``folder`` is where fleet.yaml stands."""
+    """One region of a fleet; ``folder`` is where fleet.yaml stands.
+
+    ``nodes``: how many nodes there should be, whatever fleet.yaml and the store say; None for their word.
+    """
 
     fleet: FleetSpec
     name: str
     folder: Path
+    nodes: int | None = None
 
     @property
     def spec(self) -> RegionSpec:
@@ -78,9 +83,15 @@ class RegionContext:
 
     @property
     def wish(self) -> PoolWish:
-        """The pool that fleet.yaml asks for."""
+        """The pool that is asked for: by fleet.yaml, or by a scale that holds."""
         pool = self.spec.pool
-        return PoolWish(self.fleet.fleet, self.name, pool.nodes, pool.size)
+        nodes = self.nodes or nodes_wanted(pool, self.scaled)
+        return PoolWish(self.fleet.fleet, self.name, nodes, pool.size)
+
+    @property
+    def scaled(self) -> Scaled | None:
+        """What the last scale asked for; None when nobody scaled the region."""
+        return self.store.pool_wish(self.name) if self.state.is_dir() else None
 
     def target(self, node: Node) -> Target:
         """How to reach a node over SSH."""

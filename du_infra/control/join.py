@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
 from du_infra.control.context import RegionContext
@@ -27,16 +28,19 @@ _POLL_SECONDS = 0.2
 def join_nodes(context: RegionContext, record: PoolRecord, report: Reporter) -> PoolRecord:
     """Wait until every node answers and, on its first boot, has finished it; then its name is spent.
 
+    Nodes on their way out are not waited for.
+
     Raises NotReady for a node that does not come up, Refused for one with another host key than the pinned.
     """
     pinned = _pinned(context)
-    each(lambda node: _wait_for_ssh(node), record.nodes)
+    each(lambda node: _wait_for_ssh(node), record.staying)
     # A machine that never joined may have been deleted and made again under its name, with another key.
-    fresh = [node for node in record.nodes if not node.joined or node.name not in pinned]
+    fresh = [node for node in record.staying if not node.joined or node.name not in pinned]
     keys = each(lambda node: context.provider.host_key(node.name), fresh)
     _pin(context, pinned | {node.name: key for node, key in zip(fresh, keys, strict=True)})
-    each(lambda node: _first_boot(context, node, report), [n for n in record.nodes if not n.joined])
-    joined = replace(record, nodes=tuple(replace(node, joined=True) for node in record.nodes))
+    each(lambda node: _first_boot(context, node, report), [n for n in record.staying if not n.joined])
+    nodes = tuple(replace(node, joined=True) if node.staying else node for node in record.nodes)
+    joined = replace(record, nodes=nodes)
     if joined != record:
         context.store.save_pool(context.name, joined)
     return joined
@@ -47,6 +51,11 @@ def _pinned(context: RegionContext) -> dict[str, str]:
         return {}
     lines = context.known_hosts.read_text(encoding="utf-8").splitlines()
     return {name: key for name, _, key in (line.partition(" ") for line in lines)}
+
+
+def unpin(context: RegionContext, names: Collection[str]) -> None:
+    """Forget the host keys of nodes that are gone."""
+    _pin(context, {name: key for name, key in _pinned(context).items() if name not in names})
 
 
 def _pin(context: RegionContext, keys: dict[str, str]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from du_infra.control.context import RegionContext
+from du_infra.control.observe import front_of, observe_nodes
 from du_infra.engines.keys import ensure_key
 from du_infra.pool.guard import guard
 from du_infra.pool.plan import PoolPlan, PoolRecord, adopt, plan_pool
-from du_infra.pool.state import Machine
+from du_infra.pool.state import Machine, NodeView
 from du_infra.progress import Event, Reporter
 
 if TYPE_CHECKING:
@@ -19,9 +21,20 @@ STAGE = "machines"
 
 
 def plan_machines(context: RegionContext, machines: list[Machine]) -> PoolPlan:
-    """The pool plan for what the provider has now."""
-    store = context.store
-    return plan_pool(context.wish, store.pool(context.name), machines, context.provider.network(), store.owner())
+    """The pool plan for what the provider has now; nodes are only asked how they are when some may have to leave."""
+    store, wish = context.store, context.wish
+    record = store.pool(context.name)
+    views = views_of(context, record) if record.going or len(record.nodes) > wish.nodes else {}
+    return plan_pool(wish, record, machines, context.provider.network(), store.owner(), views)
+
+
+def views_of(context: RegionContext, record: PoolRecord) -> dict[str, NodeView]:
+    """How the nodes are, as far as it matters for which of them leave."""
+    reports = observe_nodes(context, [node for node in record.nodes if node.joined])
+    front = front_of(record, reports)
+    return {
+        told.name: NodeView(told.name, told.answers, told.ready, told.name == front, told.draining) for told in reports
+    }
 
 
 def own_machines(context: RegionContext, machines: list[Machine]) -> list[str]:
@@ -57,6 +70,23 @@ def _bring(context: RegionContext, report: Reporter) -> PoolRecord:
         report(Event("step", STAGE, "starts", node=name))
         context.provider.start(name)
     return plan.record
+
+
+def destroy_nodes(context: RegionContext, record: PoolRecord, names: Collection[str], report: Reporter) -> None:
+    """Destroy the machines of these nodes of ``record``, and no other. One that is gone already is no error.
+
+    Raises Refused when the plan would destroy anything else, EngineFailed from Terraform.
+    """
+    workspace = open_workspace(context)
+    workspace.write(_module(context), _variables(context, record))
+    workspace.init(report)
+    ours = own_machines(context, context.provider.machines())
+    if {*names} & {*ours} - workspace.tracked().keys():  # Terraform can take over only what is among its nodes
+        workspace.plan_for(ours, report=report)
+    workspace.write(_module(context), _variables(context, record.without(names)))
+    changes = workspace.plan_for(ours, report=report)
+    guard(changes.changes, may_destroy=frozenset(names))
+    workspace.apply(changes, report)
 
 
 def destroy_machines(context: RegionContext, report: Reporter) -> None:

@@ -12,6 +12,7 @@ from du_infra.control.parallel import each
 from du_infra.engines import ssh
 from du_infra.errors import DuError
 from du_infra.health.state import NodeReport, VipReport
+from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 
 _COMMAND_NOT_FOUND = 127
@@ -37,6 +38,19 @@ def observe_node(context: RegionContext, node: Node) -> NodeReport:
     except (ValueError, KeyError, TypeError, AttributeError):
         words = (done.stderr or done.stdout).strip().splitlines()
         return NodeReport(node.name, node.address, installed=False, why=words[-1] if words else "du-node says nothing")
+
+
+def front_of(record: PoolRecord, reports: Sequence[NodeReport]) -> str:
+    """The node that holds the region's address, by its own word or by what answers there; "" when nobody says."""
+    told = next((report.name for report in reports if report.front), "")
+    if told or not record.vip:
+        return told
+    try:
+        _, body = http_get(record.vip, "/readyz", timeout=_VIP_SECONDS)
+        name = str(json.loads(body).get("node") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return name if any(node.name == name for node in record.nodes) else ""
 
 
 def observe_vip(vip: str) -> VipReport:
@@ -83,5 +97,9 @@ def _report(node: Node, told: dict[str, Any]) -> NodeReport:
         result=told.get("result") or {},
         memory=told.get("memory") or {},
         disk=told.get("disk") or {},
+        draining=bool(told.get("draining")),
+        front=bool(told.get("vip")),
+        peers=tuple(told.get("peers") or ()),
+        load=told.get("load") or {},
         why="" if told["ready"] else "; ".join(f"{s['name']}: {s['why']}" for s in services if s.get("why")),
     )

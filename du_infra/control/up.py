@@ -63,11 +63,16 @@ def region_up(context: RegionContext, report: Reporter, *, reconfigure: bool = F
     ``reconfigure`` runs Ansible on every node even if nothing asks for it. Raises any DuError; Busy when
     another du-infra works on the region.
     """
+    with locked(context, report):
+        return bring_up(context, report, reconfigure=reconfigure)
+
+
+def bring_up(context: RegionContext, report: Reporter, *, reconfigure: bool = False) -> UpResult:
+    """``region_up`` for a caller that holds the region's lock."""
     clock = _Clock(report)
-    with locked(context, clock):
-        context.store.event(context.name, "up", "started")
-        record, changed, deployed, config = _run(context, clock, reconfigure)
-        context.store.event(context.name, "up", f"ready with configuration {config}")
+    context.store.event(context.name, "up", "started")
+    record, changed, deployed, config = _run(context, clock, reconfigure)
+    context.store.event(context.name, "up", f"ready with configuration {config}")
     return UpResult(
         region=context.name,
         vip=record.vip,
@@ -86,7 +91,7 @@ def _run(context: RegionContext, report: Reporter, reconfigure: bool) -> tuple[P
         if context.services:
             context.provider.prepare_images(_images(context), report)
         resolved = resolve(context)
-    with stage(report, MACHINES, f"{context.spec.pool.nodes} x {context.spec.pool.size}"):
+    with stage(report, MACHINES, f"{context.wish.nodes} x {context.wish.size}"):
         record = bring_machines(context, report)
     with stage(report, BOOT):
         record = join_nodes(context, record, report)

@@ -13,7 +13,9 @@ class NodeReport:
 
     ``config`` is the hash of what the node runs, ``configured`` the hash of what Ansible put there, ``drift``
     the managed files that changed since. ``installed`` is false where du-node is not there yet. ``busy`` is the
-    du-node at work there ({} for none), ``result`` how the last apply ended (docs/du-node.md has the fields of both).
+    du-node at work there ({} for none), ``result`` how the last apply ended, ``peers`` the other nodes as this one sees
+    them, ``load`` what it had to do in the last minute (docs/du-node.md has the fields of all). ``draining``: it was
+    asked to take no new requests. ``front``: it holds the region's address.
     """
 
     name: str
@@ -30,6 +32,10 @@ class NodeReport:
     result: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, int] = field(default_factory=dict)
     disk: Mapping[str, int] = field(default_factory=dict)
+    draining: bool = False
+    front: bool = False
+    peers: tuple[Mapping[str, Any], ...] = ()
+    load: Mapping[str, float] = field(default_factory=dict)
     why: str = ""
 
     @property

@@ -8,12 +8,14 @@ region lives, so a node that was lost is followed by one with a new name: nothin
 from __future__ import annotations
 
 import ipaddress
-import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from du_infra.errors import Refused
-from du_infra.pool.state import Machine, Network, Node
+from du_infra.pool.choose import choose_leaving, choose_returning
+from du_infra.pool.names import is_node_of, node_name
+from du_infra.pool.names import number_of as number_of
+from du_infra.pool.state import Machine, Network, Node, NodeState, NodeView
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,32 @@ class PoolRecord:
     counter: int = 0
     nodes: tuple[Node, ...] = ()
 
+    @property
+    def staying(self) -> tuple[Node, ...]:
+        """The nodes that the region counts on."""
+        return tuple(node for node in self.nodes if node.staying)
+
+    @property
+    def going(self) -> tuple[str, ...]:
+        """Names of the nodes that are on their way out, or go as soon as another stands in for them."""
+        return tuple(node.name for node in self.nodes if not node.staying)
+
+    def named(self, name: str) -> Node:
+        """The node of this name. Raises Refused, which names those there are."""
+        found = next((node for node in self.nodes if node.name == name), None)
+        if found is None:
+            names = ", ".join(node.name for node in self.nodes) or "none"
+            raise Refused("the region has no such node", where=name, todo=f"its nodes are: {names}")
+        return found
+
+    def without(self, names: Collection[str]) -> PoolRecord:
+        """The pool as it is when these nodes are gone."""
+        return replace(self, nodes=tuple(node for node in self.nodes if node.name not in names))
+
 
 @dataclass(frozen=True)
 class PoolWish:
-    """What fleet.yaml asks of a pool."""
+    """What is asked of a pool: how many nodes (by fleet.yaml, or by a scale), and how large each is."""
 
     fleet: str
     region: str
@@ -39,9 +63,10 @@ class PoolWish:
 class PoolPlan:
     """The pool as it should become.
 
-    ``created`` are still to be made. ``lost`` had joined and are not on the provider any more; ``adopted`` are
-    on the provider, carry our owner mark and were not recorded. ``stopped`` exist and do not run. ``resized`` were
-    recorded with another size.
+    ``record`` still has the nodes that are to leave, marked so. ``created`` are still to be made. ``lost`` had joined
+    and are not on the provider any more; ``adopted`` are on the provider, carry our owner mark and were not recorded.
+    ``stopped`` exist and do not run. ``resized`` were recorded with another size. ``leaving`` are to be drained and
+    destroyed once the others serve; ``returned`` were on their way out, or out of service, and are taken back.
     """
 
     record: PoolRecord
@@ -50,58 +75,78 @@ class PoolPlan:
     adopted: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
     resized: tuple[str, ...] = ()
-
-
-def node_name(wish: PoolWish, number: int) -> str:
-    """The name of the ``number``-th node of a region."""
-    return f"{wish.fleet}-{wish.region}-{number}"
+    leaving: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()
 
 
 def plan_pool(
-    wish: PoolWish, record: PoolRecord, machines: Iterable[Machine], network: Network, owner: str
+    wish: PoolWish,
+    record: PoolRecord,
+    machines: Iterable[Machine],
+    network: Network,
+    owner: str,
+    views: Mapping[str, NodeView] | None = None,
 ) -> PoolPlan:
     """The pool that ``wish`` asks for, given what is recorded and what the provider has.
 
-    ``owner`` is the mark of our own machines. What was given out and never made (a run was killed, Terraform
-    failed) binds nobody: it is dropped when fewer nodes are wanted, and gets another address when somebody has
-    taken that one. Raises Refused when a machine of somebody else stands where ours should, when the pool would
-    have to shrink, or when the network has no address left.
+    ``owner`` is the mark of our own machines; ``views``, by name, say how the nodes are, for choosing which leave (a
+    node without one does not answer). What was given out and never made (a run was killed, Terraform failed) binds
+    nobody: it is dropped when fewer nodes are wanted, and gets another address when somebody has taken that one.
+
+    Nodes beyond those wanted leave; nodes on their way out are taken back when more are wanted, but for those that
+    are to be replaced. Raises Refused when a machine of somebody else stands where ours should, when no ready node
+    would be left, or when the network has no address left.
     """
-    machines = list(machines)
+    machines, views = list(machines), views or {}
     _refuse_strangers(wish, machines, owner)
     ours = {m.name: m for m in machines if m.owner == owner and m.region == wish.region}
-    lost = tuple(n.name for n in record.nodes if n.joined and n.name not in ours)
-    known = [replace(n, size=wish.size) for n in record.nodes if n.name not in lost]
+    gone = {n.name for n in record.nodes if n.name not in ours and (n.joined or not n.staying)}
+    lost = tuple(n.name for n in record.nodes if n.name in gone and n.state != "leaving")
+    known = [replace(n, size=wish.size) for n in record.nodes if n.name not in gone]
     adopted = [adopt(m, wish, record.vip) for m in ours.values() if m.name not in {n.name for n in known}]
-    kept = _kept(wish, [*known, *adopted], ours)
-    _refuse_shrinking(wish, kept)
+    marked = _marked(wish, _kept(wish, [*known, *adopted], ours), views)
     others = {a for m in machines if m.name not in ours for a in m.addresses}
     vip = "" if record.vip in others and not ours else record.vip
-    free = _free(network, {a for m in machines for a in m.addresses} | {n.address for n in kept} | {vip})
+    free = _free(network, {a for m in machines for a in m.addresses} | {n.address for n in marked} | {vip})
     vip = vip or next(free)
-    kept = [n if n.name in ours or n.address not in others else replace(n, address=next(free)) for n in kept]
-    counter = max([record.counter, *(number_of(n) for n in (*ours, *lost))])
-    fresh = [Node(node_name(wish, counter + i + 1), wish.size, next(free)) for i in range(wish.nodes - len(kept))]
+    kept = [n if n.name in ours or n.address not in others else replace(n, address=next(free)) for n in marked]
+    counter = max([record.counter, *(number_of(n) for n in (*ours, *gone))])
+    missing = wish.nodes - sum(n.staying for n in kept)
+    fresh = [_fresh(wish, counter + i + 1, next(free)) for i in range(missing)]
     nodes = (*kept, *fresh)
+    there = {n.name for n in nodes if n.name in ours}
     return PoolPlan(
         record=PoolRecord(vip, counter + len(fresh), nodes),
         created=tuple(n.name for n in nodes if n.name not in ours),
         lost=lost,
         adopted=tuple(n.name for n in adopted),
-        stopped=tuple(n.name for n in nodes if n.name in ours and ours[n.name].status != "running"),
-        resized=tuple(n.name for n in record.nodes if n.name in ours and n.size != wish.size),
+        stopped=tuple(n.name for n in nodes if n.staying and n.name in there and ours[n.name].status != "running"),
+        resized=tuple(n.name for n in record.nodes if n.name in there and n.size != wish.size),
+        leaving=tuple(n.name for n in nodes if not n.staying),
+        returned=tuple(n.name for n in nodes if n.state == "returning"),
     )
 
 
-def number_of(name: str) -> int:
-    """The number at the end of a node's name."""
-    found = re.search(r"-(\d+)$", name)
-    return int(found[1]) if found else 0
+def _fresh(wish: PoolWish, number: int, address: str) -> Node:
+    return Node(node_name(wish.fleet, wish.region, number), wish.size, address)
+
+
+def _marked(wish: PoolWish, nodes: Collection[Node], views: Mapping[str, NodeView]) -> list[Node]:
+    """The nodes, those that are too many marked as leaving, and as many as are missing taken back."""
+    staying = [n for n in nodes if n.staying]
+    on_the_way = [n for n in nodes if n.state == "leaving"]
+    going = choose_leaving(staying, views, len(staying) - wish.nodes)
+    back = choose_returning(on_the_way, views, wish.nodes - len(staying))
+    return [_as(n, "leaving") if n.name in going else _as(n, "returning") if n.name in back else n for n in nodes]
+
+
+def _as(node: Node, state: NodeState) -> Node:
+    return replace(node, state=state)
 
 
 def _refuse_strangers(wish: PoolWish, machines: Collection[Machine], owner: str) -> None:
-    pattern = re.compile(rf"{re.escape(wish.fleet)}-{re.escape(wish.region)}-\d+")
-    taken = sorted(m.name for m in machines if pattern.fullmatch(m.name) and m.owner != owner)
+    here = [m for m in machines if is_node_of(wish.fleet, wish.region, m.name)]
+    taken = sorted(m.name for m in here if m.owner != owner)
     if taken:
         raise Refused(
             f"the name is taken by {_whose(taken, machines)}",
@@ -118,18 +163,9 @@ def _whose(names: Collection[str], machines: Collection[Machine]) -> str:
 def _kept(wish: PoolWish, nodes: Collection[Node], there: Collection[str]) -> list[Node]:
     """The nodes that exist, and of those that were never made as many as are still wanted, by number."""
     by_number = sorted(nodes, key=lambda n: number_of(n.name))
-    spare = max(0, wish.nodes - sum(n.name in there for n in by_number))
+    spare = max(0, wish.nodes - sum(n.name in there and n.staying for n in by_number))
     unmade = [n.name for n in by_number if n.name not in there][spare:]
     return [n for n in by_number if n.name not in unmade]
-
-
-def _refuse_shrinking(wish: PoolWish, kept: Collection[Node]) -> None:
-    if len(kept) > wish.nodes:
-        raise Refused(
-            f"fleet.yaml asks for {wish.nodes} node(s) and {len(kept)} exist; removing nodes is not there yet",
-            where=f"regions.{wish.region}.pool.nodes",
-            todo=f"set nodes: {len(kept)}, or take the region down and up again",
-        )
 
 
 def adopt(machine: Machine, wish: PoolWish, vip: str) -> Node:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+NodeState: TypeAlias = Literal["", "leaving", "replaced", "returning"]
 
 
 @dataclass(frozen=True)
@@ -10,7 +13,9 @@ class Node:
     """A machine that a region should have.
 
     ``size`` is CPUs and memory in GiB ("1c1g"), ``address`` its private IPv4 address. ``joined`` is true once
-    it has answered over SSH: from then on its name is spent.
+    it has answered over SSH: from then on its name is spent. ``state``: a node that is "leaving" is on its way out,
+    however far that has come; a "replaced" one serves until another stands in for it, and then leaves; a
+    "returning" one was taken out of service by du-infra for a while, and is to get requests again.
     """
 
     name: str
@@ -18,6 +23,12 @@ class Node:
     address: str
     role: str = "worker"
     joined: bool = False
+    state: NodeState = ""
+
+    @property
+    def staying(self) -> bool:
+        """Whether the region counts on it."""
+        return self.state in ("", "returning")
 
 
 @dataclass(frozen=True)
@@ -71,3 +82,18 @@ class Registry:
     def url(self) -> str:
         """Where a node reaches it."""
         return f"{'http' if self.plain_http else 'https'}://{self.host}"
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """A node as it is seen when some have to leave.
+
+    ``answers``: du-node answered. ``ready``: it serves all it should. ``front``: it holds the region's address.
+    ``drained``: it was asked to take no new requests.
+    """
+
+    name: str
+    answers: bool = True
+    ready: bool = True
+    front: bool = False
+    drained: bool = False

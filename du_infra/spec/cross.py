@@ -22,10 +22,22 @@ def cross_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _same_folder(services)
     for name, region in _mapping(fleet.get("regions")).items():
         region = _mapping(region)
+        yield from _pool_in_bounds(name, _mapping(region.get("pool")))
         yield from _unknown_or_repeated(name, region, services if known else None)
         here = _services_here(region, services)
         yield from _same_address(name, here)
         yield from _too_large(name, region, here)
+
+
+def _pool_in_bounds(region: str, pool: Mapping[str, Any]) -> Iterator[Complaint]:
+    least, nodes, most = (_whole(pool.get(key)) for key in ("min", "nodes", "max"))
+    loc = ("regions", region, "pool")
+    if least and most and most < least:
+        yield Complaint(f"must be at least min, which is {least} (got {most})", (*loc, "max"))
+    elif nodes and least and nodes < least:
+        yield Complaint(f"must be at least min, which is {least} (got {nodes})", (*loc, "nodes"))
+    elif nodes and most and nodes > most:
+        yield Complaint(f"must be at most max, which is {most} (got {nodes})", (*loc, "nodes"))
 
 
 def _unknown_or_repeated(
@@ -100,6 +112,10 @@ def _services_here(region: Mapping[str, Any], services: Mapping[str, Any]) -> di
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _names(value: Any) -> list[Any]:

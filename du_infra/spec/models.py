@@ -28,15 +28,42 @@ from du_infra.spec.rules import (
 from du_infra.spec.values import Duration, Memory, Size
 
 CROSS_ERROR = "du_cross"
+MOST_NODES = 50
 
 
 class PoolSpec(Model):
     """The machines of a region."""
 
-    nodes: int = Field(default=1, ge=1, le=50, description="How many machines the region has, 1 to 50.")
+    nodes: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_NODES,
+        description="How many machines the region has; without it as many as min says, or 1.",
+    )
+    min: int | None = Field(
+        default=None, ge=1, le=MOST_NODES, description="The fewest machines to which the region may be scaled."
+    )
+    max: int | None = Field(
+        default=None, ge=1, le=MOST_NODES, description="The most machines to which the region may be scaled."
+    )
     size: Size = Field(
         default=Size("1c1g"), description="CPUs and memory of each machine: 1c1g is one CPU and one GiB."
     )
+
+    @property
+    def wanted(self) -> int:
+        """How many machines the file asks for."""
+        return self.nodes or self.least
+
+    @property
+    def least(self) -> int:
+        """The fewest machines that a scale may leave."""
+        return self.min or 1
+
+    @property
+    def most(self) -> int:
+        """The most machines that a scale may ask for."""
+        return self.max or MOST_NODES
 
     @property
     def cpus(self) -> int:

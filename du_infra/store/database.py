@@ -19,7 +19,9 @@ from sqlalchemy.pool import NullPool
 from du_infra.errors import DuError, Refused, SpecError, ToolMissing
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
+from du_infra.pool.wish import Scaled
 from du_infra.store import leases, rollouts, tables
+from du_infra.store.migrate import add_missing_columns
 
 _SQLITE = "sqlite:///"
 _LOCK_WAIT_SECONDS = 15
@@ -93,7 +95,7 @@ class Store:
         with self._engine.connect() as connection:
             row = connection.execute(select(tables.regions).where(tables.regions.c.name == region)).first()
             rows = connection.execute(select(t).where(t.c.region == region)).all()
-        nodes = tuple(Node(r.name, r.size, r.address, r.role, r.joined) for r in rows)
+        nodes = tuple(Node(r.name, r.size, r.address, r.role, r.joined, r.state) for r in rows)
         return PoolRecord(row.vip, row.counter, nodes) if row else PoolRecord(nodes=nodes)
 
     def save_pool(self, region: str, record: PoolRecord) -> None:
@@ -104,6 +106,21 @@ class Store:
             for n in record.nodes:
                 connection.execute(insert(tables.nodes).values(region=region, **asdict(n)))
 
+    def pool_wish(self, region: str) -> Scaled | None:
+        """What the last scale of a region asked for, None when nobody scaled it; see pool.wish for whether it holds."""
+        t = tables.pool_wishes
+        with self._engine.connect() as connection:
+            row = connection.execute(select(t).where(t.c.region == region)).first()
+        return Scaled(row.nodes, row.mark, row.actor, row.time) if row else None
+
+    def save_pool_wish(self, region: str, nodes: int, mark: str) -> None:
+        """Note that we ask for ``nodes`` from now on, as long as fleet.yaml's pool has this ``mark``."""
+        t = tables.pool_wishes
+        row = {"region": region, "nodes": nodes, "mark": mark, "actor": actor(), "time": time.time()}
+        with self._engine.begin() as connection:
+            connection.execute(delete(t).where(t.c.region == region))
+            connection.execute(insert(t).values(row))
+
     def regions(self) -> list[str]:
         """The regions that have a pool recorded."""
         with self._engine.connect() as connection:
@@ -113,6 +130,7 @@ class Store:
         """Drop everything recorded of a region."""
         with self._engine.begin() as connection:
             _forget_pool(connection, region)
+            connection.execute(delete(tables.pool_wishes).where(tables.pool_wishes.c.region == region))
             connection.execute(delete(tables.releases).where(tables.releases.c.region == region))
             connection.execute(delete(tables.events).where(tables.events.c.region == region))
             rollouts.forget(connection, region)
@@ -157,13 +175,14 @@ def actor() -> str:
 
 
 def _make_tables(engine: Engine) -> None:
-    """Make the tables that are missing; another process may be making the same ones."""
+    """Make the tables and columns that are missing; another process may be making the same ones."""
     try:
         tables.metadata.create_all(engine)
     except OperationalError as error:
         if "already exists" not in str(error.orig):
             raise
         tables.metadata.create_all(engine)
+    add_missing_columns(engine, tables.metadata)
 
 
 def _forget_pool(connection: Connection, region: str) -> None:

@@ -25,6 +25,17 @@ nodes = Table(
     Column("address", String, nullable=False),
     Column("role", String, nullable=False),
     Column("joined", Boolean, nullable=False),
+    Column("state", String, nullable=False, server_default=""),
+)
+
+pool_wishes = Table(
+    "pool_wishes",
+    metadata,
+    Column("region", String, primary_key=True),
+    Column("nodes", Integer, nullable=False),
+    Column("mark", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("time", Float, nullable=False),
 )
 
 releases = Table(

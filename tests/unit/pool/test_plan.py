@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from du_infra.errors import Refused
-from du_infra.pool.plan import PoolPlan, PoolRecord, PoolWish, number_of, plan_pool
+from du_infra.pool.names import number_of
+from du_infra.pool.plan import PoolPlan, PoolRecord, PoolWish, plan_pool
 from du_infra.pool.state import Machine, Network, Node
 
 NETWORK = Network("198.18.0.0/16", "198.18.0.1", "198.18.1.1", "198.18.1.60")
@@ -91,11 +92,12 @@ def test_machines_with_other_names_are_nobodys_business() -> None:
     assert plan.record.vip != "198.18.1.1"
 
 
-def test_shrinking_is_refused_and_says_what_to_write() -> None:
+def test_a_smaller_wish_marks_nodes_as_leaving_and_forgets_none() -> None:
     record, machines = made(plan_pool(wish(3), PoolRecord(), [], NETWORK, OWNER))
-    with pytest.raises(Refused, match="1 node") as error:
-        plan_pool(wish(1), record, machines, NETWORK, OWNER)
-    assert "nodes: 3" in error.value.todo
+    plan = plan_pool(wish(1), record, machines, NETWORK, OWNER)
+    assert plan.leaving == ("demo-home-2", "demo-home-3")
+    assert [n.name for n in plan.record.staying] == ["demo-home-1"]
+    assert len(plan.record.nodes) == 3
 
 
 def test_nodes_that_were_planned_and_never_made_may_be_fewer() -> None:

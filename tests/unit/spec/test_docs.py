@@ -13,6 +13,9 @@ from du_infra.spec.load import check_text
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
 IN_WORDS = {
+    ("PoolSpec", "nodes"): "as min says",
+    ("PoolSpec", "min"): "1",
+    ("PoolSpec", "max"): "50",
     ("RegionSpec", "services"): "all",
     ("ServiceSpec", "host"): "any",
     ("ServiceSpec", "memory"): "no limit",

@@ -44,7 +44,7 @@ def test_the_public_names_are_these() -> None:
 
 def test_defaults_are_those_of_the_manual() -> None:
     assert (HOME.runtime, HOME.gateway, HOME.services, HOME.admin_cidrs) == ("containerd", "nginx", None, ())
-    assert (HOME.pool.nodes, HOME.pool.size, HOME.pool.cpus, HOME.pool.memory_mb) == (1, "1c1g", 1, 1024)
+    assert (HOME.pool.wanted, HOME.pool.size, HOME.pool.cpus, HOME.pool.memory_mb) == (1, "1c1g", 1, 1024)
     assert (HELLO.tag, HELLO.ready, HELLO.host, HELLO.path) == ("latest", "/readyz", None, "/")
     assert (HELLO.env, HELLO.command, HELLO.memory, HELLO.memory_mb) == ({}, (), None, None)
     assert (HELLO.start_timeout.seconds, HELLO.stop_grace.seconds) == (60, 10)

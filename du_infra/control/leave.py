@@ -1,0 +1,132 @@
+"""Nodes leave a region, or take no requests for a while, without a request lost.
+
+A node that leaves is marked in the store first; from then on every step can be killed and done again: it is drained,
+the others forget it, its services stop, Terraform destroys exactly it, and its record goes last. The caller holds the
+region's lock (control.lock) in all of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from du_infra.control.configure import configure_nodes
+from du_infra.control.context import RegionContext
+from du_infra.control.drain import STAGE, drain, drain_if_there, patience, stop_services, undrain
+from du_infra.control.join import unpin
+from du_infra.control.machines import destroy_nodes
+from du_infra.control.observe import observe_nodes
+from du_infra.control.parallel import each
+from du_infra.engines import ssh
+from du_infra.errors import Refused
+from du_infra.health.state import NodeReport
+from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import NodeState
+from du_infra.progress import Event, Reporter
+
+
+def drain_node(
+    context: RegionContext,
+    record: PoolRecord,
+    node: str,
+    report: Reporter,
+    cut_after: float | None = None,
+    *,
+    last: bool = False,
+) -> int:
+    """Have a node take no new requests and wait for those it has; how many connections were cut.
+
+    ``cut_after``: how many seconds connections may take to end, None for what the services' settings say. It can be
+    done again at any time. Raises Refused when no other node is ready to take its requests (unless ``last``) or the
+    node itself refuses, Unreachable when it does not answer.
+    """
+    target = record.named(node)
+    if not last:
+        _refuse_last(observe_nodes(context, record.nodes), [node])
+    return drain(context, target, report, patience(context) if cut_after is None else cut_after)
+
+
+def undrain_node(context: RegionContext, record: PoolRecord, node: str, report: Reporter) -> None:
+    """Have a node take requests again. Raises Unreachable when it does not answer."""
+    undrain(context, record.named(node), report)
+
+
+def mark(context: RegionContext, record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:
+    """Write into the store that these nodes are in ``state``; the pool as it is then. Raises Refused for strangers."""
+    for name in names:
+        record.named(name)
+    nodes = tuple(replace(node, state=state) if node.name in names else node for node in record.nodes)
+    marked = replace(record, nodes=nodes)
+    if marked != record:
+        context.store.save_pool(context.name, marked)
+    return marked
+
+
+def leave_nodes(
+    context: RegionContext,
+    record: PoolRecord,
+    names: Sequence[str],
+    report: Reporter,
+    *,
+    cut_after: float | None = None,
+    last: bool = False,
+) -> PoolRecord:
+    """Have these nodes, and no others, leave the region and be destroyed; the pool without them.
+
+    A node that does not answer is not drained, with a warning. Raises Refused when no ready node would be left
+    (unless ``last``) or a node refuses to be drained, EngineFailed from Ansible or Terraform.
+    """
+    record = take_out(context, record, names, report, cut_after=cut_after, last=last)
+    destroy_nodes(context, record, names, report)
+    return forget_nodes(context, record, names)
+
+
+def take_out(
+    context: RegionContext,
+    record: PoolRecord,
+    names: Sequence[str],
+    report: Reporter,
+    *,
+    cut_after: float | None = None,
+    last: bool = False,
+) -> PoolRecord:
+    """``leave_nodes`` without Terraform: afterwards the machines do nothing for the region, and may be destroyed.
+
+    Returns the pool, in which they are marked as leaving.
+    """
+    reports = observe_nodes(context, record.nodes)
+    if not last:
+        _refuse_last(reports, names)
+    record = mark(context, record, names, "leaving")
+    seconds = patience(context) if cut_after is None else cut_after
+    leaving = [record.named(told.name) for told in reports if told.name in names and told.answers]
+    for told in reports:
+        if told.name in names and not told.answers:
+            report(Event("warning", STAGE, f"is not drained: {told.why}", node=told.name))
+    each(lambda node: drain_if_there(context, node, report, seconds), leaving)
+    others = [told for told in reports if told.answers and told.name not in names]
+    configure_nodes(context, record.without(names), others, report)
+    each(lambda node: stop_services(context, node, report), leaving)
+    return record
+
+
+def forget_nodes(context: RegionContext, record: PoolRecord, names: Collection[str]) -> PoolRecord:
+    """Drop the records of nodes whose machines are gone; the pool without them. No name is given out again."""
+    for node in record.nodes:
+        if node.name in names:
+            ssh.close(context.target(node))
+    unpin(context, names)
+    left = record.without(names)
+    context.store.save_pool(context.name, left)
+    return left
+
+
+def _refuse_last(reports: Sequence[NodeReport], names: Collection[str]) -> None:
+    """Raises Refused when one of ``names`` serves and no other node does."""
+    serving = {told.name for told in reports if told.answers and told.ready and not told.draining}
+    if serving & {*names} and not serving - {*names}:
+        raise Refused(
+            "no other node is ready to take its requests",
+            where=", ".join(sorted(serving & {*names})),
+            todo="see `du-infra region status`; `du-infra region up` mends what can be mended",
+        )
