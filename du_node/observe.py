@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from du_node import gateway, probe
+from du_node import gateway, probe, settings
 from du_node.before import images_in_use
 from du_node.gateway.driver import Driver
 from du_node.rotation import usable
@@ -19,7 +19,9 @@ def observe(runtime: Runtime) -> Observed:
     seen = entrance.observe()
     containers = tuple(_counted(_probed(found), seen, entrance) for found in runtime.containers())
     images = runtime.images() - images_in_use()  # as if they were not there: nobody removes them
-    return Observed(containers, seen, images, listening(FIRST_PORT, LAST_PORT), usable({c.service for c in containers}))
+    peers = usable({c.service for c in containers})
+    shared = bool(settings.peers())
+    return Observed(containers, seen, images, listening(FIRST_PORT, LAST_PORT), peers, shared)
 
 
 def _probed(container: Container) -> Container:
