@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from du_infra.cli.console import console
-from du_infra.health.state import RegionStatus, ServiceStatus
+from du_infra.health.state import NodeStatus, RegionStatus, ServiceStatus
 
 
 def show_status(status: RegionStatus) -> None:
@@ -34,8 +34,16 @@ def _nodes(status: RegionStatus) -> Table:
     for n in status.nodes:
         memory = f"{n.memory_used_mb} of {n.memory_total_mb} MB" if n.memory_used_mb is not None else "-"
         disk = f"{n.disk_used_percent} %" if n.disk_used_percent is not None else "-"
-        table.add_row(n.name, n.address, _word(n.ready), memory, disk)
+        table.add_row(n.name, n.address, node_word(n), memory, disk)
     return table
+
+
+def node_word(node: NodeStatus) -> str:
+    """How a node is, in a few words: ready, drained, leaving, and whether it holds the region's address."""
+    going = {"leaving": "leaving", "replaced": "leaving once another serves", "returning": "coming back"}
+    words = going.get(node.state, "drained" if node.draining else "")
+    mark = f"[yellow]{words}[/]" if words else _word(node.ready)
+    return f"{mark} · VIP" if node.front else mark
 
 
 def _services(status: RegionStatus) -> Table:

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
-from du_infra.control.drain import STAGE, drain, drain_if_there, patience, stop_services, undrain
+from du_infra.control.drain import STAGE as STAGE
+from du_infra.control.drain import drain, drain_if_there, patience, stop_services, undrain
 from du_infra.control.join import unpin
 from du_infra.control.machines import destroy_nodes
 from du_infra.control.observe import observe_nodes
@@ -23,6 +24,8 @@ from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import NodeState
 from du_infra.progress import Event, Reporter
+
+RETURN = "return"
 
 
 def drain_node(
@@ -49,6 +52,24 @@ def drain_node(
 def undrain_node(context: RegionContext, record: PoolRecord, node: str, report: Reporter) -> None:
     """Have a node take requests again. Raises Unreachable when it does not answer."""
     undrain(context, record.named(node), report)
+
+
+def take_back(context: RegionContext, record: PoolRecord, report: Reporter) -> PoolRecord:
+    """Have the nodes that are "returning" take requests again; the pool as it is then. They must be ready."""
+    each(lambda name: undrain_node(context, record, name, report), record.returning)
+    return mark(context, record, record.returning, "")
+
+
+def staying(record: PoolRecord, reports: Sequence[NodeReport]) -> list[NodeReport]:
+    """The reports of the nodes that the region counts on."""
+    names = {node.name for node in record.staying}
+    return [told for told in reports if told.name in names]
+
+
+def connected(record: PoolRecord, reports: Sequence[NodeReport]) -> PoolRecord:
+    """The pool as its nodes should know it: without those that are leaving and take no requests any more."""
+    serving = {told.name for told in reports if told.answers and not told.draining}
+    return record.without([node.name for node in record.nodes if node.state == "leaving" and node.name not in serving])
 
 
 def mark(context: RegionContext, record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:

@@ -11,7 +11,7 @@ from du_infra.pool.plan import PoolPlan
 from du_infra.release.aim import Aim
 from du_infra.release.goal import Goal
 
-Kind: TypeAlias = Literal["create", "adopt", "resize", "start", "configure", "deploy", "remove"]
+Kind: TypeAlias = Literal["create", "adopt", "resize", "start", "configure", "deploy", "remove", "return", "leave"]
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,37 @@ def _actions(
     pool: PoolPlan, reports: Mapping[str, NodeReport], configurations: Mapping[str, str], aim: Aim
 ) -> Iterable[Action]:
     for name in pool.created:
-        yield Action("create", name, "lost before" if pool.lost else "fleet.yaml asks for it")
+        yield Action("create", name, _why_create(pool))
     for name in pool.adopted:
         yield Action("adopt", name, "ours, and not recorded")
     for name in pool.resized:
         yield Action("resize", name, "fleet.yaml says another size")
     for name in pool.stopped:
         yield Action("start", name, "it is stopped; what else it needs is seen once it runs")
-    for node in pool.record.nodes:
+    without = f"without {', '.join(pool.leaving)}" if pool.leaving else ""
+    for node in pool.record.staying:
         if node.name in pool.stopped:
             continue
         report = reports.get(node.name) or NodeReport(node.name, node.address, installed=False)
-        if why := why_configure(report, configurations.get(node.name, "")):
+        if why := why_configure(report, configurations.get(node.name, "")) or without:
             yield Action("configure", node.name, why)
         if aim.see(report).at != "new":
             yield from _service_actions(report, aim)
+    for name in pool.returned:
+        yield Action("return", name, "it is to take requests again")
+    for name in pool.leaving:
+        yield Action("leave", name, _why_leave(pool, name))
+
+
+def _why_create(pool: PoolPlan) -> str:
+    missed = [*pool.lost, *(node.name for node in pool.record.nodes if node.state == "replaced")]
+    return f"in place of {', '.join(missed)}" if missed else f"{len(pool.record.staying)} node(s) are asked for"
+
+
+def _why_leave(pool: PoolPlan, name: str) -> str:
+    if pool.record.named(name).state == "replaced":
+        return "another takes its place; drained, then destroyed"
+    return f"{len(pool.record.staying)} node(s) are asked for; drained, then destroyed"
 
 
 def _service_actions(report: NodeReport, aim: Aim) -> Iterable[Action]:

@@ -17,7 +17,7 @@ from du_infra.progress import Reporter
 def plan_scale(context: RegionContext, nodes: int) -> RegionPlan:
     """What scaling to ``nodes`` would do now; changes nothing. Raises what :func:`region_scale` does."""
     _check(context, nodes)
-    return region_plan(replace(context, nodes=nodes))
+    return region_plan(replace(context, nodes=nodes), live=True)
 
 
 def region_scale(context: RegionContext, nodes: int, report: Reporter) -> UpResult:
@@ -29,7 +29,7 @@ def region_scale(context: RegionContext, nodes: int, report: Reporter) -> UpResu
     _check(context, nodes)
     with locked(context, report):
         set_wish(context, nodes)
-        return bring_up(context, report)
+        return bring_up(context, report, live=True)
 
 
 def set_wish(context: RegionContext, nodes: int) -> None:

@@ -115,7 +115,7 @@ class _Deployment:
     def switch(self, name: str) -> None:
         """One service from its old release to the new one, as its settings say."""
         old, tag = self.goal.previous[name]["release"], self.goal.aim.targets[name]["tag"]
-        names = [node.name for node in self.context.store.pool(self.context.name).nodes]
+        names = [node.name for node in self.context.store.pool(self.context.name).staying]
         order = in_order(names, self.nodes.front())
         with leased(self.context, {name: f"release of {name} {tag}, by region up"}) as leases:
             row = self._row(name, old, order)

@@ -10,11 +10,13 @@ from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
 from du_infra.control.join import STAGE as BOOT
 from du_infra.control.join import join_nodes
+from du_infra.control.leave import RETURN, connected, leave_nodes, staying, take_back
+from du_infra.control.leave import STAGE as LEAVE
 from du_infra.control.lock import locked
 from du_infra.control.machines import STAGE as MACHINES
 from du_infra.control.machines import bring_machines
 from du_infra.control.observe import observe_nodes
-from du_infra.control.release.resolve import resolve
+from du_infra.control.release.resolve import resolve, resolve_live
 from du_infra.control.services import STAGE as SERVICES
 from du_infra.control.services import Deployed, deploy
 from du_infra.control.verify import STAGE as VERIFY
@@ -67,11 +69,14 @@ def region_up(context: RegionContext, report: Reporter, *, reconfigure: bool = F
         return bring_up(context, report, reconfigure=reconfigure)
 
 
-def bring_up(context: RegionContext, report: Reporter, *, reconfigure: bool = False) -> UpResult:
-    """``region_up`` for a caller that holds the region's lock."""
+def bring_up(context: RegionContext, report: Reporter, *, reconfigure: bool = False, live: bool = False) -> UpResult:
+    """``region_up`` for a caller that holds the region's lock.
+
+    ``live``: services stay at the release that serves, whatever fleet.yaml says now; for who asks for other nodes.
+    """
     clock = _Clock(report)
     context.store.event(context.name, "up", "started")
-    record, changed, deployed, config = _run(context, clock, reconfigure)
+    record, changed, deployed, config = _run(context, clock, reconfigure, live)
     context.store.event(context.name, "up", f"ready with configuration {config}")
     return UpResult(
         region=context.name,
@@ -85,22 +90,31 @@ def bring_up(context: RegionContext, report: Reporter, *, reconfigure: bool = Fa
     )
 
 
-def _run(context: RegionContext, report: Reporter, reconfigure: bool) -> tuple[PoolRecord, int, Deployed, str]:
+def _run(
+    context: RegionContext, report: Reporter, reconfigure: bool, live: bool
+) -> tuple[PoolRecord, int, Deployed, str]:
     with stage(report, CLOUD, context.spec.provider):
         context.provider.prepare(report)
         if context.services:
             context.provider.prepare_images(_images(context), report)
-        resolved = resolve(context)
+        resolved = resolve_live(context) if live else resolve(context)
     with stage(report, MACHINES, f"{context.wish.nodes} x {context.wish.size}"):
         record = bring_machines(context, report)
     with stage(report, BOOT):
         record = join_nodes(context, record, report)
     with stage(report, CONFIGURE):
-        reports = observe_nodes(context, record.nodes)
-        changed = configure_nodes(context, record, reports, report, force=reconfigure)
+        seen = observe_nodes(context, record.nodes)
+        reports = staying(record, seen)
+        changed = configure_nodes(context, connected(record, seen), reports, report, force=reconfigure)
     with stage(report, SERVICES):
-        reports = observe_nodes(context, record.nodes) if changed else reports
+        reports = observe_nodes(context, record.staying) if changed else reports
         deployed = deploy(context, record, reports, resolved, report)
+    if record.returning:
+        with stage(report, RETURN, ", ".join(record.returning)):
+            record = take_back(context, record, report)
+    if record.going:
+        with stage(report, LEAVE, ", ".join(record.going)):
+            record = leave_nodes(context, record, record.going, report)
     with stage(report, VERIFY, f"http://{record.vip}/readyz"):
         config = verify_region(record.vip, deployed.configs, context.services)
     return record, changed, deployed, config

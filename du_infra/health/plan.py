@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from du_infra.health.state import NodeReport, NodeStatus, RegionStatus, ServiceStatus, VipReport
@@ -17,11 +18,16 @@ def judge(
     vip: str,
     reports: Sequence[NodeReport],
     answer: VipReport,
+    leaving: Mapping[str, str] = MappingProxyType({}),
 ) -> RegionStatus:
-    """The state of region ``name``; ``services`` are the ones it should run, ``reports`` one for each node."""
-    nodes = tuple(_node(report) for report in reports)
-    states = tuple(_service(key, spec, vip, reports) for key, spec in services.items())
-    reasons = tuple(_reasons(vip, nodes, states, answer))
+    """The state of region ``name``; ``services`` are the ones it should run, ``reports`` one for each node.
+
+    ``leaving`` has the state of nodes that are on their way out, by name: whether they are ready is no matter.
+    """
+    nodes = tuple(_node(report, leaving.get(report.name, "")) for report in reports)
+    counted = [report for report in reports if report.name not in leaving]
+    states = tuple(_service(key, spec, vip, counted) for key, spec in services.items())
+    reasons = tuple(_reasons(vip, [node for node in nodes if node.name not in leaving], states, answer))
     return RegionStatus(
         name=name,
         provider=region.provider,
@@ -31,7 +37,7 @@ def judge(
         vip=vip,
         nodes=nodes,
         services=states,
-        survives=_survives(len(nodes)),
+        survives=_survives(region, services, nodes),
         why=reasons,
     )
 
@@ -50,12 +56,19 @@ def service_url(spec: ServiceSpec, vip: str) -> str:
     return f"http://{spec.host or vip}{spec.path}"
 
 
-def _survives(nodes: int) -> str:
-    if nodes == 0:
-        return ""
-    if nodes == 1:
-        return "one node: a reboot or a crash heals, the loss of the machine is an outage"
-    return f"{nodes} nodes: every node runs every service, and the VIP moves when its holder is lost"
+def _survives(region: RegionSpec, services: Mapping[str, ServiceSpec], nodes: Sequence[NodeStatus]) -> str:
+    """Which losses the region bears now, by the nodes that take requests; and which it does not."""
+    taking = sum(node.ready and not node.draining for node in nodes)
+    if len(nodes) < 2:
+        return "one node: a reboot or a crash heals, the loss of the machine is an outage" if nodes else ""
+    if taking < 2:
+        return f"{taking or 'none'} of {len(nodes)} nodes takes requests: the loss of one more is an outage"
+    words = f"{taking} nodes take requests, each runs every service: one may be lost, and the VIP moves with it"
+    if region.provider == "lxd":
+        words += "; the loss of this machine, on which all of them run, is an outage"
+    if any(service.volumes for service in services.values()):
+        words += "; volumes are each node's own and are lost with it"
+    return words
 
 
 def _reasons(
@@ -74,7 +87,7 @@ def _reasons(
         yield f"VIP {vip}: {answer.why or f'/readyz answers {answer.status}'}"
 
 
-def _node(report: NodeReport) -> NodeStatus:
+def _node(report: NodeReport, state: str) -> NodeStatus:
     return NodeStatus(
         name=report.name,
         address=report.address,
@@ -83,6 +96,9 @@ def _node(report: NodeReport) -> NodeStatus:
         memory_total_mb=report.memory.get("total_mb"),
         disk_used_percent=report.disk.get("used_percent"),
         why=report.why,
+        state=state,
+        draining=report.draining,
+        front=report.front,
     )
 
 

@@ -56,7 +56,11 @@ class VipReport:
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node in a region's status. Memory in MB (of the node's whole use), disk in percent."""
+    """One node in a region's status. Memory in MB (of the node's whole use), disk in percent.
+
+    ``state`` is what the store says: "", or that it is "leaving", "replaced" or "returning" (pool.state). ``draining``:
+    it was asked to take no new requests. ``front``: it holds the region's address.
+    """
 
     name: str
     address: str
@@ -65,6 +69,9 @@ class NodeStatus:
     memory_total_mb: int | None
     disk_used_percent: int | None
     why: str = ""
+    state: str = ""
+    draining: bool = False
+    front: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,10 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class RegionStatus:
-    """A region as it is now. ``ready``: the VIP answers, every node and every service is ready."""
+    """A region as it is now. ``ready``: the VIP answers, every node that is to stay and every service is ready.
+
+    ``survives`` says in words which losses cost no outage.
+    """
 
     name: str
     provider: str

@@ -36,6 +36,11 @@ class PoolRecord:
         """Names of the nodes that are on their way out, or go as soon as another stands in for them."""
         return tuple(node.name for node in self.nodes if not node.staying)
 
+    @property
+    def returning(self) -> tuple[str, ...]:
+        """Names of the nodes that are to get requests again."""
+        return tuple(node.name for node in self.nodes if node.state == "returning")
+
     def named(self, name: str) -> Node:
         """The node of this name. Raises Refused, which names those there are."""
         found = next((node for node in self.nodes if node.name == name), None)

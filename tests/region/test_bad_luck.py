@@ -75,7 +75,7 @@ def test_a_grown_pool_serves_from_every_node(bed: Bed) -> None:
     status = bed.region.status()
     assert status.ready
     assert all(node.ready for node in status.nodes)
-    assert "VIP moves" in status.survives
+    assert "the VIP moves" in status.survives
 
 
 def test_the_second_of_two_at_once_is_told_who_holds_the_region(bed: Bed) -> None:

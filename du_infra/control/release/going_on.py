@@ -61,7 +61,10 @@ def rules_of(row: Rollout) -> Rules:
 
 
 def order_of(context: RegionContext, row: Rollout) -> Sequence[str]:
-    """The region's nodes in the order in which the rollout began with them; nodes that came later at the end."""
-    names = [node.name for node in context.store.pool(context.name).nodes]
+    """The region's nodes in the order in which the rollout began with them; nodes that came later at the end.
+
+    Those on their way out are left as they are.
+    """
+    names = [node.name for node in context.store.pool(context.name).staying]
     known = [name for name in row.nodes if name in names]
     return [*known, *(name for name in names if name not in known)]

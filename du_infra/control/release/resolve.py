@@ -39,6 +39,19 @@ def resolve(context: RegionContext) -> Resolved:
     return Resolved({name: records[name] for name in context.services}, secrets, _words(context, last))
 
 
+def resolve_live(context: RegionContext) -> Resolved:
+    """Every service of the region at the release that serves; fleet.yaml's word counts where none does.
+
+    Raises what :func:`resolve` does, but for secrets: a source that is missing is only missed where it is needed.
+    """
+    known, secrets = kept(context), secrets_at_hand(context)
+    live = {name: known.records.get((name, known.live.get(name, ""))) for name in context.services}
+    records = {
+        name: record or record_for(context, name, context.services[name], secrets) for name, record in live.items()
+    }
+    return Resolved(records, secrets, {})
+
+
 def record_for(context: RegionContext, name: str, service: ServiceSpec, secrets: Secrets) -> Json:
     """The release of ``service`` as it is described, at the image that its tag means now."""
     image = _image(context, service)

@@ -52,7 +52,7 @@ def ready(context: RegionContext, service: str) -> Site:
     driver = nodes(context, Secrets())
     free(context, service)
     record = context.store.pool(context.name)
-    order = in_order([node.name for node in record.nodes], driver.front())
+    order = in_order([node.name for node in record.staying], driver.front())
     return Site(record.vip, tuple(driver.look(order)))
 
 

@@ -68,4 +68,13 @@ def test_the_json_form_has_the_documented_keys() -> None:
 
 def test_what_survives_is_said_in_words() -> None:
     assert "outage" in status(node(2)).survives
-    assert "VIP moves" in status(node(2), node(3)).survives
+    assert "the VIP moves" in status(node(2), node(3)).survives
+    assert "loss of this machine" in status(node(2), node(3)).survives
+    assert "1 of 2 nodes takes requests" in status(node(2), node(3, draining=True)).survives
+
+
+def test_a_node_on_its_way_out_is_shown_and_not_waited_for() -> None:
+    going = node(3, reachable=False, ready=False, services=())
+    found = judge("home", REGION, {"hello": HELLO}, "198.18.1.1", [node(2), going], VIP, {"demo-home-3": "leaving"})
+    assert found.ready
+    assert [one.state for one in found.nodes] == ["", "leaving"]
