@@ -39,7 +39,7 @@ class Owner:
         """Whether the process has certainly ended; false when it runs, or where we cannot look."""
         if self.host != socket.gethostname():
             return False
-        if self.boot != _boot():
+        if self.boot != boot():
             return True
         return self.space == _space() and self.start != _start(self.pid)
 
@@ -47,7 +47,7 @@ class Owner:
 def this_process() -> Owner:
     """We ourselves."""
     user = getpass.getuser().replace(_SEPARATOR, "_")
-    return Owner(user, socket.gethostname(), _boot(), _space(), os.getpid(), _start(os.getpid()))
+    return Owner(user, socket.gethostname(), boot(), _space(), os.getpid(), _start(os.getpid()))
 
 
 def parse(text: str) -> Owner:
@@ -56,7 +56,8 @@ def parse(text: str) -> Owner:
     return Owner(user, host, boot, space, int(pid), start)
 
 
-def _boot() -> str:
+def boot() -> str:
+    """Which boot of this machine it is: 8 hex digits, "" where nobody says."""
     return _read("/proc/sys/kernel/random/boot_id").strip()[:8]
 
 
