@@ -55,6 +55,11 @@ class Entry:
     shared: bool = False
     peers: tuple[Peer, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Who sends requests to others is sent some by them."""
+        if self.peers:
+            object.__setattr__(self, "shared", True)
+
     @property
     def upstreams(self) -> tuple[Upstream, ...]:
         """Every slot that may get a request, with its port."""
@@ -128,9 +133,7 @@ def upstream(container: Container) -> Upstream:
 
 def with_peers(table: Table, peers: Mapping[str, tuple[Peer, ...]], *, shared: bool) -> Table:
     """The same routes, shared with ``peers`` (by service) and nobody else."""
-    return tuple(
-        replace(item, peers=(others := peers.get(item.service, ())), shared=shared or bool(others)) for item in table
-    )
+    return tuple(replace(item, peers=peers.get(item.service, ()), shared=shared) for item in table)
 
 
 def entry(primary: Container, pair: Pair, slots: Mapping[str, Container], *, sticky: bool = False) -> Entry:

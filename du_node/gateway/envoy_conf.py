@@ -1,23 +1,23 @@
 """routes.json, Envoy's side of the routing table. Pure text: nothing here touches a file or Envoy.
 
 It is one route configuration for all of Envoy's listeners, so that Envoy takes it over in one step, the proof included:
-what the proof says holds for every request that comes later. Each listener leaves its name ("web", "preview", "proof")
-on the connection, and each route is for one of them. Fields are from Envoy's own reference (config.route.v3, Envoy
-1.40). A request is repeated only where nginx would repeat it: once, and one of ``_ONCE`` only if it was not sent.
+what the proof says holds for every request that comes later. Each listener leaves its name ("web", "preview", "peer",
+"proof") on the connection, and each route is for one of them: what comes from a peer goes to this node's slots alone.
+Fields are from Envoy's own reference (config.route.v3, Envoy 1.40). A request is repeated only where nginx would repeat
+it: once, or twice where there are peers, and one of ``_ONCE`` only if no slot was sent it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from du_node import places
 from du_node.errors import NodeError
 from du_node.gateway import envoy_clusters as clusters
 from du_node.gateway.proof import PATH, header
-from du_node.table import Entry, Table, check, digest_of, from_json
+from du_node.table import Entry, Peer, Table, check, digest_of, from_json, to_json
 
 # The first line is the table between these two; the lines after it are made from it.
 _, HEAD, TAIL = places.STORED_TABLE["envoy"]
@@ -34,16 +34,20 @@ _BODY_LIMIT = 100 << 20
 _KEPT = 512 << 10
 _ONCE = "POST|LOCK|PATCH"
 _UNSENT = "connect-failure,refused-stream,reset-before-request"
+_ANY = f"{_UNSENT},reset"
+# The header by which a peer says that it could not give the request to its slot.
+_NOT_SENT = "x-du-not-sent"
 _PROOF_HOST = "localhost"
 
 Json = dict[str, Any]
+Peers = tuple[Peer, ...]
 
 
 def render(table: Table) -> tuple[str, str]:
     """The text of routes.json for ``table`` and its hash (16 hex digits), which the routes themselves answer with."""
     check(table)
     digest = digest_of(table)
-    stored = _json({"hash": digest, "table": [asdict(item) for item in table]})
+    stored = _json({"hash": digest, "table": [to_json(item) for item in table]})
     rest = {
         "@type": _TYPE,
         "name": "du",
@@ -82,10 +86,13 @@ def _virtual_host(host: str, table: Table, digest: str) -> Json:
     routes += [route for item in items for route in _routes(item)]
     if any(e.preview for e in table):
         routes += [route for item in items for route in _previews(item)]
+    if any(e.shared for e in table):
+        routes += [] if host else [_readyz("peer")]
+        routes += [route for item in items if item.shared for route in _behind(item)]
     return {
         "name": host or "*",
         "domains": [host or "*"],
-        "retry_policy": _retry(f"{_UNSENT},reset"),
+        "retry_policy": _retry(_ANY),
         "request_body_buffer_limit": str(_KEPT),
         "routes": [*routes, _nobody()],
     }
@@ -93,13 +100,22 @@ def _virtual_host(host: str, table: Table, digest: str) -> Json:
 
 def _routes(item: Entry) -> list[Json]:
     match = {**_place(item), **_on("web")}
-    return _sticky(item, match) if item.canary and item.sticky else _both(item.service, match, _share(item))
+    if not item.canary or not item.sticky:
+        return _both(item, match, _share(item, item.peers), item.peers)
+    given = _header("Set-Cookie", f"{_COOKIE}=%REQ({_NUMBER})%; Path=/; HttpOnly; SameSite=Lax", add=True)
+    return _sticky(item, match, item.peers, [given])
+
+
+def _behind(item: Entry) -> list[Json]:
+    """What peers ask for, in whose part of the region the visitors get their cookies."""
+    match = {**_place(item), **_on("peer")}
+    return _sticky(item, match) if item.canary and item.sticky else _both(item, match, _share(item))
 
 
 def _previews(item: Entry) -> list[Json]:
-    """Services without a preview are there as they are for everybody."""
+    """Services without a preview are there as this node has them."""
     sides = clusters.preview(item) or clusters.primary(item)
-    return _both(item.service, {**_place(item), **_on("preview")}, {"cluster": clusters.name(item.service, sides)})
+    return _both(item, {**_place(item), **_on("preview")}, {"cluster": clusters.name(item.service, sides)})
 
 
 def _place(item: Entry) -> Json:
@@ -107,41 +123,44 @@ def _place(item: Entry) -> Json:
     return {"prefix": "/"} if item.route.path == "/" else {"path_separated_prefix": item.route.path}
 
 
-def _both(service: str, match: Json, to: Json, headers: Sequence[Json] = ()) -> list[Json]:
+def _both(item: Entry, match: Json, to: Json, peers: Peers = (), headers: Sequence[Json] = ()) -> list[Json]:
     """One route for requests that may do harm when they come twice, one for all others."""
     once = {"name": ":method", "string_match": {"safe_regex": {"regex": _ONCE}}}
-    common: Json = {"name": service}
+    common: Json = {"name": item.service}
     common |= {"response_headers_to_add": list(headers)} if headers else {"request_headers_to_remove": [_NUMBER]}
+    common |= {"response_headers_to_remove": [_NOT_SENT]} if peers else {}
     whole = {**to, "timeout": "0s"}
     guarded = {**match, "headers": [*match.get("headers", ()), once]}
+    retry = _retry_elsewhere if peers else _retry
+    usual = {**whole, "retry_policy": retry(_ANY)} if peers else whole
     return [
-        {**common, "match": guarded, "route": {**whole, "retry_policy": _retry(_UNSENT)}},
-        {**common, "match": match, "route": whole},
+        {**common, "match": guarded, "route": {**whole, "retry_policy": retry(_UNSENT)}},
+        {**common, "match": match, "route": usual},
     ]
 
 
-def _share(item: Entry) -> Json:
-    usual = clusters.name(item.service, clusters.primary(item))
+def _share(item: Entry, peers: Peers = ()) -> Json:
+    usual = clusters.name(item.service, clusters.primary(item), peers)
     if not item.canary:
         return {"cluster": usual}
-    canary = clusters.name(item.service, clusters.canary(item))
+    canary = clusters.name(item.service, clusters.canary(item), peers)
     weights = [{"name": canary, "weight": item.share}, {"name": usual, "weight": 100 - item.share}]
     return {"weighted_clusters": {"clusters": weights}}
 
 
-def _sticky(item: Entry, match: Json) -> list[Json]:
+def _sticky(item: Entry, match: Json, peers: Peers = (), given: Sequence[Json] = ()) -> list[Json]:
     """A visitor's side is the hash of his number: the one in his cookie, or else the one that Envoy gave the request,
-    which becomes his cookie. The canary has the lowest hashes, so a growing share takes nobody back; the release is
-    hashed as well, so that not the same visitors come first every time.
+    which becomes his cookie (``given``). The canary has the lowest hashes, so a growing share takes nobody back; the
+    release is hashed as well, so that not the same visitors come first every time.
     """
-    to = _share(item)
+    to = _share(item, peers)
     to["weighted_clusters"]["use_hash_policy"] = True
     known = {"name": "cookie", "string_match": {"safe_regex": {"regex": _IN_COOKIE}}}
-    given = _header("Set-Cookie", f"{_COOKIE}=%REQ({_NUMBER})%; Path=/; HttpOnly; SameSite=Lax", add=True)
     release = item.canary.release if item.canary else ""
+    by_cookie, by_number = ({**to, **_hash(*how, release)} for how in (("cookie", _IN_COOKIE), (_NUMBER, "(.*)")))
     return [
-        *_both(item.service, {**match, "headers": [known]}, {**to, **_hash("cookie", _IN_COOKIE, release)}),
-        *_both(item.service, match, {**to, **_hash(_NUMBER, "(.*)", release)}, [given]),
+        *_both(item, {**match, "headers": [known]}, by_cookie, peers),
+        *_both(item, match, by_number, peers, given),
     ]
 
 
@@ -162,10 +181,10 @@ def _too_large() -> Json:
     return {"match": {"prefix": "/", "headers": [limited]}, **_error(413, "more than 100 MiB")}
 
 
-def _readyz() -> Json:
+def _readyz(entrance: str = "web") -> Json:
     return {
         "name": READYZ,
-        "match": {"path": "/readyz", **_on("web")},
+        "match": {"path": "/readyz", **_on(entrance)},
         "route": {"cluster": "readyz", "timeout": "10s"},
     }
 
@@ -207,6 +226,21 @@ def _retry(reasons: str) -> Json:
             "name": "envoy.retry_priorities.previous_priorities",
             "typed_config": {"@type": f"type.googleapis.com/{extension}", "update_frequency": 1},
         },
+    }
+
+
+def _retry_elsewhere(reasons: str) -> Json:
+    """At most two more attempts, at slots and nodes that were not asked yet; the slot that steps in comes last."""
+    policy = _retry(f"{reasons},retriable-headers")
+    policy["retry_priority"]["typed_config"]["update_frequency"] = 2
+    extension = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    asked = {"name": "envoy.retry_host_predicates.previous_hosts"}
+    return {
+        **policy,
+        "num_retries": 2,
+        "retriable_headers": [{"name": _NOT_SENT, "present_match": True}],
+        "retry_host_predicate": [{**asked, "typed_config": {"@type": f"type.googleapis.com/{extension}"}}],
+        "host_selection_retry_max_attempts": "5",
     }
 
 

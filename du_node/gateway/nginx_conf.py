@@ -14,12 +14,13 @@ modules). Four choices matter for losing no request:
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
+from du_node import places
 from du_node.errors import NodeError
 from du_node.gateway import nginx_parts as parts
+from du_node.gateway import nginx_peers
 from du_node.gateway.proof import PORT, PREVIEW_PORT, header
-from du_node.table import Entry, Table, check, digest_of, from_json
+from du_node.table import Entry, Table, check, digest_of, from_json, to_json
 
 _HEADER = "# du-node "
 _HASH = "@HASH@"
@@ -30,7 +31,7 @@ def render(table: Table) -> tuple[str, str]:
     check(table)
     body = "\n".join([parts.maps(table), *map(parts.service, table), *_servers(table), _proof(table)])
     digest = digest_of(table)
-    first = json.dumps({"hash": digest, "table": [asdict(item) for item in table]}, separators=(",", ":"))
+    first = json.dumps({"hash": digest, "table": [to_json(item) for item in table]}, separators=(",", ":"))
     return f"{_HEADER}{first}\n{body.replace(_HASH, digest)}", digest
 
 
@@ -51,29 +52,33 @@ def read(text: str) -> tuple[Table, str]:
 
 
 def _servers(table: Table) -> list[str]:
-    """The servers on port 80, and, where a service has a preview, the same ones again on the preview port."""
+    """The servers on port 80; where a service has a preview the same ones again on the preview port, and where there
+    are other nodes on the peer port."""
+    ports = [80, *([PREVIEW_PORT] if any(e.preview for e in table) else [])]
+    ports += [places.PEER_PORT] if any(e.shared for e in table) else []
     hosts = ["", *sorted({e.route.host for e in table if e.route.host})]
-    previews = hosts if any(e.preview for e in table) else []
-    return [_server(host, table, 80) for host in hosts] + [_server(host, table, PREVIEW_PORT) for host in previews]
+    return [_server(host, table, port) for port in ports for host in hosts]
 
 
 def _server(host: str, table: Table, port: int) -> str:
-    items = [e for e in table if e.route.host == host]
-    places = "".join(_location(e, port) for e in sorted(items, key=lambda e: (-len(e.route.path), e.route.path)))
+    items = [e for e in table if e.route.host == host and (e.shared or port != places.PEER_PORT)]
+    inside = "".join(_location(e, port) for e in sorted(items, key=lambda e: (-len(e.route.path), e.route.path)))
     if not any(e.route.path == "/" for e in items):
-        places += parts.NOBODY
+        inside += parts.NOBODY
+    proxy = nginx_peers.PROXY if port == places.PEER_PORT else parts.proxy(table)
     return (
         f"server {{\n    listen {port}{'' if host else ' default_server'};\n    server_name {host or '_'};\n"
-        f"{parts.PROXY}{'' if host or port != 80 else parts.READYZ}{places}}}"
+        f"{proxy}{'' if host or port == PREVIEW_PORT else parts.READYZ}{inside}}}"
     )
 
 
 def _location(item: Entry, port: int) -> str:
     """Whole segments only: /api takes /api and /api/x, never /apix."""
     path = item.route.path
-    places = ["/"] if path == "/" else [f"= {path}", f"^~ {path}/"]
-    inside = parts.target(item) if port == 80 else parts.preview_target(item)
-    return "".join(f"    location {place} {{ {inside} }}\n" for place in places)
+    paths = ["/"] if path == "/" else [f"= {path}", f"^~ {path}/"]
+    targets = {80: parts.target, PREVIEW_PORT: parts.preview_target, places.PEER_PORT: parts.peer_target}
+    inside, more = targets[port](item)
+    return "".join(f"    location {path} {{ {inside} }}\n" for path in paths) + more
 
 
 def _proof(table: Table) -> str:

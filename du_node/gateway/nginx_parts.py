@@ -1,26 +1,30 @@
-"""The parts of du.conf: maps for all services, what each service needs, and what a location does with a request."""
+"""The parts of du.conf: maps for all services, what each service needs, and what a location does with a request.
+
+What a region of several nodes needs besides is in nginx_peers.
+"""
 
 from __future__ import annotations
 
 from du_node import places
+from du_node.gateway import nginx_peers as peers
 from du_node.table import Entry, Table, Upstream
 
 READYZ_SOCKET = "/run/du-node/readyz.sock"
 
-PROXY = """\
+_PROXY = """\
     http2 on;
     keepalive_min_timeout 1s;
     client_max_body_size 100m;
     proxy_http_version 1.1;
-    proxy_set_header Host $http_host;
+    proxy_set_header Host $@host@;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Forwarded-Proto $scheme;
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $du_connection;
-    proxy_connect_timeout 2s;
+    proxy_connect_timeout @connect@;
     proxy_read_timeout 60s;
     proxy_next_upstream error timeout;
-    proxy_next_upstream_tries 2;
+    proxy_next_upstream_tries @tries@;
     add_header X-Du-Release $du_release always;
 """
 
@@ -75,7 +79,16 @@ def maps(table: Table) -> str:
         + f'map $upstream_addr $du_release {{\n    default "";\n{releases}}}\n'
         + "".join(_without_blanks(name) for name in ("addr", "status", "header_time"))
         + (_VISITORS if any(e.sticky for e in table) else "")
+        + peers.maps(table)
     )
+
+
+def proxy(table: Table) -> str:
+    """How requests are passed on: to peers with less patience and more tries."""
+    shared = any(e.peers for e in table)
+    visitor = "    proxy_set_header X-Du-Visitor $du_visitor_new;\n" if any(e.peers and e.sticky for e in table) else ""
+    host, connect, tries = ("du_host", "1s", "3") if shared else ("http_host", "2s", "2")
+    return _PROXY.replace("@host@", host).replace("@connect@", connect).replace("@tries@", tries) + visitor
 
 
 def service(item: Entry) -> str:
@@ -85,41 +98,71 @@ def service(item: Entry) -> str:
     those until the answer began.
     """
     fields = "$du_addr $du_status $du_header_time $status"
-    text = f"log_format du_{item.service} '$msec {item.service} {fields}';\n"
-    text += _group(f"du_{item.service}", item.primary, item.canary or item.backup)
+    groups = [f"log_format du_{item.service} '$msec {item.service} {fields}';"]
+    if item.peers:
+        groups += [peers.group(f"du_{item.service}", item.primary, _spare(item), item.peers), peers.again(item)]
+    groups.append(_group(own(item), item.primary, _spare(item)))
     if item.preview:
-        text += "\n" + _group(f"du_{item.service}_preview", item.preview, None)
-    if not item.canary:
-        return text
-    return f"{text}\n{_group(f'du_{item.service}_canary', item.canary, item.primary)}\n{_split(item, item.canary)}"
+        groups.append(_group(f"du_{item.service}_preview", item.preview, None))
+    if item.canary:
+        if item.peers:
+            groups += [peers.group(f"du_{item.service}_canary", item.canary, item.primary, item.peers)]
+        groups += [_group(f"{own(item)}_canary", item.canary, item.primary), *_splits(item, item.canary)]
+    return "\n".join(groups)
 
 
-def target(item: Entry) -> str:
-    """What a location does with a request for the service."""
-    log = f"access_log {places.ACCESS_LOG} du_{item.service} buffer=16k flush=1s;"
+def own(item: Entry) -> str:
+    """The group of a service's slots on this node."""
+    return f"du_{item.service}{'_own' if item.peers else ''}"
+
+
+def target(item: Entry) -> tuple[str, str]:
+    """What a location does with a request for the service, and the locations that it leads to."""
     to = f"$du_to_{_word(item)}" if item.canary else f"du_{item.service}"
-    return f"{_STICKY if item.sticky else ''}proxy_pass http://{to}; {log}"
+    headers, log = _STICKY if item.sticky else "", _log(item)
+    inside, more = peers.front(item, log, headers) if item.peers else ("", "")
+    return f"{headers}proxy_pass http://{to}; {log}{inside}", more
 
 
-def preview_target(item: Entry) -> str:
-    """The same on the preview port: services without a preview are there as they are for everybody."""
-    return f"proxy_pass http://du_{item.service}{'_preview' if item.preview else ''};"
+def preview_target(item: Entry) -> tuple[str, str]:
+    """The same on the preview port: services without a preview are there as this node has them."""
+    return f"proxy_pass http://{f'du_{item.service}_preview' if item.preview else own(item)};", ""
+
+
+def peer_target(item: Entry) -> tuple[str, str]:
+    """The same on the peer port: this node's own slots and nobody else, so that no request goes round in circles."""
+    return peers.behind(item, f"$du_own_{_word(item)}" if item.canary else own(item), _log(item))
+
+
+def _log(item: Entry) -> str:
+    return f"access_log {places.ACCESS_LOG} du_{item.service} buffer=16k flush=1s;"
+
+
+def _spare(item: Entry) -> Upstream | None:
+    return item.canary or item.backup
 
 
 def _group(name: str, first: Upstream, spare: Upstream | None) -> str:
     lines = [f"    server 127.0.0.1:{first.port} max_fails=1 fail_timeout=5s;"]
     if spare:
         lines.append(f"    server 127.0.0.1:{spare.port} backup;")
-    lines.append("    keepalive 16;\n    keepalive_timeout 1s;\n    keepalive_requests 1000;")
-    return f"upstream {name} {{\n" + "\n".join(lines) + "\n}"
+    return f"upstream {name} {{\n" + "\n".join([*lines, peers.KEPT]) + "\n}"
 
 
-def _split(item: Entry, canary: Upstream) -> str:
+def _splits(item: Entry, canary: Upstream) -> list[str]:
     """By the hash of a number. Shares are cut from its low end, so whoever is in 5 % is in 25 % too; the release is
-    hashed as well, so that not the same visitors come first every time."""
+    hashed as well, so that not the same visitors come first every time. What comes to the peer port has been shared
+    out between the nodes already."""
     key = f"{canary.release} $du_visitor" if item.sticky else "$request_id"
-    name = f"du_{item.service}"
-    return f'split_clients "{key}" $du_to_{_word(item)} {{\n    {item.share}% {name}_canary;\n    * {name};\n}}'
+    splits = [_split(key, f"to_{_word(item)}", item.share, f"du_{item.service}")]
+    if item.shared:
+        key = f"{canary.release} $du_visitor_own" if item.sticky else "$request_id"
+        splits.append(_split(key, f"own_{_word(item)}", item.share, own(item)))
+    return splits
+
+
+def _split(key: str, variable: str, share: int, name: str) -> str:
+    return f'split_clients "{key}" $du_{variable} {{\n    {share}% {name}_canary;\n    * {name};\n}}'
 
 
 def _word(item: Entry) -> str:

@@ -11,6 +11,8 @@ PATH = "/du"
 PREFIX = "Du-"
 PREVIEW_PORT = 8081
 """Where a copy that gets no requests yet is reached."""
+NOT_SENT = 597
+"""The status by which nginx tells another node that no slot was sent the request. No client gets it."""
 
 
 def header(item: Entry) -> tuple[str, str]:

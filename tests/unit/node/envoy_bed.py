@@ -17,6 +17,7 @@ from typing import Any
 
 import envoy
 
+from du_node import places
 from du_node.gateway import envoy_clusters, envoy_conf
 from du_node.gateway.envoy import Envoy
 from tests.templates import rendered
@@ -87,10 +88,11 @@ class Bed:
     folder: Path
     driver: Envoy
     process: subprocess.Popen[bytes]
+    address: str = "127.0.0.1"
 
     def ask(self, path: str = "/", *, port: int = 0, host: str = "", **how: Any) -> tuple[HTTPResponse, dict[str, Any]]:
         """One request on a connection of its own; the answer and what the slot was sent."""
-        link = HTTPConnection("127.0.0.1", port or self.web, timeout=10)
+        link = HTTPConnection(self.address, port or self.web, timeout=10)
         headers = {**how.pop("headers", {}), **({"Host": host} if host else {})}
         link.request(how.pop("method", "GET"), path, how.pop("body", None), headers)
         answer = link.getresponse()
@@ -105,13 +107,14 @@ class Bed:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Bed]:
-    """An Envoy that works by an empty table, and its driver."""
+def running(folder: Path, address: str = "127.0.0.1") -> Iterator[Bed]:
+    """An Envoy that works by an empty table, and its driver. Its entrances for clients and peers are at ``address``."""
     web, preview, asked, alive = free_ports(4)
     (folder / "du").mkdir()
     (folder / "du" / "clusters.json").write_text(envoy_clusters.render(())[0])
     (folder / "du" / "routes.json").write_text(envoy_conf.render(())[0])
-    entrances = [("web", "127.0.0.1", web), ("preview", "127.0.0.1", preview), ("proof", "127.0.0.1", asked)]
+    entrances = [("web", address, web), ("preview", address, preview), ("proof", "127.0.0.1", asked)]
+    entrances += [("peer", address, places.PEER_PORT)] if address != "127.0.0.1" else []
     config = folder / "bootstrap.yaml"
     config.write_text(
         rendered(
@@ -146,7 +149,7 @@ def running(folder: Path) -> Iterator[Bed]:
         while not driver.observe().running:
             assert time.monotonic() < deadline and process.poll() is None, (folder / "log").read_text()
             time.sleep(0.02)
-        yield Bed(web, preview, folder, driver, process)
+        yield Bed(web, preview, folder, driver, process, address)
     finally:
         process.terminate()
         process.wait()
