@@ -3,6 +3,7 @@ SHELL := /bin/sh
 REGION ?= home
 FLEET ?= $(or $(DU_FLEET),fleet.yaml)
 DU := .venv/bin/du-infra
+WORKERS := -n auto --dist loadscope
 YESFLAG := $(if $(filter 1 yes true,$(YES)),--yes)
 
 .DEFAULT_GOAL := help
@@ -48,10 +49,10 @@ local-down: setup ## Take the local cloud away: daemon, bridge, image, registry 
 	@$(DU) local down $(YESFLAG)
 
 test: setup-dev ## All tests, on real nodes too
-	.venv/bin/pytest
+	.venv/bin/pytest $(WORKERS) --durations=25
 
 test-fast: venv-dev ## The tests that need no node
-	.venv/bin/pytest -m "not lxd"
+	.venv/bin/pytest $(WORKERS) -m "not lxd"
 
 lint: venv-dev ## Everything that can be checked without running it
 	@scripts/lint

@@ -6,10 +6,24 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.parallel import (
+    pytest_runtest_protocol,
+    pytest_terminal_summary,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
+)
+
+__all__ = [
+    "pytest_runtest_protocol",
+    "pytest_terminal_summary",
+    "pytest_xdist_auto_num_workers",
+    "pytest_xdist_make_scheduler",
+]
 
 _TOOLS = ("lxd", "lxc", "lxcfs", "skopeo", "umoci", "mmdebstrap", "docker-registry")
 
@@ -39,22 +53,50 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def local_cloud() -> Iterator[None]:
-    """The local cloud, taken away at the end if it was not there before; then nothing of it may be left."""
+def local_cloud(request: pytest.FixtureRequest) -> None:
+    """The local cloud: each worker sees that it stands, and only one at a time makes what is missing."""
+    from du_infra.pool.lxd import LxdProvider
+    from du_infra.progress import silent
+
+    provider = LxdProvider()
+    if not provider.standing()["bridge"]:
+        _note(request.config)
+    provider.prepare(silent)
+
+
+_MADE = pytest.StashKey[bool]()
+
+
+def _note(config: pytest.Config) -> None:
+    """Tell the end of the run that the local cloud was made by it."""
+    config.stash[_MADE] = True
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["made_local_cloud"] = True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has ended."""
+    if getattr(node, "workeroutput", {}).get("made_local_cloud"):
+        _note(node.config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Nobody is at work any more: the local cloud goes if this run made it, and then nothing of it may be left."""
+    if hasattr(session.config, "workerinput") or _MADE not in session.config.stash:
+        return
     from du_infra.local import registry
     from du_infra.pool.lxd import LxdProvider
     from du_infra.progress import silent
 
     provider = LxdProvider()
-    stood = provider.standing()["bridge"]
-    provider.prepare(silent)
-    yield
-    if stood:
-        return
     provider.connect()
     registry.remove()
     provider.remove(silent)
-    assert leftovers() == []
+    if left := leftovers():
+        session.config.get_terminal_writer().line(f"\nFAILED: of the local cloud there is left: {left}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def leftovers() -> list[str]:

@@ -46,6 +46,7 @@ def addresses(bridge: str) -> list[str]:
     return [a["local"] for link in json.loads(shown.stdout or "[]") for a in link.get("addr_info", [])]
 
 
+@pytest.mark.alone
 def test_preparing_again_changes_nothing_and_takes_no_time() -> None:
     provider = LxdProvider()
     provider.prepare(silent)
@@ -162,6 +163,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_made_image(
         subprocess.run(["umount", str(small)], check=True)
 
 
+@pytest.mark.alone
 def test_a_killed_daemon_finds_its_nodes_again_and_the_next_command_goes_on(make_bed: object) -> None:
     bed: Bed = make_bed()  # type: ignore[operator]
     result = bed.region.up()

@@ -76,6 +76,7 @@ def test_a_daemon_that_does_not_come_up_leaves_its_last_words(tmp_path: Path, mo
     assert not (tmp_path / "run" / "lxd.pid").exists()
 
 
+@pytest.mark.alone
 def test_an_image_that_was_stored_but_not_yet_named_gets_its_name() -> None:
     provider = LxdProvider()
     provider.lxd.query(f"/1.0/images/aliases/{provider.recipe.alias}", "DELETE")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import time
 from pathlib import Path
 
@@ -75,13 +76,15 @@ def test_the_control_socket_fits_into_a_unix_address_and_its_folder_is_private(
 
 
 def test_a_folder_for_sockets_that_another_user_made_is_not_used(
-    tmp_path: Path, target: ssh.Target, monkeypatch: pytest.MonkeyPatch
+    target: ssh.Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DU_INFRA_RUN", str(tmp_path / "run"))
-    monkeypatch.setenv("DU_INFRA_CACHE", str(tmp_path / "cache"))
-    assert ssh.control_path(target).parent == tmp_path / "run" / "ssh"
-    monkeypatch.setattr(ssh.os, "access", lambda path, mode: False)
-    assert ssh.control_path(target).parent == tmp_path / "cache" / "ssh"
+    with tempfile.TemporaryDirectory(prefix="du-") as name:  # a worker's own folder is too long for a socket
+        folder = Path(name)
+        monkeypatch.setenv("DU_INFRA_RUN", str(folder / "run"))
+        monkeypatch.setenv("DU_INFRA_CACHE", str(folder / "cache"))
+        assert ssh.control_path(target).parent == folder / "run" / "ssh"
+        monkeypatch.setattr(ssh.os, "access", lambda path, mode: False)
+        assert ssh.control_path(target).parent == folder / "cache" / "ssh"
 
 
 def test_nodes_of_two_regions_never_share_a_connection(tmp_path: Path, target: ssh.Target) -> None:
