@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from du_infra.engines.terraform.plan import node_name
+from du_infra.engines.terraform.plan import is_hook, node_name
 from du_infra.progress import Event
 
 _DOING = {"create": "creating", "update": "changing", "delete": "destroying", "read": "reading"}
@@ -37,7 +37,10 @@ def event_of(message: Mapping[str, Any], stage: str) -> Event | None:
     text = _text(kind, message.get("hook", {}))
     if not text:
         return None
-    node = node_name(message["hook"]["resource"]["addr"])
+    address = message["hook"]["resource"]["addr"]
+    if is_hook(address):  # under du-infra they do nothing
+        return None
+    node = node_name(address)
     return Event("changed" if kind == "apply_complete" else "step", stage, text, node)
 
 

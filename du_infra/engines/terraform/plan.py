@@ -12,6 +12,9 @@ from typing import Any, Literal, TypeAlias, cast
 
 Kind: TypeAlias = Literal["create", "update", "delete", "replace", "read", "forget", "no-op"]
 
+# Where the root module has modules/pool-hooks: what is there has a node's name and is no machine.
+_HOOKS = "module.hooks."
+
 _REASONS = {
     "replace_because_cannot_update": "cannot be changed in place",
     "replace_because_tainted": "was never finished",
@@ -47,25 +50,33 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every change, in Terraform's order, and whether outputs change (which alone is worth an apply)."""
+    """Every change, in Terraform's order, and whether outputs or hooks change (which alone is worth an apply)."""
 
     changes: tuple[Change, ...] = ()
     outputs_change: bool = False
+    hooks_change: bool = False
 
     @property
     def empty(self) -> bool:
         """Whether an apply would do nothing at all."""
-        return not self.changes and not self.outputs_change
+        return not self.changes and not self.outputs_change and not self.hooks_change
 
 
 def read_plan(shown: Mapping[str, Any]) -> Plan:
     """The Plan in ``terraform show -json``'s object. Resources that stay as they are are left out."""
-    changes = (_change(entry) for entry in shown.get("resource_changes", ()))
+    entries = (_change(entry) for entry in shown.get("resource_changes", ()))
+    changes = [change for change in entries if change.kind not in ("no-op", "read")]
     outputs = shown.get("output_changes", {}).values()
     return Plan(
-        changes=tuple(change for change in changes if change.kind not in ("no-op", "read")),
+        changes=tuple(change for change in changes if not is_hook(change.address)),
         outputs_change=any(output["actions"] != ["no-op"] for output in outputs),
+        hooks_change=any(is_hook(change.address) for change in changes),
     )
+
+
+def is_hook(address: str) -> bool:
+    """Whether an address is one of modules/pool-hooks: it calls du-infra, and nothing is lost with it."""
+    return address.startswith(_HOOKS)
 
 
 def node_name(address: str) -> str:

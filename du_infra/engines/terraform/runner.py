@@ -12,7 +12,7 @@ from typing import Any
 from du_infra.engines.terraform.binary import Binary
 from du_infra.engines.terraform.messages import event_of, parse, problems
 from du_infra.engines.terraform.process import Finished, capture, follow
-from du_infra.errors import Busy, DuError, EngineFailed
+from du_infra.errors import Busy, DuError, EngineFailed, Refused
 from du_infra.progress import Reporter, silent
 
 # A Terraform that outlived a killed du-infra ends the machine at hand and then lets go of the lock.
@@ -74,6 +74,8 @@ class Runner:
 
     def _environment(self) -> dict[str, str]:
         """The user's environment, but of Terraform's own variables only TF_LOG*: others change what a run means."""
+        if os.environ.get("DU_HOOK"):  # the Terraform that called us holds the lock on the state until we end
+            raise Refused("a hook of Terraform cannot run Terraform", where=str(self.folder))
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
         kept |= {name: value for name, value in os.environ.items() if name.startswith("TF_LOG")}
         ours = {
@@ -81,6 +83,7 @@ class Runner:
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",
             "CHECKPOINT_DISABLE": "1",
+            "DU_HOOKS": "off",  # modules/pool-hooks is for a Terraform that somebody else runs
         }
         return {**kept, **ours, **self._extra}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from du_infra.engines.terraform.plan import node_name
+from du_infra.engines.terraform.plan import is_hook, node_name
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ def read_state(shown: Mapping[str, Any]) -> dict[str, Tracked]:
     """Node name → what Terraform knows. Only resources with a name of their own (``for_each``) are nodes."""
     root = shown.get("values", {}).get("root_module", {})
     found = (_tracked(resource) for resource in _resources(root) if isinstance(resource.get("index"), str))
-    return {tracked.name: tracked for tracked in found}
+    return {tracked.name: tracked for tracked in found if not is_hook(tracked.address)}
 
 
 def _tracked(resource: Mapping[str, Any]) -> Tracked:

@@ -14,7 +14,7 @@ from du_infra.assets import asset
 from du_infra.engines.terraform import setup
 from du_infra.engines.terraform.binary import Binary
 from du_infra.engines.terraform.plan import Plan, read_plan
-from du_infra.engines.terraform.rootmodule import write_root
+from du_infra.engines.terraform.rootmodule import Hooks, write_root
 from du_infra.engines.terraform.runner import LOCK_TIMEOUT, STAGE, Runner
 from du_infra.engines.terraform.state import Tracked, read_state
 from du_infra.progress import Event, Reporter, silent
@@ -37,9 +37,9 @@ class Workspace:
         self._modules = modules
         self._run = Runner(self.folder, binary, env)
 
-    def write(self, module: str, variables: Mapping[str, object]) -> None:
+    def write(self, module: str, variables: Mapping[str, object], hooks: Hooks | None = None) -> None:
         """Write the root module for ``module`` ("region-pool/lxd") and the values of its inputs."""
-        write_root(self.folder, self._modules or asset("modules"), module, variables)
+        write_root(self.folder, self._modules or asset("modules"), module, variables, hooks)
 
     def init(self, report: Reporter = silent) -> None:
         """Fetch the providers; does nothing when nothing changed that it depends on."""

@@ -34,6 +34,12 @@ def test_each_phase_of_a_node_is_told_with_its_name(message: dict[str, Any], kin
     assert event_of(message, "machines") == Event(kind, "machines", text, "a-1")
 
 
+def test_hooks_are_not_told_of_where_they_do_nothing() -> None:
+    message = _hook("apply_complete")
+    message["hook"]["resource"]["addr"] = 'module.hooks.terraform_data.node["a-1"]'
+    assert event_of(message, "machines") is None
+
+
 @pytest.mark.parametrize("kind", ["version", "planned_change", "refresh_start", "change_summary", "outputs"])
 def test_terraforms_small_talk_is_not_passed_on(kind: str) -> None:
     assert event_of({"type": kind}, "machines") is None

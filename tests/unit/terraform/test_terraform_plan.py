@@ -86,3 +86,22 @@ def test_state_lists_nodes_of_every_module_and_who_is_tainted() -> None:
 
 def test_an_empty_state_has_no_nodes() -> None:
     assert read_state({"format_version": "1.0"}) == {}
+
+
+HOOK = 'module.hooks.terraform_data.node["a-1"]'
+
+
+def test_a_hook_that_changes_is_worth_an_apply_and_no_change_of_a_machine() -> None:
+    entry = {"address": HOOK, "change": {"actions": ["delete"]}}
+    assert read_plan({"resource_changes": [entry]}) == Plan(hooks_change=True)
+    assert not Plan(hooks_change=True).empty
+    assert read_plan({"resource_changes": [{"address": HOOK, "change": {"actions": ["no-op"]}}]}).empty
+
+
+def test_a_hook_in_the_state_does_not_stand_for_its_machine() -> None:
+    machine = {"address": 'module.pool.x.node["a-1"]', "mode": "managed", "index": "a-1"}
+    hook = {"address": HOOK, "mode": "managed", "index": "a-1", "tainted": True}
+    for resources in ([machine, hook], [hook, machine]):
+        shown = {"values": {"root_module": {"child_modules": [{"resources": resources}]}}}
+        assert read_state(shown) == {"a-1": Tracked("a-1", 'module.pool.x.node["a-1"]')}
+    assert read_state({"values": {"root_module": {"resources": [hook]}}}) == {}

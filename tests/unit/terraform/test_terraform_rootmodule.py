@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from du_infra.assets import asset
-from du_infra.engines.terraform.rootmodule import PROVIDERS, VARIABLES_FILE, render, write_root
+from du_infra.engines.terraform.rootmodule import HOOKS_MODULE, PROVIDERS, VARIABLES_FILE, Hooks, render, write_root
 
 MODULE = "region-pool/lxd"
 
@@ -35,6 +35,26 @@ def test_values_survive_as_json_whatever_they_hold(tmp_path: Path, value: str) -
     write_root(tmp_path / "ws", _modules(tmp_path), "region-pool/x", {"labels": {"a": value}})
     assert json.loads((tmp_path / "ws" / VARIABLES_FILE).read_text()) == {"labels": {"a": value}}
     assert value not in (tmp_path / "ws" / "main.tf").read_text()
+
+
+def test_hooks_stand_beside_the_pool_and_their_values_beside_the_others(tmp_path: Path) -> None:
+    modules = _modules(tmp_path)
+    (modules / HOOKS_MODULE).mkdir()
+    (modules / HOOKS_MODULE / "main.tf").write_text("# hooks\n")
+    hooks = Hooks("demo-home", 3, ["demo-home-3"], '/py"thon', "../${fleet}.yaml")
+    write_root(tmp_path / "ws", modules, "region-pool/x", {"region": "home", "nodes": {}}, hooks)
+    main = (tmp_path / "ws/main.tf").read_text()
+    assert 'source     = "./modules/pool-hooks"' in main
+    assert "depends_on = [module.pool]" in main
+    assert not any(value in main for value in ("demo-home", "/py", "fleet.yaml"))
+    assert (tmp_path / "ws/modules/pool-hooks/main.tf").is_file()
+    assert json.loads((tmp_path / "ws" / VARIABLES_FILE).read_text())["hooks"] == {
+        "stem": "demo-home",
+        "counter": 3,
+        "known": ["demo-home-3"],
+        "python": '/py"thon',
+        "fleet": "../${fleet}.yaml",
+    }
 
 
 @pytest.mark.parametrize("name", ["a-b", "A", "1a", 'x" {}', ""])

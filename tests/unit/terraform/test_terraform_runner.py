@@ -9,7 +9,7 @@ import pytest
 
 from du_infra.engines.terraform import Binary, mirror, setup
 from du_infra.engines.terraform.runner import Runner
-from du_infra.errors import Busy, EngineFailed
+from du_infra.errors import Busy, EngineFailed, Refused
 from du_infra.progress import silent
 
 
@@ -67,7 +67,18 @@ def test_the_environment_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert env["TF_CLI_CONFIG_FILE"] == str(tmp_path / "terraform.tfrc")
     assert (env["CHECKPOINT_DISABLE"], env["TF_IN_AUTOMATION"], env["TF_LOG"]) == ("1", "1", "debug")
     assert env["LXD_SOCKET"] == "/run/lxd"
+    assert env["DU_HOOKS"] == "off"
     assert "TF_CLI_ARGS" not in env
+
+
+def test_a_hook_never_runs_terraform_whose_lock_is_held_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DU_HOOK", "1")
+    runner = _runner(tmp_path, "touch ran")
+    with pytest.raises(Refused, match="hook"):
+        runner.plain("init")
+    with pytest.raises(Refused, match="hook"):
+        runner.read("show")
+    assert not (tmp_path / "ran").exists()
 
 
 # Stands for an init whose registry answers, while the host that has the file does not.
