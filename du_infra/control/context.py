@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 class RegionContext:
     """One region of a fleet; ``folder`` is where fleet.yaml stands.
 
-    ``nodes``: how many nodes there should be, whatever fleet.yaml and the store say; None for their word.
+    ``nodes``: how many nodes there should be, whatever fleet.yaml and the store say; None for their word. ``dead``:
+    names of nodes that are known not to answer, so that nobody waits for them again.
     """
 
     fleet: FleetSpec
     name: str
     folder: Path
     nodes: int | None = None
+    dead: frozenset[str] = frozenset()
 
     @property
     def spec(self) -> RegionSpec:
@@ -92,6 +95,10 @@ class RegionContext:
     def scaled(self) -> Scaled | None:
         """What the last scale asked for; None when nobody scaled the region."""
         return self.store.pool_wish(self.name) if self.state.is_dir() else None
+
+    def living(self, nodes: Iterable[Node]) -> list[Node]:
+        """Those of ``nodes`` that are not known to be dead."""
+        return [node for node in nodes if node.name not in self.dead]
 
     def target(self, node: Node) -> Target:
         """How to reach a node over SSH."""

@@ -28,18 +28,18 @@ _POLL_SECONDS = 0.2
 def join_nodes(context: RegionContext, record: PoolRecord, report: Reporter) -> PoolRecord:
     """Wait until every node answers and, on its first boot, has finished it; then its name is spent.
 
-    Nodes on their way out are not waited for.
+    Nodes on their way out, and those that are known to be dead, are not waited for.
 
     Raises NotReady for a node that does not come up, Refused for one with another host key than the pinned.
     """
-    pinned = _pinned(context)
-    each(lambda node: _wait_for_ssh(node), record.staying)
+    pinned, awaited = _pinned(context), context.living(record.staying)
+    each(lambda node: _wait_for_ssh(node), awaited)
     # A machine that never joined may have been deleted and made again under its name, with another key.
-    fresh = [node for node in record.staying if not node.joined or node.name not in pinned]
+    fresh = [node for node in awaited if not node.joined or node.name not in pinned]
     keys = each(lambda node: context.provider.host_key(node.name), fresh)
     _pin(context, pinned | {node.name: key for node, key in zip(fresh, keys, strict=True)})
-    each(lambda node: _first_boot(context, node, report), [n for n in record.staying if not n.joined])
-    nodes = tuple(replace(node, joined=True) if node.staying else node for node in record.nodes)
+    each(lambda node: _first_boot(context, node, report), [n for n in awaited if not n.joined])
+    nodes = tuple(replace(node, joined=True) if node in awaited else node for node in record.nodes)
     joined = replace(record, nodes=nodes)
     if joined != record:
         context.store.save_pool(context.name, joined)

@@ -67,9 +67,9 @@ def staying(record: PoolRecord, reports: Sequence[NodeReport]) -> list[NodeRepor
 
 
 def connected(record: PoolRecord, reports: Sequence[NodeReport]) -> PoolRecord:
-    """The pool as its nodes should know it: without those that are leaving and take no requests any more."""
+    """The pool as its nodes should know it: without those that are on their way out and take no requests any more."""
     serving = {told.name for told in reports if told.answers and not told.draining}
-    return record.without([node.name for node in record.nodes if node.state == "leaving" and node.name not in serving])
+    return record.without([node.name for node in record.nodes if not node.staying and node.name not in serving])
 
 
 def mark(context: RegionContext, record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:

@@ -67,6 +67,8 @@ def _bring(context: RegionContext, report: Reporter) -> PoolRecord:
     guard(changes.changes, may_destroy=frozenset())
     workspace.apply(changes, report)
     for name in plan.stopped:
+        if name in context.dead:
+            continue
         report(Event("step", STAGE, "starts", node=name))
         context.provider.start(name)
     return plan.record

@@ -27,6 +27,8 @@ def observe_nodes(context: RegionContext, nodes: Sequence[Node]) -> list[NodeRep
 
 def observe_node(context: RegionContext, node: Node) -> NodeReport:
     """What du-node says on one node."""
+    if node.name in context.dead:
+        return NodeReport(node.name, node.address, reachable=False, why="is dead")
     try:
         done = ssh.run(context.target(node), ["du-node", "status"], timeout=_NODE_SECONDS)
     except DuError as error:

@@ -103,11 +103,11 @@ def _run(
     with stage(report, BOOT):
         record = join_nodes(context, record, report)
     with stage(report, CONFIGURE):
-        seen = observe_nodes(context, record.nodes)
+        seen = observe_nodes(context, context.living(record.nodes))
         reports = staying(record, seen)
         changed = configure_nodes(context, connected(record, seen), reports, report, force=reconfigure)
     with stage(report, SERVICES):
-        reports = observe_nodes(context, record.staying) if changed else reports
+        reports = observe_nodes(context, context.living(record.staying)) if changed else reports
         deployed = deploy(context, record, reports, resolved, report)
     if record.returning:
         with stage(report, RETURN, ", ".join(record.returning)):

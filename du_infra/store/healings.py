@@ -51,6 +51,7 @@ healings = Table(
     Column("region", String, nullable=False, index=True),
     Column("node", String, nullable=False),
     Column("why", Text, nullable=False),
+    Column("nodes", Integer, nullable=False),
     Column("actor", String, nullable=False),
     Column("state", String, nullable=False),
     Column("detail", Text, nullable=False),
@@ -64,12 +65,16 @@ healings = Table(
 
 @dataclass(frozen=True)
 class Record:
-    """One replacement: ``state`` is "running" until it is "done"; ``started`` and ``ended`` in Unix seconds."""
+    """One replacement: ``state`` is "running" until it is "done"; ``started`` and ``ended`` in Unix seconds.
+
+    ``nodes``: how many nodes the region had, and is to have afterwards.
+    """
 
     id: int
     region: str
     node: str
     why: str
+    nodes: int
     actor: str
     state: str
     detail: str
@@ -117,19 +122,17 @@ class Healings:
         with self._engine.begin() as connection:
             connection.execute(update(sightings).where(sightings.c.node == node).values(**values))
 
-    def begin(self, region: str, node: str, why: str, actor: str) -> None:
-        """Note that a node is being replaced."""
-        row: dict[str, Any] = {"region": region, "node": node, "why": why}
+    def begin(self, region: str, node: str, why: str, nodes: int, actor: str) -> None:
+        """Note that a node of a region of ``nodes`` is being replaced."""
+        row: dict[str, Any] = {"region": region, "node": node, "why": why, "nodes": nodes}
         row |= {"actor": actor, "state": "running", "detail": ""}
         row |= {"boot": boot(), "clock": time.monotonic(), "started": time.time()}
         with self._engine.begin() as connection:
             connection.execute(insert(healings).values(row))
 
-    def open(self, region: str) -> dict[str, str]:
-        """Replacements that have not come to an end: node → why it is replaced."""
-        query = select(healings.c.node, healings.c.why).where(healings.c.region == region)
-        with self._engine.connect() as connection:
-            return {row.node: row.why for row in connection.execute(query.where(healings.c.state == "running"))}
+    def open(self, region: str) -> dict[str, Record]:
+        """Replacements that have not come to an end, by node."""
+        return {record.node: record for record in self.all(region) if record.state == "running"}
 
     def end(self, region: str, nodes: Iterable[str], detail: str = "") -> None:
         """Note that these nodes have been replaced; ``detail`` in words."""
@@ -156,4 +159,6 @@ def _age(row: Row[Any]) -> float:
 
 
 def _record(row: Row[Any]) -> Record:
-    return Record(row.id, row.region, row.node, row.why, row.actor, row.state, row.detail, row.started, row.ended)
+    return Record(
+        row.id, row.region, row.node, row.why, row.nodes, row.actor, row.state, row.detail, row.started, row.ended
+    )

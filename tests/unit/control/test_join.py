@@ -36,6 +36,7 @@ def test_a_key_is_pinned_for_good_once_its_node_has_joined(tmp_path: Path, monke
     known_hosts.write_text("demo-home-1 ssh-ed25519 OLD\ndemo-home-2 ssh-ed25519 OLD\n")
     saved: list[PoolRecord] = []
     context = SimpleNamespace(
+        living=list,
         name="home",
         known_hosts=known_hosts,
         provider=SimpleNamespace(host_key=lambda name: "ssh-ed25519 NEW"),

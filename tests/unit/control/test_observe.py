@@ -25,7 +25,8 @@ def test_a_stranger_at_the_vip_is_not_ready(body: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("words", [*JUNK, "{}", json.dumps({"ready": True, "services": [1], "configured": 3})])
 def test_a_node_that_says_junk_counts_as_not_configured(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observe.ssh, "run", lambda *given, **more: ssh.Result(0, words, ""))
-    context = SimpleNamespace(target=lambda node: ssh.Target(node.name, node.address, Path("key"), Path("known")))
+    target = ssh.Target("demo-home-1", "198.18.1.2", Path("key"), Path("known"))
+    context = SimpleNamespace(dead=frozenset(), target=lambda node: target)
     report = observe.observe_node(context, Node("demo-home-1", "1c1g", "198.18.1.2"))
     assert not report.installed
     assert report.why

@@ -66,7 +66,7 @@ def test_after_a_reboot_of_this_machine_everything_is_seen_anew(store: Store, cl
 
 
 def test_a_replacement_counts_for_an_hour_and_its_record_stays(store: Store, clocks: Clocks) -> None:
-    store.healings.begin("a", "a-2", "dead for 40 s", "ann@desk")
+    store.healings.begin("a", "a-2", "dead for 40 s", 3, "ann@desk")
     clocks.monotonic_ += HOUR - 1
     assert len(store.healings.history("a", "").replaced) == 1
     clocks.monotonic_ += 1
@@ -76,13 +76,13 @@ def test_a_replacement_counts_for_an_hour_and_its_record_stays(store: Store, clo
 
 @pytest.mark.parametrize("jump", [-7200.0, 7200.0])
 def test_a_clock_that_is_set_changes_no_budget(store: Store, clocks: Clocks, jump: float) -> None:
-    store.healings.begin("a", "a-2", "dead", "ann@desk")
+    store.healings.begin("a", "a-2", "dead", 3, "ann@desk")
     clocks.wall += jump
     assert len(store.healings.history("a", "").replaced) == 1
 
 
 def test_the_budget_outlives_a_reboot(store: Store, clocks: Clocks) -> None:
-    store.healings.begin("a", "a-2", "dead", "ann@desk")
+    store.healings.begin("a", "a-2", "dead", 3, "ann@desk")
     clocks.reboot()
     clocks.wall += 60
     assert store.healings.history("a", "").replaced == [5.0 - 60]
@@ -91,8 +91,10 @@ def test_the_budget_outlives_a_reboot(store: Store, clocks: Clocks) -> None:
 
 
 def test_an_open_replacement_is_known_until_it_ends(store: Store) -> None:
-    store.healings.begin("a", "a-2", "dead for 40 s", "ann@desk")
-    assert store.healings.open("a") == {"a-2": "dead for 40 s"}
+    store.healings.begin("a", "a-2", "dead for 40 s", 3, "ann@desk")
+    assert {name: (row.why, row.nodes) for name, row in store.healings.open("a").items()} == {
+        "a-2": ("dead for 40 s", 3)
+    }
     store.healings.end("a", ["a-2"], "a-3 took its place")
     assert store.healings.open("a") == {}
     (row,) = store.healings.all("a")
@@ -101,7 +103,7 @@ def test_an_open_replacement_is_known_until_it_ends(store: Store) -> None:
 
 def test_a_region_that_is_forgotten_leaves_nothing(store: Store) -> None:
     store.healings.see("a", DEAD)
-    store.healings.begin("a", "a-2", "dead", "ann@desk")
+    store.healings.begin("a", "a-2", "dead", 3, "ann@desk")
     store.forget("a")
     assert store.healings.all("a") == []
     assert store.healings.history("a", "").sightings == {}

@@ -1,0 +1,192 @@
+"""One pass of healing: look at a region, plan, and do what the plan says, through the path that ``region up`` takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from du_infra.control.context import RegionContext
+from du_infra.control.join import greets
+from du_infra.control.leave import mark
+from du_infra.control.lock import locked
+from du_infra.control.observe import observe_node
+from du_infra.control.parallel import each
+from du_infra.control.release.past import under_way
+from du_infra.control.up import bring_up
+from du_infra.errors import DuError
+from du_infra.health.heal import CONTROLLER, GONE, PROVIDER, RUNNING, Action, Healing, History, View, plan_healing
+from du_infra.health.state import NodeReport
+from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import Node
+from du_infra.progress import Event, Reporter
+from du_infra.store.database import actor
+from du_infra.store.healings import Record
+
+STAGE = "heal"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A region as healing sees it: its nodes, and for each what every observer says of it (true: it is well)."""
+
+    record: PoolRecord
+    views: tuple[View, ...]
+    votes: dict[str, dict[str, bool]]
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Names of the nodes that do not let us in."""
+        return frozenset(view.name for view in self.views if not view.reachable)
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What a pass did: ``done`` in words, for each node that was started or replaced; and the plan it followed."""
+
+    plan: Healing
+    done: dict[str, str]
+
+
+def plan_heal(context: RegionContext) -> Healing:
+    """What healing would do now; changes nothing but what it remembers of having seen.
+
+    Raises EngineFailed or Unreachable when the provider does not answer.
+    """
+    if not context.state.is_dir():
+        return Healing()
+    look = _look(context)
+    return _remember(context, look, _history(context))
+
+
+def unfinished(context: RegionContext) -> dict[str, str]:
+    """Replacements that were begun and came to no end: node → why it is replaced."""
+    rows = context.store.healings.open(context.name) if context.state.is_dir() else {}
+    return {name: row.why for name, row in rows.items()}
+
+
+def heal(context: RegionContext, report: Reporter) -> Healed:
+    """Do what :func:`plan_heal` would say now, having looked again under the region's lock.
+
+    Goes on with replacements that were cut off, which cost no further budget. Raises Busy when another du-infra works
+    on the region, and what ``region_up`` does.
+    """
+    with locked(context, report):
+        look, history = _look(context), _history(context)
+        plan = _remember(context, look, history)
+        done = _start(context, plan.actions, report)
+        if any(not words for words in done.values()):  # what does not start is replaced, and at once
+            history = _history(context)
+            plan = replace(plan, actions=_remember(context, look, history).actions)
+        done = {node: words or "could not be started" for node, words in done.items()}
+        lost = [action for action in plan.actions if action.kind == "replace"]
+        if not history.release and (lost or _open(context, look.record)):
+            done |= _replace(context, look, lost, report)
+    return Healed(plan, done)
+
+
+def _look(context: RegionContext) -> Look:
+    record = context.store.pool(context.name)
+    if not record.nodes:
+        return Look(record, (), {})
+    context.provider.connect()
+    owner = context.store.owner()
+    machines = {m.name: m.status for m in context.provider.machines() if m.owner == owner and m.region == context.name}
+    reports = each(lambda node: _ask(context, node, machines.get(node.name, GONE)), record.nodes)
+    views = tuple(
+        View(
+            name=node.name,
+            machine=machines.get(node.name, GONE),
+            reachable=told.reachable,
+            serving=told.answers and told.ready and not told.draining,
+            joined=node.joined,
+            going=not node.staying,
+        )
+        for node, told in zip(record.nodes, reports, strict=True)
+    )
+    return Look(record, views, votes_of(views, reports))
+
+
+def _ask(context: RegionContext, node: Node, machine: str) -> NodeReport:
+    """The node's own word. Nobody waits long for one whose machine does not run, or that has no greeting for us."""
+    if machine != RUNNING or not greets(node.address):
+        return NodeReport(node.name, node.address, reachable=False, why=f"its machine is {machine}")
+    return observe_node(context, node)
+
+
+def votes_of(views: Sequence[View], reports: Sequence[NodeReport]) -> dict[str, dict[str, bool]]:
+    """What each observer says of each node. A machine that runs is no word for a node: it may do so and be dead."""
+    votes: dict[str, dict[str, bool]] = {view.name: {} for view in views}
+    for view, told in zip(views, reports, strict=True):
+        votes[view.name][CONTROLLER] = _well(told)
+        if view.machine != RUNNING:
+            votes[view.name][PROVIDER] = False
+        for peer in told.peers if told.answers else ():
+            if peer.get("name") in votes and isinstance(peer.get("up"), bool):
+                votes[peer["name"]][told.name] = peer["up"]
+    return votes
+
+
+def _well(told: NodeReport) -> bool:
+    """Our own word. What is drained, worked on, or not configured yet is somebody's work, and not an illness."""
+    return told.reachable and (told.ready or told.draining or bool(told.busy) or not told.installed)
+
+
+def _history(context: RegionContext) -> History:
+    words = "; ".join(f"{service}: {text}" for service, text in under_way(context).items())
+    return context.store.healings.history(context.name, words)
+
+
+def _remember(context: RegionContext, look: Look, history: History) -> Healing:
+    plan = plan_healing(look.views, look.votes, history, context.spec.heal, time.monotonic())
+    if plan.sightings != history.sightings:
+        context.store.healings.see(context.name, plan.sightings)
+    return plan
+
+
+def _start(context: RegionContext, actions: Sequence[Action], report: Reporter) -> dict[str, str]:
+    """Start what the plan says; for each in words that it was done, "" where the provider could not."""
+    done = {}
+    for action in actions:
+        if action.kind != "start":
+            continue
+        report(Event("step", STAGE, f"is started: {action.why}", node=action.node))
+        try:
+            context.provider.start(action.node)
+        except DuError as error:
+            report(Event("warning", STAGE, f"cannot be started: {error.detail or error.what}", node=action.node))
+            done[action.node] = ""
+        else:
+            done[action.node] = "started"
+        context.store.healings.started(action.node, failed=not done[action.node])
+        words = "started" if done[action.node] else "could not be started"
+        context.store.event(context.name, "heal", f"{action.node} {words}: {action.why}")
+    return done
+
+
+def _open(context: RegionContext, record: PoolRecord) -> dict[str, Record]:
+    """Replacements that are to go on; those whose node is gone are closed."""
+    begun = context.store.healings.open(context.name)
+    context.store.healings.end(context.name, begun.keys() - {*record.going})
+    return {name: row for name, row in begun.items() if name in record.going}
+
+
+def _replace(context: RegionContext, look: Look, lost: Sequence[Action], report: Reporter) -> dict[str, str]:
+    """New nodes first; when they serve, the old ones leave, dead or not. Only these may be destroyed.
+
+    The region has as many nodes afterwards as it had, whatever fleet.yaml has come to say meanwhile.
+    """
+    begun = _open(context, look.record)
+    nodes = max([len(look.record.staying), *(row.nodes for row in begun.values())])
+    for action in lost:
+        report(Event("step", STAGE, f"is replaced: {action.why}", node=action.node))
+        context.store.healings.begin(context.name, action.node, action.why, nodes, actor())
+        context.store.event(context.name, "heal", f"{action.node} is replaced: {action.why}")
+    record = mark(context, context.store.pool(context.name), {action.node for action in lost}, "replaced")
+    old = tuple(node.name for node in record.nodes if not node.staying)
+    result = bring_up(replace(context, dead=look.silent, nodes=nodes), report, live=True)
+    fresh = [name for name in result.nodes if name not in {node.name for node in look.record.nodes}]
+    words = f"{', '.join(fresh)} took its place" if fresh else "its replacement is done"
+    context.store.healings.end(context.name, old, words)
+    context.store.event(context.name, "heal", f"{', '.join(old)}: {words}")
+    return dict.fromkeys(old, words)
