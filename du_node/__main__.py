@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from du_node.outcome import Outcome
 
-_USAGE = "usage: du-node apply [--now] | before | secrets | status | serve | heal [SERVICE…] | version\n"
+_USAGE = (
+    "usage: du-node apply [--now] | before | secrets | status | drain [--cut-after SECONDS] | undrain | serve"
+    " | heal [--peers | SERVICE…] | version\n"
+)
 _PATIENCE = 10.0
 # What an apply that is ended has started, say the stop of a container, ends by itself.
 _PATIENCE_NOW = 60.0
@@ -21,7 +24,7 @@ _PATIENCE_NOW = 60.0
 def main(argv: list[str]) -> int:
     """Run a verb; its exit code (see du_node.errors)."""
     verbs = {"apply": _apply, "heal": _heal, "status": _status, "serve": _serve, "version": _version}
-    verbs.update(before=_before, secrets=_secrets)
+    verbs.update(before=_before, secrets=_secrets, drain=_drain, undrain=_undrain)
     if not argv or argv[0] not in verbs:
         sys.stderr.write(_USAGE)
         return 2
@@ -56,9 +59,65 @@ def _before(_: list[str]) -> int:
 
 
 def _heal(sick: list[str]) -> int:
+    if sick == ["--peers"]:
+        return _follow_peers()
     from du_node.apply import heal
 
     return _work("heal", lambda lock: heal(frozenset(sick), lock), 0.0)
+
+
+def _follow_peers() -> int:
+    from du_node.outcome import Outcome
+    from du_node.rotation import bring
+
+    def work(_: int) -> Outcome:
+        outcome = Outcome()
+        outcome.steps += bring()
+        return outcome
+
+    return _work("heal", work, 0.0)
+
+
+def _drain(options: list[str]) -> int:
+    from du_node.drain import CUT_AFTER, drain
+    from du_node.say import say
+
+    seconds = _seconds(options, CUT_AFTER)
+    if seconds is None:
+        sys.stderr.write(_USAGE)
+        return 2
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a cut connection must not stop us half-way
+    began = time.monotonic()
+
+    def work() -> int:
+        say(kind="result", ok=True, cut=drain(seconds), seconds=round(time.monotonic() - began, 3))
+        return 0
+
+    return _told(work)
+
+
+def _seconds(options: list[str], default: float) -> float | None:
+    """The number after --cut-after; None when the options say something else."""
+    if not options:
+        return default
+    try:
+        name, text = options
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if name == "--cut-after" and 0 <= seconds < float("inf") else None
+
+
+def _undrain(_: list[str]) -> int:
+    from du_node.drain import undrain
+    from du_node.say import say
+
+    def work() -> int:
+        undrain()
+        say(kind="result", ok=True)
+        return 0
+
+    return _told(work)
 
 
 def _secrets(_: list[str]) -> int:

@@ -108,17 +108,29 @@ class _Client(Task):
 
 
 class Asking(Task):
-    """A GET to 127.0.0.1:``port``; ``done`` is called with the answer."""
+    """A GET to ``address``:``port``; ``done`` is called with the answer, ``seconds`` from now at the latest.
 
-    def __init__(self, port: int, path: str, seconds: float, done: Callable[[probe.Answer], None]) -> None:
-        link = socket.socket()
+    It is called after ``connect`` seconds already where there is no connection by then.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        path: str,
+        seconds: float,
+        done: Callable[[probe.Answer], None],
+        address: str = "127.0.0.1",
+        connect: float = 0.0,
+    ) -> None:
+        link = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         link.setblocking(False)
-        super().__init__(link, select.POLLOUT, seconds)
+        super().__init__(link, select.POLLOUT, connect or seconds)
+        self._until = time.monotonic() + seconds
         self._request = probe.request(path)
         self._seconds = seconds
         self._done = done
         self._got = b""
-        link.connect_ex(("127.0.0.1", port))
+        link.connect_ex((address, port))
 
     def advance(self) -> bool:
         try:
@@ -135,7 +147,7 @@ class Asking(Task):
         if code:
             raise OSError(code, os.strerror(code))
         self.link.send(self._request)
-        self.events = select.POLLIN
+        self.events, self.deadline = select.POLLIN, self._until
         return False
 
     def _receive(self) -> bool:

@@ -12,11 +12,14 @@ RESULT = f"{STATE}/result.json"
 BEFORE = f"{STATE}/before"
 CONFIGURED = f"{STATE}/configured.json"
 DRAINED = f"{STATE}/drained"
+# "1" while this node leaves the region's address to the others: keepalived reads it.
+VIP_AWAY = f"{STATE}/vip-away"
 PULLED = f"{STATE}/pulled.json"
 LOCK = f"{RUN}/lock"
 RESTARTS = f"{RUN}/restarts.json"
 PEERS = f"{RUN}/peers.json"
 SEEN = f"{RUN}/seen.json"
+HANDOVER = f"{RUN}/handover.json"
 # Where every gateway takes requests, and questions, from the region's other nodes.
 PEER_PORT = 8082
 LOGS = "/var/log/du"

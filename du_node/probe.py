@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 
 _LIMIT = 65536
+_UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
 
 
 class Answer:
@@ -46,8 +48,8 @@ def request(path: str) -> bytes:
 
 def failure(trouble: OSError, timeout: float) -> Answer:
     """The answer that did not come, and why."""
-    if isinstance(trouble, ConnectionRefusedError):
-        answer = Answer(why="refuses connections")
+    if isinstance(trouble, ConnectionRefusedError) or trouble.errno in _UNREACHABLE:
+        answer = Answer(why="cannot be reached" if trouble.errno in _UNREACHABLE else "refuses connections")
         answer.refused = True
         return answer
     if isinstance(trouble, TimeoutError):

@@ -14,8 +14,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from du_node import places, readyz, settings, sockets
+from du_node import load, places, readyz, settings, sockets
 from du_node.loop import Asking, Listener, Loop
+from du_node.membership import Membership
 from du_node.probe import Answer
 from du_node.watch import Facts, Watch
 
@@ -76,7 +77,9 @@ class Server:
         os.makedirs(places.RUN, exist_ok=True)  # noqa: PTH103
         self._loop = Loop()
         self._watch = Watch()
-        self._conf = Cached(*places.STORED_TABLE[settings.gateway()])
+        self._settings = Cached(places.SETTINGS)
+        self._kind = ""
+        self._conf = Cached("")
         self._wanted = Cached(places.WANTED)
         self._result = Cached(places.RESULT)
         self._answers: dict[str, Answer] = {}
@@ -85,7 +88,8 @@ class Server:
         self._stamps: tuple[str, ...] = ()
         self._told = (503, '{"ready": false, "why": "du-node has just started"}\n')
         self._healer = 0
-        self._next_log = 0.0
+        self._next_log = self._next_sample = 0.0
+        self._others = Membership(self._loop)
         self._loop.add(Listener(_SOCKET, self._loop, lambda: self._told))
 
     def run(self) -> None:
@@ -99,21 +103,26 @@ class Server:
             if sick is not None:
                 self._heal(sick)
             self._trim_logs(began)
+            self._sample_load(began)
             notify("WATCHDOG=1")
-            calm = facts.gateway_ok and all(said == "ok" for said in facts.answers.values())
-            self._rest(began + (_CALM_PERIOD if calm else _BUSY_PERIOD))
+            well = facts.gateway_ok and all(said == "ok" for said in facts.answers.values())
+            self._rest(began + (_CALM_PERIOD if well and not self._others.drained else _BUSY_PERIOD))
             self._look()
 
     def _rest(self, until: float) -> None:
         """Answer requests until it is time, or there is something new, to look at."""
         while time.monotonic() < until and self._stamps == self._now_stamped():
+            self._others.ask()
             self._loop.run_until(min(until, time.monotonic() + _GLANCE))
+            self._mind_peers()
 
     def _now_stamped(self) -> tuple[str, ...]:
-        return self._conf.stamp, self._wanted.stamp, self._result.stamp
+        files = (self._conf.stamp, self._wanted.stamp, self._result.stamp, self._settings.stamp)
+        return (*files, Cached(places.DRAINED).stamp)
 
     def _look(self) -> None:
         """Ask the gateway and every routed slot at once, and wait for the answers."""
+        self._read_settings()
         self._stamps = self._now_stamped()
         table = self._table()
         left = {"gateway", *table}
@@ -122,13 +131,31 @@ class Server:
             path = item["route"]["ready"]
             self._loop.add(Asking(item["primary"]["port"], path, _PROBE_TIME, self._slot_said(name, left)))
         while left:
+            self._others.ask()
             self._loop.run_until(time.monotonic() + 0.02)
+            self._mind_peers()
         for gone in self._answers.keys() - table.keys():
             del self._answers[gone]
         stored = self._conf.get().get("hash", "")
         # between the new file and a gateway that works by it lies a moment that is no trouble
         self._gateway_ok = bool(self._live) and (self._live == stored or self._busy())
+        self._others.look(self._settings.get())
         self._told = self._readyz(list(table.values()))
+
+    def _read_settings(self) -> None:
+        """What the role wrote may be other peers now, or another gateway."""
+        kind = str(self._settings.get().get("gateway", settings.GATEWAY))
+        if kind != self._kind:
+            self._kind, self._conf = kind, Cached(*places.STORED_TABLE[kind])
+
+    def _mind_peers(self) -> None:
+        """Write down who takes requests beside this node, and have the gateway brought to it."""
+        table, now = self._table(), time.monotonic()
+        well = [name for name, answer in self._answers.items() if answer.ok]
+        self._others.mind(table, well, ready=self._told[0] == 200)
+        if self._gateway_ok and self._others.owes(table, now) and not self._busy():
+            self._others.tried(now)
+            self._heal(["--peers"])
 
     def _gateway_said(self, answer: Answer, left: set[str]) -> None:
         self._live = answer.body.strip() if answer.ok else ""
@@ -181,7 +208,15 @@ class Server:
     def _readyz(self, table: list[Mapping[str, Any]]) -> tuple[int, str]:
         ready = {name: answer.ok for name, answer in self._answers.items()}
         meta = self._wanted.get()
-        return readyz.answer(meta, table, ready, gateway_ok=self._gateway_ok, applied=self._applied())
+        return readyz.answer(
+            meta,
+            table,
+            ready,
+            gateway_ok=self._gateway_ok,
+            applied=self._applied(),
+            draining=self._others.drained,
+            front=self._others.front,
+        )
 
     def _ended(self) -> bool:
         """Whether the last apply came to its end. What an earlier du-node wrote says it by being there."""
@@ -192,6 +227,11 @@ class Server:
         """Whether the last apply ended, and all of it succeeded."""
         result = self._result.get()
         return self._ended() and not result.get("failed") and not result.get("held")
+
+    def _sample_load(self, now: float) -> None:
+        if now >= self._next_sample:
+            self._next_sample = now + load.SAMPLE_SECONDS
+            load.sample()
 
     def _trim_logs(self, now: float) -> None:
         if now < self._next_log:

@@ -6,6 +6,7 @@ The role that puts du-node here writes it: {"gateway", "runtime", "peers": [{"na
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,9 +31,19 @@ def peers(told: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
     return sorted((str(item["name"]), str(item["address"])) for item in found)
 
 
-def vip() -> str:
+def is_local(address: str) -> bool:
+    """Whether an IPv4 address is one of this node's, on whatever interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        try:
+            link.bind((address, 0))
+        except OSError:
+            return False
+    return bool(address)
+
+
+def vip(told: Mapping[str, Any] | None = None) -> str:
     """The region's address without its prefix length; empty where the role did not say it."""
-    return _setting("vip", "").partition("/")[0]
+    return str((_read() if told is None else told).get("vip", "")).partition("/")[0]
 
 
 def interface() -> str:

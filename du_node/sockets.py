@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from du_node.places import PEER_PORT
+
 _LISTEN, _ESTABLISHED = "0A", "01"
 _LOOPBACK = "0100007F"
 _FILES = ("/proc/net/tcp", "/proc/net/tcp6")
@@ -21,13 +23,27 @@ def to_slot(port: int) -> int:
     return sum(state == _ESTABLISHED and there == remote for _, there, state, _ in _rows(_FILES[:1]))
 
 
+def from_clients(ports: tuple[int, ...]) -> int:
+    """Open connections that somebody else has opened to one of these ports of this node."""
+    return sum(
+        state == _ESTABLISHED and _port(local) in ports and not local.startswith(_LOOPBACK)
+        for local, _, state, _ in _rows(_FILES)
+    )
+
+
 def established() -> dict[str, tuple[int, int]]:
-    """Inode → (local port, port on this node's loopback that it is connected to, or 0) of every open connection."""
+    """Inode → (local port, port of the slot or peer that it is connected to, or 0) of every open connection."""
     return {
-        inode: (_port(local), _port(there) if there.startswith(_LOOPBACK) else 0)
+        inode: (_port(local), _backend(local, there))
         for local, there, state, inode in _rows(_FILES)
         if state == _ESTABLISHED
     }
+
+
+def _backend(local: str, there: str) -> int:
+    """A connection is one to a peer where we have not been called ourselves: our own entrances are all below."""
+    port = _port(there)
+    return port if there.startswith(_LOOPBACK) or (port == PEER_PORT and _port(local) > PEER_PORT) else 0
 
 
 def _rows(names: tuple[str, ...]) -> Iterator[tuple[str, str, str, str]]:

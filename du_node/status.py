@@ -12,6 +12,7 @@ from typing import Any
 from du_node import files, gateway, handover, places, probe, processes, runtime, settings
 from du_node.errors import NodeError
 from du_node.gateway.driver import Driver
+from du_node.load import load
 from du_node.preflight import memory_info
 from du_node.readiness import explain
 from du_node.state import Container, Gateway, Pair
@@ -47,6 +48,7 @@ def status() -> dict[str, Any]:
         "draining": bool(files.stamp(places.DRAINED)),
         "vip": handover.holds_vip(),
         "peers": peers(),
+        "load": load(),
         "busy": files.holder(),
         "result": told,
         "memory": _memory(),
@@ -79,8 +81,9 @@ def peers() -> list[dict[str, Any]]:
     for name, address in settings.peers():
         told = seen.get(name, {})
         age = max(0.0, now - float(told.get("since", now)))
-        known = {"up": bool(told.get("up", True)), "since": round(time.time() - age, 1), "for_s": round(age, 1)}
-        rows.append({"name": name, "address": address, **known})
+        known = {"up": bool(told.get("up", True)), "draining": bool(told.get("draining"))}
+        when = {"since": round(time.time() - age, 1), "for_s": round(age, 1)}
+        rows.append({"name": name, "address": address, **known, **when})
     return rows
 
 

@@ -9,6 +9,26 @@ _FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
 _CALM = 10.0
 
 
+class Tries:
+    """When to do a thing that may not help: at once, then after 1, 2, 4 … 60 s."""
+
+    def __init__(self) -> None:
+        self._wait = self._next = 0.0
+
+    def due(self, now: float) -> bool:
+        """Whether it is time."""
+        return now >= self._next
+
+    def tried(self, now: float) -> None:
+        """It was tried."""
+        self._wait = min(max(1.0, 2 * self._wait), _LONGEST_WAIT)
+        self._next = now + self._wait
+
+    def over(self) -> None:
+        """There is nothing to be done: the next time begins anew."""
+        self._wait = self._next = 0.0
+
+
 class Facts:
     """One look at the node: ``answers`` by service ("ok", "refused", "failed"); the rest says what is amiss.
 

@@ -46,10 +46,15 @@ def loaded(path: str) -> Loaded | None:
     return Loaded(*versions, *refused)
 
 
-def _ask(path: str, what: str) -> str:
+def tell(path: str, what: str) -> bool:
+    """Have the Envoy with the socket ``path`` do something, for example "/healthcheck/fail"; whether it has."""
+    return bool(_ask(path, what, "POST"))
+
+
+def _ask(path: str, what: str, method: str = "GET") -> str:
     link = _Link(path)
     try:
-        link.request("GET", what)
+        link.request(method, what)
         return link.getresponse().read().decode("utf-8", "replace")
     except (OSError, HTTPException):
         return ""

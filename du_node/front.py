@@ -1,0 +1,57 @@
+"""The region's address on this node, as ``serve`` minds it: whether the others are to have it, or hand it over."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from du_node import peers, places, settings
+
+TYPE_CHECKING = False  # typing itself is not imported: serve has 15 MB
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NOTICE = 2.0
+"""Seconds that the others have to send requests elsewhere and to make ready for the connections that stay here."""
+
+
+class Front:
+    """``drained``: this node is asked to take no requests. ``here``: the region's address is one of this node's."""
+
+    def __init__(self) -> None:
+        self.drained = self.here = False
+        self._since = 0.0
+
+    def look(self, vip: str) -> None:
+        """See how things are; ``vip`` is the region's address, empty where nobody has said it."""
+        drained = os.path.exists(places.DRAINED)  # noqa: PTH110 - pathlib stays out of serve
+        if drained and not self.drained:
+            self._since = time.monotonic()
+        self.drained = drained
+        self.here = bool(vip) and settings.is_local(vip)
+
+    def mind(self, sights: Sequence[peers.Sight], *, stands: bool) -> None:
+        """Tell keepalived whether this node leaves the address to the others."""
+        noticed = self.drained and time.monotonic() - self._since >= _NOTICE
+        text = "1\n" if peers.steps_back(sights, drained=noticed, stands=stands) else "0\n"
+        if text != _read(places.VIP_AWAY):
+            # in place, as keepalived watches it
+            with open(places.VIP_AWAY, "w", encoding="ascii") as file:  # noqa: PTH123
+                file.write(text)
+
+    def owed(self, sights: Sequence[peers.Sight]) -> bool:
+        """Whether another peer hands the address over than the firewall knows of."""
+        try:
+            known = json.loads(_read(places.HANDOVER) or "{}").get("from", "")
+        except ValueError:
+            known = ""
+        return bool(known != peers.hands_over(sights))
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:  # noqa: PTH123
+            return file.read()
+    except OSError:
+        return ""

@@ -1,0 +1,69 @@
+"""This node as one of several: asks the others, and says when gateway or firewall must follow. For ``serve``."""
+
+from __future__ import annotations
+
+from du_node import settings
+from du_node.front import Front
+from du_node.loop import Loop
+from du_node.rounds import Rounds
+from du_node.watch import Tries
+
+TYPE_CHECKING = False  # typing itself is not imported: serve has 15 MB
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Any
+
+
+class Membership:
+    """``ask`` is to be called ten times a second, ``mind`` after it, ``look`` with every look at the node."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._rounds = Rounds(loop)
+        self._front = Front()
+        self._tries = Tries()
+
+    @property
+    def drained(self) -> bool:
+        """Whether this node is asked to take no requests."""
+        return self._front.drained
+
+    @property
+    def front(self) -> bool:
+        """Whether what comes to the region's address comes to this node."""
+        return self._front.here
+
+    def look(self, told: Mapping[str, Any]) -> None:
+        """``told`` is what stands in the settings."""
+        self._rounds.know(settings.peers(told))
+        self._front.look(settings.vip(told))
+
+    def ask(self) -> None:
+        """Put the questions that are due."""
+        self._rounds.ask()
+
+    def mind(self, table: Mapping[str, Mapping[str, Any]], well: Collection[str], *, ready: bool) -> None:
+        """Write down who takes requests beside this node, which has ``table`` and these services ``well``."""
+        self._rounds.note(table.keys(), well)
+        self._front.mind(self._rounds.sights, stands=bool(table) or ready)
+
+    def owes(self, table: Mapping[str, Mapping[str, Any]], now: float) -> bool:
+        """Whether it is time to bring the gateway to the peers that take requests, and the firewall to a handover.
+
+        At once when they differ, and at growing distances where that does not help.
+        """
+        if not self._rounds.settled or not (self._differs(table) or self._front.owed(self._rounds.sights)):
+            self._tries.over()
+            return False
+        return self._tries.due(now)
+
+    def tried(self, now: float) -> None:
+        """It is being done."""
+        self._tries.tried(now)
+
+    def _differs(self, table: Mapping[str, Mapping[str, Any]]) -> bool:
+        shared, rotation = bool(self._rounds.sights), self._rounds.rotation
+        for name, item in table.items():
+            peers = [(peer["name"], peer["address"]) for peer in item.get("peers", ())]
+            if peers != rotation.get(name, []) or bool(item.get("shared")) != shared:
+                return True
+        return False
