@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from du_node import gateway
+from du_node import gateway, settings
 from du_node.actions import (
     Action,
     AwaitReady,
@@ -28,9 +28,11 @@ from du_node.errors import NodeError
 from du_node.preflight import need_architecture, need_memory, preflight
 from du_node.readiness import await_ready
 from du_node.restarts import count_restart, note_restarts
+from du_node.rotation import usable
 from du_node.runtime.driver import Runtime
 from du_node.runtime.labels import slot_name
 from du_node.state import Container, Service
+from du_node.table import Table, with_peers
 
 _LOOK = 0.05
 
@@ -46,7 +48,7 @@ def act(action: Action, tool: Runtime, tell: Tell) -> dict[str, Any]:
     if isinstance(action, StartGateway):
         gateway.chosen().start()
     elif isinstance(action, SetRoutes):
-        gateway.chosen().set_table(action.table)
+        _set_routes(action.table)
     elif isinstance(action, AwaitReady):
         await_ready(action.container, tool, action.passes)
     elif isinstance(action, WarmUp | Observe):
@@ -79,6 +81,12 @@ def _handle(action: Preflight | Pull | Run | Start | Restart | Remove | RemoveIm
         tool.remove(action.container)
     else:
         tool.remove_image(action.image)
+
+
+def _set_routes(table: Table) -> None:
+    """With the peers of this moment: since the plan was made one may have died, or come."""
+    peers = usable([item.service for item in table])
+    gateway.chosen().set_table(with_peers(table, peers, shared=bool(settings.peers())))
 
 
 def _try_out(action: WarmUp | Observe, tool: Runtime, tell: Tell) -> dict[str, Any]:

@@ -152,8 +152,8 @@ def _let_workers_be_told(master: int) -> None:
 
 
 def _unanswered(pid: int, open_now: Mapping[str, tuple[int, int]]) -> int:
-    """Client connections of a worker that have no connection to a slot beside them: at most so many requests, say
-    slow uploads, are not on their way yet."""
+    """Client connections of a worker that have no connection to a slot or peer beside them: at most so many requests,
+    say slow uploads, are not on their way yet."""
     ends = [open_now[inode] for inode in processes.sockets(pid) if inode in open_now]
     return max(0, sum(1 if not slot else -1 for _, slot in ends))
 

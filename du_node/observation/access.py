@@ -3,8 +3,9 @@
     <unix seconds.millis> <service> <address list> <status list> <seconds list> <status>
 
 The lists have one item for each copy that was tried, joined by commas ("-" for what is not known). A request that
-one copy failed and the other answered is one line with two attempts. The seconds are those until a copy's answer
-began, so that a download or a websocket, which may last for hours, does not look like a slow answer.
+one copy failed and the other answered is one line with two attempts. What was given to another node is no attempt
+here: that node writes it down. The seconds are those until a copy's answer began, so that a download or a websocket,
+which may last for hours, does not look like a slow answer.
 """
 
 from __future__ import annotations

@@ -18,10 +18,11 @@ from du_node.gateway import envoy_clusters as clusters
 from du_node.gateway import envoy_conf as conf
 from du_node.serve import Cached
 from du_node.state import Route
-from du_node.table import Entry, Table, Upstream, settle
+from du_node.table import Entry, Peer, Table, Upstream, settle
 
 BLUE = Upstream("blue", 20000, "v1-abc", "v1", "sha256:1")
 GREEN = Upstream("green", 20001, "v2-def", "v2", "sha256:2")
+PEERS = (Peer("demo-home-2", "10.0.0.2"), Peer("demo-home-3", "fd00::3"))
 
 
 def entry(name: str = "hello", host: str = "", path: str = "/", **more: Any) -> Entry:
@@ -39,6 +40,13 @@ TABLES: list[Table] = [
     (entry("a", host="www.example.com"), entry("b", host="www.example.com", path="/b"), entry("c")),
     (entry(host="localhost"), entry("b", host="localhost", path="/b", canary=GREEN, share=99, sticky=True)),
     (entry(path="/a!&+,=:@~._-"),),
+    (entry(shared=True), entry("b", path="/b", canary=GREEN, share=5, sticky=True, shared=True)),
+    (
+        entry(peers=PEERS, backup=GREEN),
+        entry("a", host="www.example.com", peers=PEERS, canary=GREEN, share=25, sticky=True),
+        entry("b", path="/b", peers=PEERS[:1], canary=GREEN, share=5),
+        entry("p", path="/p", peers=PEERS[:1], preview=GREEN),
+    ),
 ]
 
 
@@ -71,6 +79,7 @@ def tables(draw: st.DrawFn) -> Table:
         )
         if "canary" in more:
             more = {**more, "sticky": draw(st.booleans())}
+        more |= draw(st.sampled_from([{}, {"shared": True}, {"peers": PEERS[:1]}, {"peers": PEERS}]))
         host, path = draw(st.sampled_from(["", "a.example", "localhost"])), draw(st.sampled_from(["/", "/x", "/x/y"]))
         made.append(Entry(name, Route(host, path), blue, **more))
     return settle(made, [])
@@ -80,6 +89,22 @@ def tables(draw: st.DrawFn) -> Table:
 def test_every_cluster_that_a_route_names_is_told_to_envoy(table: Table) -> None:
     known = clusters.read(clusters.render(table)[0]).keys()
     assert set(named(resource(table))) - {"readyz"} == known == clusters.names(table)
+
+
+@given(tables())
+def test_what_comes_from_a_peer_goes_to_slots_of_this_node_alone(table: Table) -> None:
+    known = clusters.read(clusters.render(table)[0])
+    routes = [route for host in resource(table)["virtual_hosts"] for route in host["routes"]]
+    behind = [route for route in routes if any(_entrance(route, name) for name in ("peer", "preview"))]
+    assert bool([route for route in behind if _entrance(route, "peer")]) == any(item.shared for item in table)
+    for name in set(named(behind)) - {"readyz"}:
+        hosts = [host for turn in known[name]["load_assignment"]["endpoints"] for host in turn["lb_endpoints"]]
+        addresses = {host["endpoint"]["address"]["socket_address"]["address"] for host in hosts}
+        assert addresses == {"127.0.0.1"}
+
+
+def _entrance(route: dict[str, Any], name: str) -> bool:
+    return any(mark["string_match"]["exact"] == name for mark in route["match"].get("filter_state", ()))
 
 
 @given(tables(), tables())

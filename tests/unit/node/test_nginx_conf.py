@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,10 +16,11 @@ from du_node.errors import NodeError
 from du_node.gateway import nginx_conf as conf
 from du_node.safe import safe
 from du_node.state import Route
-from du_node.table import Entry, Table, Upstream
+from du_node.table import Entry, Peer, Table, Upstream
 
 BLUE = Upstream("blue", 20000, "v1-abc", "v1", "sha256:1")
 GREEN = Upstream("green", 20001, "v2-def", "v2", "sha256:2")
+PEERS = (Peer("demo-home-2", "10.0.0.2"), Peer("demo-home-3", "fd00::3"))
 
 
 def entry(name: str = "hello", host: str = "", path: str = "/", **more: Any) -> Entry:
@@ -51,6 +53,13 @@ TABLES: list[Table] = [
     (canary(5),),
     (canary(99, sticky=True, name="a-b"), canary(25, sticky=True, name="a", path="/a"), entry("c", path="/c")),
     (entry(preview=GREEN), entry("b", host="www.example.com"), entry("c", path="/c")),
+    (entry(shared=True), entry("b", path="/b", canary=GREEN, share=5, sticky=True, shared=True)),
+    (
+        entry(peers=PEERS, backup=GREEN),
+        entry("a-own", host="www.example.com", peers=PEERS, canary=GREEN, share=25, sticky=True),
+        entry("a", path="/a", peers=PEERS[:1], canary=GREEN, share=5),
+        entry("p", path="/p", peers=PEERS[:1], preview=GREEN),
+    ),
 ]
 
 
@@ -63,7 +72,9 @@ def test_nginx_accepts_every_table(table: Table, tmp_path: Path) -> None:
         f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     # other ports: the test must not depend on what this machine serves
-    text = text.replace("listen 8081", "listen 127.0.0.1:28082").replace("listen 80", "listen 127.0.0.1:28080")
+    for port, free in ((8081, 28082), (8082, 28083), (80, 28080)):
+        text = text.replace(f"listen {port} ", f"listen 127.0.0.1:{free} ")
+        text = text.replace(f"listen {port};", f"listen 127.0.0.1:{free};")
     text = text.replace("127.0.0.1:19080", "127.0.0.1:28081").replace("/var/log/du/", f"{tmp_path}/")
     (tmp_path / "main.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ {temps}\n{text}\n}}\n")
     argv = [program, "-t", "-q", "-p", str(tmp_path), "-c", str(tmp_path / "main.conf")]
@@ -145,6 +156,38 @@ def test_a_preview_is_reached_on_its_own_port_alone() -> None:
     assert "location / { proxy_pass http://du_hello_preview; }" in preview
     assert "location = /b { proxy_pass http://du_b; }" in preview
     assert "listen 8081" not in conf.render((entry(backup=GREEN),))[0]
+
+
+def test_nodes_take_requests_in_turn_and_peers_are_the_last_resort_too() -> None:
+    text, _ = conf.render((entry(peers=PEERS, backup=GREEN),))
+    group = text.partition("upstream du_hello {\n")[2].partition("}")[0]
+    assert [line.strip() for line in group.splitlines() if "server" in line] == [
+        "server 127.0.0.1:20000 max_fails=0;",
+        "server 10.0.0.2:8082 max_fails=1 fail_timeout=2s;",
+        "server [fd00::3]:8082 max_fails=1 fail_timeout=2s;",
+        "server 127.0.0.1:20001 backup max_fails=0;",
+        "server 10.0.0.2:8082 backup max_fails=0;",
+        "server [fd00::3]:8082 backup max_fails=0;",
+    ]
+    assert "proxy_connect_timeout 1s;" in text.partition("listen 8082")[0]
+
+
+def test_no_peer_is_asked_from_the_peer_port_or_the_preview_port() -> None:
+    for table in TABLES:
+        if not any(item.peers for item in table):
+            continue
+        text, _ = conf.render(table)
+        servers = [part for part in text.split("server {\n") if part.startswith(("    listen 8082", "    listen 8081"))]
+        assert servers
+        for server in servers:
+            named = set(re.findall(r"proxy_pass http://(\S+);", server)) - {"unix:/run/du-node/readyz.sock:/readyz"}
+            own = ("_own", "_preview")
+            assert all(name.endswith(own) or name.startswith("$du_own_") for name in named), named
+
+
+def test_a_table_that_is_shared_listens_for_peers_and_no_other_does() -> None:
+    assert "listen 8082 default_server;" in conf.render((entry(shared=True),))[0]
+    assert "8082" not in conf.render((entry(backup=GREEN),))[0]
 
 
 def test_the_access_log_holds_nothing_that_a_client_can_choose() -> None:
