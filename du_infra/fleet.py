@@ -13,11 +13,12 @@ from du_infra.spec import FleetSpec, load_spec, region_of
 if TYPE_CHECKING:
     from du_infra.control.context import RegionContext
     from du_infra.control.down import DownResult
+    from du_infra.control.node.desk import NodeResult
     from du_infra.control.region_plan import RegionPlan
     from du_infra.control.release.past import Standing
     from du_infra.control.release.result import ReleaseResult
     from du_infra.control.up import UpResult
-    from du_infra.health.state import RegionStatus
+    from du_infra.health.state import NodeStatus, RegionStatus
     from du_infra.release.outline import ReleasePlan
     from du_infra.release.state import Holder, Rollout
 
@@ -78,6 +79,74 @@ class Region:
         from du_infra.control.scale import plan_scale
 
         return plan_scale(self._context(), nodes)
+
+    def leaving(self) -> list[str]:
+        """The nodes that ``up`` would have leave now, by name."""
+        from du_infra.control.machines import leaving
+
+        return leaving(self._context())
+
+    def nodes(self) -> tuple[NodeStatus, ...]:
+        """The region's nodes as they are now, those on their way out included; empty where it is not up."""
+        return self.status().nodes
+
+    def drain(
+        self, node: str, *, cut_after: float | None = None, force: bool = False, report: Reporter = silent
+    ) -> NodeResult:
+        """Have a node take no new requests until ``undrain``, and wait for those it has.
+
+        ``cut_after``: how many seconds connections may take to end; None for what the services' settings say. Raises
+        Refused when no other node is ready to take its requests, unless ``force``.
+        """
+        from du_infra.control.node.drain import drain
+
+        return drain(self._context(), node, report, cut_after=cut_after, force=force)
+
+    def undrain(self, node: str, *, report: Reporter = silent) -> NodeResult:
+        """Have a node take requests again."""
+        from du_infra.control.node.drain import undrain
+
+        return undrain(self._context(), node, report)
+
+    def remove(
+        self, node: str, *, cut_after: float | None = None, force: bool = False, report: Reporter = silent
+    ) -> NodeResult:
+        """Drain a node and destroy it; the region has one less from then on. Nobody is asked.
+
+        Raises Refused below fleet.yaml's min and, unless ``force``, when no other node is ready.
+        """
+        from du_infra.control.node.remove import remove
+
+        return remove(self._context(), node, report, cut_after=cut_after, force=force)
+
+    def plan_remove(self, node: str, *, force: bool = False) -> RegionPlan:
+        """What ``remove`` would do now."""
+        from du_infra.control.node.remove import plan_remove
+
+        return plan_remove(self._context(), node, force=force)
+
+    def replace(self, node: str, *, report: Reporter = silent) -> UpResult:
+        """Have another node made, under a new name; when it serves, drain and destroy this one. Nobody is asked."""
+        from du_infra.control.node.replace import replace_node
+
+        return replace_node(self._context(), node, report)
+
+    def plan_replace(self, node: str) -> RegionPlan:
+        """What ``replace`` would do now."""
+        from du_infra.control.node.replace import plan_replace
+
+        return plan_replace(self._context(), node)
+
+    def reboot(
+        self, node: str, *, cut_after: float | None = None, force: bool = False, report: Reporter = silent
+    ) -> NodeResult:
+        """Drain a node, reboot it, and have it take requests again once it serves.
+
+        Raises Refused when another node is not ready, unless ``force``; a region's only node is rebooted as it is.
+        """
+        from du_infra.control.node.reboot import reboot
+
+        return reboot(self._context(), node, report, cut_after=cut_after, force=force)
 
     def release(
         self,
@@ -199,6 +268,17 @@ class Fleet:
         """One region of the fleet. Raises SpecError for a name that fleet.yaml does not have."""
         region_of(self.spec, name)
         return Region(self, name)
+
+    def region_of_node(self, node: str) -> Region:
+        """The region that a node's name belongs to. Raises SpecError for a name that no region gives out."""
+        from du_infra.errors import SpecError
+        from du_infra.pool.names import region_of_node
+
+        name = region_of_node(self.spec.fleet, self.regions, node)
+        if not name:
+            todo = f"nodes are called {self.spec.fleet}-<region>-<number>; `du-infra node list` shows them"
+            raise SpecError("no region of the fleet has such a node", where=node, todo=todo)
+        return self.region(name)
 
 
 def load(path: str | Path = "fleet.yaml") -> Fleet:

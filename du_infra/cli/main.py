@@ -17,7 +17,9 @@ from du_infra.errors import INTERRUPTED, DuError
 class _Main(LazyGroup):
     verbs: ClassVar[dict[str, tuple[str, str]]] = {
         "region": ("du_infra.cli.region", "Bring a region up or down, look at it, plan it"),
+        "node": ("du_infra.cli.node", "Single machines: list, drain, remove, replace, reboot"),
         "release": ("du_infra.cli.release", "Have a new version go live, watched; go back; look at releases"),
+        "control": ("du_infra.cli.control", "Mind regions: replace dead machines, scale"),
         "validate": ("du_infra.cli.validate", "Check fleet.yaml and name every mistake"),
         "schema": ("du_infra.cli.schema", "Print the JSON Schema of fleet.yaml"),
         "doctor": ("du_infra.cli.doctor", "Say what this machine lacks; --fix installs it"),

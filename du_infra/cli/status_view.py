@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from rich.table import Table
 from rich.text import Text
 
 from du_infra.cli.console import console
 from du_infra.health.state import NodeStatus, RegionStatus, ServiceStatus
+
+_LOAD = {"cpu_percent": "%", "memory_percent": "%", "rps": "/s", "p95_ms": "ms"}
 
 
 def show_status(status: RegionStatus) -> None:
@@ -27,6 +31,20 @@ def show_status(status: RegionStatus) -> None:
         out.print(Text(status.survives, style="dim"))
     for reason in status.why:
         out.print(Text.assemble(("✗", "red"), f" {reason}"))  # others' words: no markup of ours
+
+
+def show_nodes(regions: Mapping[str, Sequence[NodeStatus]]) -> None:
+    """Print one table with the nodes of several regions: how they are, and what they had to do in the last minute."""
+    table = _table("REGION", "NODE", "ADDRESS", "STATE", "CPU", "MEMORY", "REQUESTS", "P95", "WHY")
+    for region, nodes in regions.items():
+        for n in nodes:
+            load = [_figure(n.load, key, unit) for key, unit in _LOAD.items()]
+            table.add_row(region, n.name, n.address, node_word(n), *load, Text(n.why))
+    console().print(table)
+
+
+def _figure(load: Mapping[str, float], key: str, unit: str) -> str:
+    return f"{load[key]:.0f} {unit}" if key in load else "-"
 
 
 def _nodes(status: RegionStatus) -> Table:

@@ -45,7 +45,7 @@ def drain_node(
     """
     target = record.named(node)
     if not last:
-        _refuse_last(observe_nodes(context, record.nodes), [node])
+        refuse_last(observe_nodes(context, record.nodes), [node])
     return drain(context, target, report, patience(context) if cut_after is None else cut_after)
 
 
@@ -74,13 +74,18 @@ def connected(record: PoolRecord, reports: Sequence[NodeReport]) -> PoolRecord:
 
 def mark(context: RegionContext, record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:
     """Write into the store that these nodes are in ``state``; the pool as it is then. Raises Refused for strangers."""
+    changed = marked(record, names, state)
+    if changed != record:
+        context.store.save_pool(context.name, changed)
+    return changed
+
+
+def marked(record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:
+    """The pool with these nodes in ``state``. Raises Refused for names that it does not have."""
     for name in names:
         record.named(name)
     nodes = tuple(replace(node, state=state) if node.name in names else node for node in record.nodes)
-    marked = replace(record, nodes=nodes)
-    if marked != record:
-        context.store.save_pool(context.name, marked)
-    return marked
+    return replace(record, nodes=nodes)
 
 
 def leave_nodes(
@@ -117,7 +122,7 @@ def take_out(
     """
     reports = observe_nodes(context, record.nodes)
     if not last:
-        _refuse_last(reports, names)
+        refuse_last(reports, names)
     record = mark(context, record, names, "leaving")
     seconds = patience(context) if cut_after is None else cut_after
     leaving = [record.named(told.name) for told in reports if told.name in names and told.answers]
@@ -142,8 +147,8 @@ def forget_nodes(context: RegionContext, record: PoolRecord, names: Collection[s
     return left
 
 
-def _refuse_last(reports: Sequence[NodeReport], names: Collection[str]) -> None:
-    """Raises Refused when one of ``names`` serves and no other node does."""
+def refuse_last(reports: Sequence[NodeReport], names: Collection[str]) -> None:
+    """Raises Refused when one of ``names`` serves and no other node does; ``reports`` has all of the region's nodes."""
     serving = {told.name for told in reports if told.answers and told.ready and not told.draining}
     if serving & {*names} and not serving - {*names}:
         raise Refused(

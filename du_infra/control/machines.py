@@ -20,12 +20,24 @@ if TYPE_CHECKING:
 STAGE = "machines"
 
 
-def plan_machines(context: RegionContext, machines: list[Machine]) -> PoolPlan:
-    """The pool plan for what the provider has now; nodes are only asked how they are when some may have to leave."""
+def plan_machines(context: RegionContext, machines: list[Machine], record: PoolRecord | None = None) -> PoolPlan:
+    """The pool plan for what the provider has now; nodes are only asked how they are when some may have to leave.
+
+    ``record`` is the pool to start from, the store's if nothing is said.
+    """
     store, wish = context.store, context.wish
-    record = store.pool(context.name)
+    record = record or store.pool(context.name)
     views = views_of(context, record) if record.going or len(record.nodes) > wish.nodes else {}
     return plan_pool(wish, record, machines, context.provider.network(), store.owner(), views)
+
+
+def leaving(context: RegionContext) -> list[str]:
+    """The nodes that ``region up`` would have leave now, by name."""
+    record = context.store.pool(context.name) if context.state.is_dir() else PoolRecord()
+    if not record.going and len(record.nodes) <= context.wish.nodes:
+        return []
+    context.provider.connect()
+    return list(plan_machines(context, context.provider.machines()).leaving)
 
 
 def views_of(context: RegionContext, record: PoolRecord) -> dict[str, NodeView]:

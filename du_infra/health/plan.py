@@ -99,6 +99,7 @@ def _node(report: NodeReport, state: str) -> NodeStatus:
         state=state,
         draining=report.draining,
         front=report.front,
+        load=report.load,
     )
 
 

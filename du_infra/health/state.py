@@ -59,7 +59,8 @@ class NodeStatus:
     """One node in a region's status. Memory in MB (of the node's whole use), disk in percent.
 
     ``state`` is what the store says: "", or that it is "leaving", "replaced" or "returning" (pool.state). ``draining``:
-    it was asked to take no new requests. ``front``: it holds the region's address.
+    it was asked to take no new requests. ``front``: it holds the region's address. ``load``: what it had to do in the
+    last minute (docs/du-node.md).
     """
 
     name: str
@@ -72,6 +73,7 @@ class NodeStatus:
     state: str = ""
     draining: bool = False
     front: bool = False
+    load: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -99,13 +99,15 @@ class Store:
         nodes = tuple(Node(r.name, r.size, r.address, r.role, r.joined, r.state) for r in rows)
         return PoolRecord(row.vip, row.counter, nodes) if row else PoolRecord(nodes=nodes)
 
-    def save_pool(self, region: str, record: PoolRecord) -> None:
-        """Record a region's pool in place of what was recorded."""
+    def save_pool(self, region: str, record: PoolRecord, wish: tuple[int, str] | None = None) -> None:
+        """Record a region's pool in place of what was recorded; with it ``wish``, as ``save_pool_wish`` has it."""
         with self._engine.begin() as connection:
             _forget_pool(connection, region)
             connection.execute(insert(tables.regions).values(name=region, vip=record.vip, counter=record.counter))
             for n in record.nodes:
                 connection.execute(insert(tables.nodes).values(region=region, **asdict(n)))
+            if wish:
+                _wish(connection, region, *wish)
 
     def pool_wish(self, region: str) -> Scaled | None:
         """What the last scale of a region asked for, None when nobody scaled it; see pool.wish for whether it holds."""
@@ -116,11 +118,8 @@ class Store:
 
     def save_pool_wish(self, region: str, nodes: int, mark: str) -> None:
         """Note that we ask for ``nodes`` from now on, as long as fleet.yaml's pool has this ``mark``."""
-        t = tables.pool_wishes
-        row = {"region": region, "nodes": nodes, "mark": mark, "actor": actor(), "time": time.time()}
         with self._engine.begin() as connection:
-            connection.execute(delete(t).where(t.c.region == region))
-            connection.execute(insert(t).values(row))
+            _wish(connection, region, nodes, mark)
 
     def regions(self) -> list[str]:
         """The regions that have a pool recorded."""
@@ -185,6 +184,13 @@ def _make_tables(engine: Engine) -> None:
             raise
         tables.metadata.create_all(engine)
     add_missing_columns(engine, tables.metadata)
+
+
+def _wish(connection: Connection, region: str, nodes: int, mark: str) -> None:
+    t = tables.pool_wishes
+    connection.execute(delete(t).where(t.c.region == region))
+    row = {"region": region, "nodes": nodes, "mark": mark, "actor": actor(), "time": time.time()}
+    connection.execute(insert(t).values(row))
 
 
 def _forget_pool(connection: Connection, region: str) -> None:

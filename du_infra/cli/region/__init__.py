@@ -13,6 +13,7 @@ class _Region(LazyGroup):
     verbs: ClassVar[dict[str, tuple[str, str]]] = {
         "up": ("du_infra.cli.region.up", "Bring a region to what fleet.yaml says"),
         "down": ("du_infra.cli.region.down", "Destroy a region's machines and forget it"),
+        "scale": ("du_infra.cli.region.scale", "Have a region consist of another number of nodes"),
         "status": ("du_infra.cli.region.status", "Nodes, services, readiness; exit 6 when not ready"),
         "plan": ("du_infra.cli.region.plan", "What `up` would do"),
     }

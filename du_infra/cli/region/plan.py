@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from du_infra.cli.options import echo_json, fleet_option, output_option
+from du_infra.cli.plan_view import show_plan
 
 
 @click.command("plan")
@@ -23,7 +24,4 @@ def command(name: str, fleet_file: Path, output: str) -> None:
         return
     if not plan.actions:
         click.echo(f"Region {name} is as fleet.yaml says; nothing to do.")
-    for action in plan.actions:
-        click.echo(f"{action.kind:<10} {action.target}  ({action.why})")
-    for note in plan.notes:
-        click.echo(f"note       {note}")
+    show_plan(plan)

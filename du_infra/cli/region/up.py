@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from du_infra.cli.options import echo_json, fleet_option, output_option, yes_option
+from du_infra.cli.options import confirm, fleet_option, output_option, yes_option
 from du_infra.cli.progress_view import progress_view
+from du_infra.cli.up_view import show_up
 
 
 @click.command("up")
@@ -18,17 +18,15 @@ from du_infra.cli.progress_view import progress_view
 @output_option
 @yes_option
 def command(name: str, reconfigure: bool, fleet_file: Path, output: str, yes: bool) -> None:
-    """Bring region NAME to what fleet.yaml says. Run it again at any time: it goes on from what is there."""
+    """Bring region NAME to what fleet.yaml says. Run it again at any time: it goes on from what is there.
+
+    Asks before nodes leave, because their volumes go with them.
+    """
     from du_infra.fleet import load
 
     region = load(fleet_file).region(name)
+    if leaving := region.leaving():
+        confirm(f"Drain and destroy {', '.join(leaving)} and everything on them?", yes)
     with progress_view() as report:
         result = region.up(report=report, reconfigure=reconfigure)
-    if output == "json":
-        echo_json(asdict(result))
-        return
-    click.secho(f"Region {name} is ready: {len(result.nodes)} node(s), VIP {result.vip}", fg="green")
-    for url in result.urls.values() or (f"http://{result.vip}/readyz",):
-        host = url.partition("://")[2].partition("/")[0]
-        through = "" if host == result.vip else f" --connect-to {host}:80:{result.vip}:80"
-        click.echo(f"  curl{through} {url}")
+    show_up(result, output)

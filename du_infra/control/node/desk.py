@@ -1,0 +1,47 @@
+"""What the orders for single nodes share: the pool they find, and how they tell their end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from du_infra.control.context import RegionContext
+from du_infra.control.observe import observe_nodes
+from du_infra.errors import Refused
+from du_infra.health.state import NodeReport
+from du_infra.pool.plan import PoolRecord
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What was done with a node. ``cut``: connections that did not end in time; ``nodes``: the region's now."""
+
+    region: str
+    node: str
+    done: str
+    cut: int
+    nodes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable form of ``node … --output json`` (docs/cli.md)."""
+        return asdict(self)
+
+
+def pool_of(context: RegionContext, node: str) -> PoolRecord:
+    """The region's pool. Raises Refused when it is not up, or has no such node."""
+    record = context.store.pool(context.name) if context.state.is_dir() else PoolRecord()
+    if not record.nodes:
+        todo = f"`du-infra region up {context.name}`"
+        raise Refused("the region is not up", where=f"region {context.name}", todo=todo)
+    record.named(node)
+    return record
+
+
+def others_of(context: RegionContext, record: PoolRecord, node: str) -> list[NodeReport]:
+    """How the other nodes are that stay."""
+    return observe_nodes(context, [one for one in record.staying if one.name != node])
+
+
+def result(context: RegionContext, node: str, done: str, record: PoolRecord, cut: int = 0) -> NodeResult:
+    """How an order ended."""
+    return NodeResult(context.name, node, done, cut, tuple(one.name for one in record.nodes))
