@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegionContext:
-    """One region of a fleet; ``folder`` is where fleet.yaml stands.
+    """One region of a fleet; ``folder`` is where fleet.yaml stands, ``file`` its name there.
 
     ``nodes``: how many nodes there should be, whatever fleet.yaml and the store say; None for their word. ``dead``:
     names of nodes that are known not to answer, so that nobody waits for them again.
@@ -33,6 +33,7 @@ class RegionContext:
     folder: Path
     nodes: int | None = None
     dead: frozenset[str] = frozenset()
+    file: str = "fleet.yaml"
 
     @property
     def spec(self) -> RegionSpec:

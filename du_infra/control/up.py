@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from du_infra.control.configure import STAGE as CONFIGURE
-from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
-from du_infra.control.join import STAGE as BOOT
-from du_infra.control.join import join_nodes
-from du_infra.control.leave import RETURN, connected, leave_nodes, staying, take_back
 from du_infra.control.leave import STAGE as LEAVE
+from du_infra.control.leave import leave_nodes
 from du_infra.control.lock import locked
 from du_infra.control.machines import STAGE as MACHINES
 from du_infra.control.machines import bring_machines
-from du_infra.control.observe import observe_nodes
-from du_infra.control.release.resolve import resolve, resolve_live
-from du_infra.control.services import STAGE as SERVICES
-from du_infra.control.services import Deployed, deploy
+from du_infra.control.serve import Served, prepare, serve
 from du_infra.control.verify import STAGE as VERIFY
 from du_infra.control.verify import verify_region
 from du_infra.health.plan import service_url
-from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, Reporter, stage
-
-CLOUD = "cloud"
 
 
 @dataclass(frozen=True)
@@ -76,52 +66,28 @@ def bring_up(context: RegionContext, report: Reporter, *, reconfigure: bool = Fa
     """
     clock = _Clock(report)
     context.store.event(context.name, "up", "started")
-    record, changed, deployed, config = _run(context, clock, reconfigure, live)
+    served, config = _run(context, clock, reconfigure, live)
     context.store.event(context.name, "up", f"ready with configuration {config}")
     return UpResult(
         region=context.name,
-        vip=record.vip,
-        nodes=tuple(node.name for node in record.nodes),
-        urls={name: service_url(service, record.vip) for name, service in context.services.items()},
+        vip=served.record.vip,
+        nodes=tuple(node.name for node in served.record.nodes),
+        urls={name: service_url(service, served.record.vip) for name, service in context.services.items()},
         config=config,
-        changed_tasks=changed,
-        deployed=deployed.changed,
+        changed_tasks=served.changed_tasks,
+        deployed=served.deployed.changed,
         seconds=clock.seconds,
     )
 
 
-def _run(
-    context: RegionContext, report: Reporter, reconfigure: bool, live: bool
-) -> tuple[PoolRecord, int, Deployed, str]:
-    with stage(report, CLOUD, context.spec.provider):
-        context.provider.prepare(report)
-        if context.services:
-            context.provider.prepare_images(_images(context), report)
-        resolved = resolve_live(context) if live else resolve(context)
+def _run(context: RegionContext, report: Reporter, reconfigure: bool, live: bool) -> tuple[Served, str]:
+    resolved = prepare(context, report, live=live)
     with stage(report, MACHINES, f"{context.wish.nodes} x {context.wish.size}"):
         record = bring_machines(context, report)
-    with stage(report, BOOT):
-        record = join_nodes(context, record, report)
-    with stage(report, CONFIGURE):
-        seen = observe_nodes(context, context.living(record.nodes))
-        reports = staying(record, seen)
-        changed = configure_nodes(context, connected(record, seen), reports, report, force=reconfigure)
-    with stage(report, SERVICES):
-        reports = observe_nodes(context, context.living(record.staying)) if changed else reports
-        deployed = deploy(context, record, reports, resolved, report)
-    if record.returning:
-        with stage(report, RETURN, ", ".join(record.returning)):
-            record = take_back(context, record, report)
-    if record.going:
-        with stage(report, LEAVE, ", ".join(record.going)):
-            record = leave_nodes(context, record, record.going, report)
-    with stage(report, VERIFY, f"http://{record.vip}/readyz"):
-        config = verify_region(record.vip, deployed.configs, context.services)
-    return record, changed, deployed, config
-
-
-def _images(context: RegionContext) -> dict[str, list[str]]:
-    images: dict[str, list[str]] = {}
-    for service in context.services.values():
-        images.setdefault(service.image, []).append(service.tag)
-    return images
+    served = serve(context, record, resolved, report, reconfigure=reconfigure)
+    if going := served.record.going:
+        with stage(report, LEAVE, ", ".join(going)):
+            served = replace(served, record=leave_nodes(context, served.record, going, report))
+    with stage(report, VERIFY, f"http://{served.record.vip}/readyz"):
+        config = verify_region(served.record.vip, served.deployed.configs, context.services)
+    return served, config

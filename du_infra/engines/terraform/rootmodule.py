@@ -31,7 +31,7 @@ class Hooks:
     """What a Terraform that is not run by du-infra needs to have nodes join and leave: inputs of modules/pool-hooks.
 
     A node's name is ``stem``, "-" and a number; ``counter`` is the highest that was ever given out, ``known`` the names
-    that stand. ``python`` is the Python that du-infra is installed for, ``fleet`` the fleet file's path from the folder.
+    that stand. ``python`` is the Python that du-infra is installed for, ``fleet`` the fleet file's path from there.
     """
 
     stem: str
@@ -73,6 +73,12 @@ def write_root(
 def write_variables(folder: Path, variables: Mapping[str, object]) -> None:
     """Write the values of the root module's inputs."""
     write_private(folder / VARIABLES_FILE, json.dumps(variables, indent=2, sort_keys=True) + "\n")
+
+
+def change_variables(folder: Path, changes: Mapping[str, object]) -> None:
+    """Write some values of the root module's inputs anew; what a person wrote of the others stays."""
+    variables = json.loads((folder / VARIABLES_FILE).read_text(encoding="utf-8"))
+    write_variables(folder, {**variables, **changes})
 
 
 def render(module: str, variables: Mapping[str, object], *, hooks: bool = False) -> str:
