@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from du_node.outcome import Outcome
 
 _USAGE = (
-    "usage: du-node apply [--now] | before | secrets | status | drain [--cut-after SECONDS] | undrain | serve"
+    "usage: du-node apply [--now] | before [--stop] | secrets | status | drain [--cut-after SECONDS] | undrain | serve"
     " | heal [--peers | SERVICE…] | version\n"
 )
 _PATIENCE = 10.0
@@ -43,14 +43,20 @@ def _apply(options: list[str]) -> int:
     return _work("apply", lambda lock: apply(text, lock), _PATIENCE_NOW if now else _PATIENCE, now=now)
 
 
-def _before(_: list[str]) -> int:
-    from du_node.before import before
+def _before(options: list[str]) -> int:
+    from du_node.before import before, stop
     from du_node.say import say
 
+    if options not in ([], ["--stop"]):
+        sys.stderr.write(_USAGE)
+        return 2
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     began = time.monotonic()
 
     def work() -> int:
+        if options:
+            say(kind="result", ok=True, stopped=stop(sys.stdin.read()))
+            return 0
         log = before(sys.stdin.read())
         say(kind="result", ok=True, log=log, seconds=round(time.monotonic() - began, 3))
         return 0

@@ -5,6 +5,8 @@ volumes. What was asked for is known by its ``attempt``: a du-node that is calle
 the command that still runs, or reports how it ended, and never runs it twice. How it ended is kept in a file of its
 own (attempt, image, held, why, log), and the container is removed: ``why`` is there from the end of the command on, and
 "" if it ended well; ``held`` says that the container is there and the image must not be removed.
+
+``du-node before --stop`` ends the command, because its release is given up; one that has not begun never will.
 """
 
 from __future__ import annotations
@@ -30,8 +32,10 @@ from du_node.wanted import parse_service
 
 LOG = "before"
 _PATIENCE = 10.0
+_PATIENCE_NOW = 60.0
 _ATTEMPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 _LONGEST = 86400.0
+_STOPPED = "was stopped, because the release is given up"
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,22 @@ def before(text: str) -> str:
     if record["why"]:
         raise _failed(order, record)
     return str(record["log"])
+
+
+def stop(text: str) -> bool:
+    """End what the order in ``text`` began, with its grace period; false when it had ended by itself.
+
+    A du-node that waits for the command, or still fetches its image, ends too. Raises NodeError tool.
+    """
+    order = parse(text)
+    lock = files.Lock("before", now=True)
+    lock.take(_PATIENCE_NOW)
+    try:
+        tool = runtime.chosen(lock.descriptor)
+        tool.ensure()
+        return _stop(order, tool)
+    finally:
+        lock.free()
 
 
 def parse(text: str) -> Order:
@@ -119,6 +139,26 @@ def _start(order: Order, tool: Runtime) -> None:
         if trouble.kind != "tool":
             raise
         raise _failed(order, {"why": "could not be started", "log": trouble.detail}) from trouble
+
+
+def _stop(order: Order, tool: Runtime) -> bool:
+    """What is written down first tells everybody that this attempt is over, wherever we are killed."""
+    service, name = order.service, before_name(order.service.name)
+    record = _record(service.name)
+    if record.get("attempt") != order.attempt:
+        record = {"attempt": order.attempt, "image": service.image, "held": True}
+    stopped = record.get("why") in (None, _STOPPED)
+    if stopped:
+        record = {"log": "", **record, "why": _STOPPED}
+        _write(service.name, record)
+        state = tool.state(name)
+        if state.running:
+            _end(state.pid, service.stop_grace)
+        if state.exists:
+            record["log"] = tool.last_lines(service.name, LOG)
+    tool.remove_name(name)
+    _write(service.name, {**record, "held": False})
+    return stopped
 
 
 def _fetch(service: Service, tool: Runtime) -> None:

@@ -63,12 +63,12 @@ def stamp(path: str) -> str:
 class Lock:
     """One du-node at a time. The kernel frees it when its holder, and every nerdctl that it started, is gone.
 
-    Where it is wanted ``now``, an apply that runs is ended too: it can be cut off anywhere.
+    Where it is wanted ``now``, a run of the same verb is ended too: it can be cut off anywhere.
     """
 
     def __init__(self, verb: str, *, now: bool = False) -> None:
         self._verb = verb
-        self._weaker = () if verb == "heal" else ("heal", "apply") if now else ("heal",)
+        self._weaker = () if verb == "heal" else ("heal", verb) if now else ("heal",)
         Path(places.LOCK).parent.mkdir(parents=True, exist_ok=True)
         self.descriptor = os.open(places.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 

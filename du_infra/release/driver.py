@@ -47,6 +47,12 @@ class Nodes(Protocol):
         Raises EngineFailed with the command's last words, Cut when the connection is cut.
         """
 
+    def stop_before(self, node: str, order: Json) -> None:
+        """Stop that command, with its grace period; one that has not begun never will, and one that has ended is left.
+
+        Raises Cut when the connection is cut, Busy when du-node is at work on something else.
+        """
+
     def releases(self, node: str) -> Mapping[str, Mapping[str, Any]]:
         """What the node's own gateway tells of each service at /readyz: release and readiness; empty: no answer."""
 

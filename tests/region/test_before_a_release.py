@@ -41,13 +41,19 @@ def order(node: Node, attempt: str, code: str, timeout: float = 30, **changes: A
     return json.dumps({"attempt": attempt, "service": service, "command": [PYTHON, "-c", code], "timeout": timeout})
 
 
-def cut_off(node: Node, text: str) -> None:
-    """Start it on a connection that is cut, and SIGKILL it."""
+def begin(node: Node, text: str) -> subprocess.Popen[str]:
+    """Start it and do not wait."""
     argv = ["lxc", "exec", node.name, "-T", "--", "du-node", "before"]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     assert process.stdin is not None
     process.stdin.write(text)
     process.stdin.close()
+    return process
+
+
+def cut_off(node: Node, text: str) -> None:
+    """Start it on a connection that is cut, and SIGKILL it."""
+    process = begin(node, text)
     while "Up" not in node.containers().get("du-hello-before", ""):
         time.sleep(0.1)
     assert node.sh("kill -9 $(pgrep -f '[d]u-node before')").returncode == 0
@@ -100,6 +106,22 @@ def test_a_command_that_a_restart_of_the_node_cut_off_did_not_end_well(node: Nod
     assert (code, "was cut off, and how far it came is not known" in line["text"]) == (5, True), line
     assert before(node, "d2", "print('again')")[1]["log"] == "again"
     assert node.containers().keys() == {"du-hello-blue"}
+
+
+def test_a_command_is_stopped_whenever_that_is_asked_for_and_never_runs_again(node: Node) -> None:
+    node.apply(node.hello("v1"))  # no v2 is left: it has to be pulled
+    for delay in (0.1, 0.5, 3.0):
+        text = order(node, f"e-{delay}", "import time; time.sleep(60)", stop_grace=1)
+        process = begin(node, text)
+        time.sleep(delay)
+        began = time.monotonic()
+        done = node.sh("du-node before --stop", text)
+        assert (done.returncode, json.loads(done.stdout.splitlines()[-1])["stopped"]) == (0, True), done.stdout
+        assert process.wait() != 0
+        assert time.monotonic() - began < 20
+        assert node.containers().keys() == {"du-hello-blue"}
+        again = node.sh("du-node before", text)
+        assert "was stopped" in json.loads(again.stdout.splitlines()[-1])["text"]
 
 
 def refused(node: Node, **changes: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.lxd
 QUICK = ", start_timeout: 15s, release: {observe: 0s}"
 WATCHED = ", start_timeout: 15s, release: {observe: 4s, min_requests: 20}"
 FAIL = ", before: [/usr/bin/python3.11, -c, \"print('no such table'); raise SystemExit(3)\"]"
+SLEEP = ", stop_grace: 1s, before: [/usr/bin/python3.11, -c, \"import time; time.sleep(200)\"]"
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,25 @@ def test_a_failed_migration_stops_it_before_any_traffic_moves(bed: Bed) -> None:
     assert "no traffic was moved" in caught.value.done
     assert bed.region.releases("hello")[0].state == "failed"
     assert tags(bed) == ["v1", "v1"]
+
+
+def test_an_abort_while_a_migration_runs_stops_it_and_changes_nothing(bed: Bed) -> None:
+    bed.write(nodes=2, more=QUICK + SLEEP)
+    for killed in (False, True):
+        process = bed.start("release", "start", "hello", "v2", "--yes")
+        wait_for(process, "before")
+        if killed:
+            kill_group(process)
+        done = bed.run("release", "abort", timeout=60)
+        assert done.returncode == 0, done.stderr
+        if not killed:
+            assert process.stderr is not None
+            assert "aborted by" in process.stderr.read()
+            assert process.wait(timeout=30) == 4
+        assert bed.region.releases("hello")[0].state == "aborted"
+        assert tags(bed) == ["v1", "v1"]
+        for name in bed.instances():
+            assert "du-hello-before" not in lxc("exec", name, "--", "nerdctl", "-n", "du", "ps", "-a")
 
 
 def test_a_second_release_is_told_who_is_at_work_and_an_abort_ends_the_first(bed: Bed) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from du_infra.control.release.before import run_before
+from du_infra.control.release.before import run_before, stop_before
 from du_infra.control.release.cuts import time_for
 from du_infra.control.release.desk import Desk, Ending
 from du_infra.control.release.ending import finish
@@ -44,6 +44,8 @@ class Engine:
         while True:
             self._desk.check()
             self._mind_requests()
+            if self._direction == "back":
+                stop_before(self._desk, self._aim, self._log)
             reports, step = self._next(reports)
             if isinstance(step, TurnBack):
                 self._turn(NotReady(step.why, where=self._aim.region))
@@ -68,6 +70,8 @@ class Engine:
             except DuError as error:
                 self._fail(error)
                 return False
+            if self._log.request():
+                return True  # the next look turns it back
             self._worked = True
             if failure := self._work.forward([by_name[name] for name in step.nodes]):
                 self._fail(failure)

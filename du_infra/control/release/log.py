@@ -20,6 +20,10 @@ class Log:
         self._asked = {node for node, told in known.items() if told.get("asked")}
         self._nodes = list(nodes)
 
+    def has(self, node: str) -> bool:
+        """Whether the node is in the region now."""
+        return node in self._nodes
+
     def asked(self, node: str) -> bool:
         """Whether this rollout ever asked the node for the new release."""
         return node in self._asked

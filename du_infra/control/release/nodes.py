@@ -53,6 +53,14 @@ class SshNodes:
         if done.rc != 0:
             raise lines.error(node, done)
 
+    def stop_before(self, node: str, order: Json) -> None:
+        """See Nodes."""
+        lines = _Lines(lambda _: None)
+        seconds = float(order["service"]["stop_grace"]) + _MARGIN_SECONDS
+        done = self._stream(node, ["du-node", "before", "--stop"], order, {"services": []}, lines, seconds)
+        if done.rc != 0:
+            raise lines.error(node, done)
+
     def releases(self, node: str) -> Mapping[str, Mapping[str, Any]]:
         """See Nodes."""
         found: Mapping[str, Mapping[str, Any]] = _readyz(self._nodes[node].address).get("releases") or {}

@@ -184,6 +184,44 @@ def test_before_runs_once_whatever_is_cut_off_and_its_failure_moves_nothing() ->
     assert region.nodes.before_runs == ["1-1.000", "2-1.000"]
 
 
+def test_an_abort_while_before_runs_stops_it_at_once_and_nothing_was_changed() -> None:
+    region = Region()
+    rollout = region.begin(before=["migrate"], before_timeout=5)
+    region.nodes.on_before = lambda: region.table.change(rollout.id, request="bob@desk") and None
+    ending = region.run(rollout)
+    assert (ending.rollouts[0].state, region.nodes.before_stopped) == ("aborted", ["1-1.000"])
+    assert isinstance(ending.error, Refused)
+    assert region.nodes.told == []
+
+
+def test_an_abort_of_a_release_whose_controller_was_killed_in_before_stops_the_command_once() -> None:
+    region = Region()
+    rollout = region.begin(before=["migrate"], before_timeout=5)
+    row = region.table.change(rollout.id, options={**rollout.options, "before_on": "n1"}, direction="back")
+    region.table.change(row.id, request="bob@desk")
+    assert region.run(rollout).rollouts[0].state == "aborted"
+    assert (region.nodes.before_stopped, region.nodes.before_runs, region.nodes.told) == (["1-1.000"], [], [])
+
+
+def test_a_node_that_is_silent_when_the_command_is_to_be_stopped_keeps_no_abort_from_ending() -> None:
+    region = Region()
+    region.nodes.silent_to_stop = True
+    rollout = region.begin(before=["migrate"], before_timeout=5)
+    region.table.change(
+        rollout.id, options={**rollout.options, "before_on": "n1"}, direction="back", request="bob@desk"
+    )
+    assert region.run(rollout).rollouts[0].state == "aborted"
+
+
+def test_a_node_that_is_gone_with_the_command_it_ran_is_said_and_nothing_is_run_twice() -> None:
+    region = Region()
+    rollout = region.begin(before=["migrate"], before_timeout=5)
+    region.table.change(rollout.id, options={**rollout.options, "before_on": "n0"})
+    ending = region.run(rollout)
+    assert (ending.rollouts[0].state, region.nodes.before_runs) == ("failed", [])
+    assert "how far it came is not known" in ending.rollouts[0].why
+
+
 def test_a_registry_that_does_not_answer_the_node_is_no_cut_connection() -> None:
     region = Region()
     region.nodes.before_error = Unreachable("the registry does not answer")

@@ -136,6 +136,40 @@ def test_whoever_comes_again_while_it_runs_waits_for_it(tool: Paper) -> None:
     assert before.images_in_use() == frozenset()
 
 
+def test_a_command_is_stopped_and_whoever_waits_for_it_is_told_and_it_never_runs_again(tool: Paper) -> None:
+    errors: list[NodeError] = []
+
+    def wait() -> None:
+        try:
+            before.before(order("a1", "sleep", "60"))
+        except NodeError as error:
+            errors.append(error)
+
+    first = threading.Thread(target=wait)
+    first.start()
+    while not tool.runs or before.files.holder():
+        time.sleep(0.01)
+    began = time.monotonic()
+    assert before.stop(order("a1", "sleep", "60"))
+    first.join()
+    assert time.monotonic() - began < 10
+    assert "was stopped, because the release is given up" in errors[0].what
+    assert (tool.there, before.images_in_use()) == (False, frozenset())
+    assert before.stop(order("a1", "sleep", "60"))  # killed after it had said so, it is told again
+    assert "was stopped" in failure(order("a1", "sleep", "60")).what
+    assert tool.runs == ["a1"]
+
+
+def test_a_command_that_is_stopped_before_it_began_never_begins_and_one_that_ended_is_left(tool: Paper) -> None:
+    assert before.before(order("a1")) == "the last word"
+    assert not before.stop(order("a1"))
+    assert before.before(order("a1")) == "the last word"
+    assert before.stop(order("a2"))
+    assert "was stopped" in failure(order("a2")).what
+    assert before.before(order("a3")) == "the last word"
+    assert tool.runs == ["a1", "a3"]
+
+
 def test_the_node_may_be_changed_while_the_command_runs(tool: Paper) -> None:
     thread = threading.Thread(target=before.before, args=(order("a1", "sleep", "0.7"),))
     thread.start()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from du_infra.errors import Busy, DuError
+from du_infra.errors import Busy, DuError, EngineFailed
 from du_infra.health.state import NodeReport
 from du_infra.release.driver import Cut, Listener, Told
 from du_infra.release.state import OPEN, Json, Rollout, State
@@ -91,6 +91,9 @@ class FakeNodes:
         self.told: list[tuple[str, str, bool]] = []
         self.before_runs: list[str] = []
         self.before_error: DuError | None = None
+        self.before_stopped: list[str] = []
+        self.on_before: Callable[[], None] | None = None
+        self.silent_to_stop = False
         self._rate = rate
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -122,6 +125,16 @@ class FakeNodes:
                 self.before_runs.append(order["attempt"])
             if self.before_error:
                 raise self.before_error
+        if self.on_before:
+            self.on_before()
+            while order["attempt"] not in self.before_stopped:  # it has no end of its own
+                time.sleep(0.001)
+            raise EngineFailed("the command was stopped", where=node)
+
+    def stop_before(self, node: str, order: Json) -> None:
+        if self.silent_to_stop:
+            raise Cut("silent", where=node)
+        self.before_stopped.append(order["attempt"])
 
     def releases(self, node: str) -> Mapping[str, Mapping[str, Any]]:
         with self._lock:
