@@ -5,6 +5,7 @@
 60.0
 """
 
+from du_infra.spec.autoscale import AutoscaleSpec
 from du_infra.spec.complaints import Problem
 from du_infra.spec.heal import HealSpec
 from du_infra.spec.load import Checked, check_spec, load_spec, region_of, services_of, spec_error
@@ -14,6 +15,7 @@ from du_infra.spec.schema import json_schema
 from du_infra.spec.values import CutAfter, Duration, Memory, Percent, Size
 
 __all__ = [
+    "AutoscaleSpec",
     "Checked",
     "CutAfter",
     "Duration",

@@ -32,6 +32,8 @@ def cross_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
 def _pool_in_bounds(region: str, pool: Mapping[str, Any]) -> Iterator[Complaint]:
     least, nodes, most = (_whole(pool.get(key)) for key in ("min", "nodes", "max"))
     loc = ("regions", region, "pool")
+    if isinstance(pool.get("autoscale"), dict) and pool.get("max") is None:
+        yield Complaint("needs max beside it: the most machines that may be made", (*loc, "autoscale"))
     if least and most and most < least:
         yield Complaint(f"must be at least min, which is {least} (got {most})", (*loc, "max"))
     elif nodes and least and nodes < least:

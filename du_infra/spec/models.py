@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from du_infra.spec.autoscale import AutoscaleSpec
 from du_infra.spec.base import Items, Model
 from du_infra.spec.container import SecretName, SecretSource, VolumePath
 from du_infra.spec.cross import cross_complaints
@@ -48,6 +49,10 @@ class PoolSpec(Model):
     )
     size: Size = Field(
         default=Size("1c1g"), description="CPUs and memory of each machine: 1c1g is one CPU and one GiB."
+    )
+
+    autoscale: AutoscaleSpec | None = Field(
+        default=None, description="When machines are added and taken away by nobody's order; without it, never."
     )
 
     @property

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
+from du_infra.spec.autoscale import AutoscaleSpec
 from du_infra.spec.complaints import Complaint, Loc, quoted
 from du_infra.spec.container import SecretSource
 from du_infra.spec.heal import HealSpec
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Keys that belong one level below: where the level is, and what its keys are.
 _INNER: Mapping[type[BaseModel], tuple[str, type[BaseModel]]] = {
     RegionSpec: ("pool", PoolSpec),
+    PoolSpec: ("autoscale", AutoscaleSpec),
     ServiceSpec: ("release", ReleaseSpec),
 }
 
@@ -78,6 +80,8 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return RegionSpec
         case ("regions", _, "pool"):
             return PoolSpec
+        case ("regions", _, "pool", "autoscale"):
+            return AutoscaleSpec
         case ("regions", _, "heal"):
             return HealSpec
         case ("services", _):

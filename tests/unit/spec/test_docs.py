@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from du_infra.spec import FleetSpec, HealSpec, PoolSpec, RegionSpec, ReleaseSpec, ServiceSpec
+from du_infra.spec import AutoscaleSpec, FleetSpec, HealSpec, PoolSpec, RegionSpec, ReleaseSpec, ServiceSpec
+from du_infra.spec.autoscale import TARGETS
 from du_infra.spec.load import check_text
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
@@ -16,6 +17,8 @@ IN_WORDS = {
     ("PoolSpec", "nodes"): "as min says",
     ("PoolSpec", "min"): "1",
     ("PoolSpec", "max"): "50",
+    ("PoolSpec", "autoscale"): "never",
+    **{("AutoscaleSpec", name): "none" for name in TARGETS},
     ("RegionSpec", "services"): "all",
     ("ServiceSpec", "host"): "any",
     ("ServiceSpec", "memory"): "no limit",
@@ -49,6 +52,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
         ("The fleet", FleetSpec),
         ("regions.NAME", RegionSpec),
         ("regions.NAME.pool", PoolSpec),
+        ("regions.NAME.pool.autoscale", AutoscaleSpec),
         ("regions.NAME.heal", HealSpec),
         ("services.NAME", ServiceSpec),
         ("services.NAME.release", ReleaseSpec),
@@ -67,7 +71,7 @@ def test_the_examples_of_the_manual_are_right() -> None:
 
 def test_the_last_example_shows_every_key() -> None:
     example = re.findall(r"^```yaml\n(fleet:.*?)^```", MANUAL, flags=re.M | re.S)[-1]
-    for model in (FleetSpec, RegionSpec, PoolSpec, HealSpec, ServiceSpec, ReleaseSpec):
+    for model in (FleetSpec, RegionSpec, PoolSpec, AutoscaleSpec, HealSpec, ServiceSpec, ReleaseSpec):
         assert [name for name in model.model_fields if f"{name}:" not in example] == []
 
 

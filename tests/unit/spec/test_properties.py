@@ -69,6 +69,15 @@ RELEASES = st.fixed_dictionaries(
     },
 )
 
+AUTOSCALE = st.fixed_dictionaries(
+    {"rps": st.floats(0.1, 1000) | st.integers(1, 1000)},
+    optional={
+        "cpu": st.sampled_from(["0.5%", "60%", "100%"]) | st.none(),
+        "p95": st.sampled_from(["1ms", "200ms", "1h"]) | st.none(),
+        "up_after": st.sampled_from(["0s", "1m"]),
+        "tolerance": st.sampled_from(["0%", "50%"]),
+    },
+)
 SECRETS = st.sampled_from([{"file": "secrets/a"}, {"env": "A"}, {"file": "/etc/a b"}])
 
 
@@ -105,7 +114,8 @@ def fleets(draw: st.DrawFn) -> dict[str, Any]:
     optional: dict[str, st.SearchStrategy[Any]] = {
         "pool": st.fixed_dictionaries(
             {}, optional={"nodes": st.integers(1, 50), "size": st.sampled_from(["1c1g", "4c16g"])}
-        ),
+        )
+        | st.fixed_dictionaries({"max": st.integers(1, 50), "autoscale": AUTOSCALE}),
         "heal": st.fixed_dictionaries(
             {},
             optional={
