@@ -14,7 +14,8 @@ from du_infra.control.machines import admin_cidrs
 from du_infra.control.region_plan import why_configure
 from du_infra.engines import zipapp
 from du_infra.health.state import NodeReport
-from du_infra.pool.plan import PoolRecord, number_of
+from du_infra.pool.names import number_of
+from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.progress import Event, Reporter
 from du_infra.release.plan import digest_of
@@ -31,15 +32,22 @@ def configurations(context: RegionContext, record: PoolRecord) -> dict[str, dict
     recipe = _hash_of_folder(asset("playbooks"))
     hosts: dict[str, dict[str, Any]] = {}
     for node in record.nodes:
-        others = sorted((n for n in record.nodes if n.name != node.name), key=lambda n: n.name)
-        own = {
-            **common,
-            "du_priority": _priority(node.name),
-            "du_peers": [n.address for n in others],
-            "du_peer_nodes": [{"name": n.name, "address": n.address} for n in others],
-        }
+        own = {**common, **among(record.nodes, node)}
         hosts[node.name] = {**own, "du_config_hash": digest_of([recipe, {**own, "du_node_zipapp": ""}])[:16]}
     return hosts
+
+
+def among(nodes: Sequence[Node], node: Node) -> dict[str, Any]:
+    """The variables of ``node`` as one of ``nodes``: who the others are, and its VRRP priority.
+
+    Whoever joins or leaves changes the list of the others and nothing else; the order of ``nodes`` changes nothing.
+    """
+    others = sorted((n for n in nodes if n.name != node.name), key=lambda n: number_of(n.name))
+    return {
+        "du_priority": _priority(node.name),
+        "du_peers": [n.address for n in others],
+        "du_peer_nodes": [{"name": n.name, "address": n.address} for n in others],
+    }
 
 
 def configure_nodes(

@@ -1,197 +1,181 @@
-"""Two gateways that share their requests, by the same tests for nginx and Envoy: who answers when something dies."""
+"""What a node thinks of the others, and whom it sends requests."""
 
 from __future__ import annotations
 
-import socket
-import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from du_node import places
-from du_node.table import Peer
-from tests.unit.node.envoy_bed import Server, free_ports
-from tests.unit.node.peer_bed import Node, running
+from du_node import peers
+from du_node.peers import Sight
 
-
-@pytest.fixture(scope="module", params=["nginx", "envoy"])
-def gateways(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Node]]:
-    folder = tmp_path_factory.mktemp(request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(places, "PEER_PORT", free_ports(1)[0])
-        with (
-            running(request.param, folder / "a", "127.0.0.2") as a,
-            running(request.param, folder / "b", "127.0.0.3") as b,
-        ):
-            yield a, b
+A, B = ("a", "198.18.0.1"), ("b", "198.18.0.2")
+READY: Mapping[str, Any] = {"ready": True, "releases": {"hello": {"ready": True}}}
+SICK: Mapping[str, Any] = {"ready": False, "releases": {"hello": {"ready": False}}}
 
 
-@pytest.fixture
-def nodes(gateways: tuple[Node, Node]) -> Iterator[tuple[Node, Node]]:
-    """Both with fresh slots, named a-blue, a-green, b-blue, b-green."""
-    for node in gateways:
-        node.slots = (Server(f"{node.name}-blue"), Server(f"{node.name}-green"))
-    yield gateways
-    for node in gateways:
-        node.set(())
-        for slot in node.slots:
-            slot.stop()
+def sight(peer: tuple[str, str] = A, *, default: bool = True) -> Sight:
+    return Sight(peer, 0.0, {}, default=default)
 
 
-def shared(nodes: tuple[Node, Node], **more: bool) -> tuple[Node, Node]:
-    """Each has the other for a peer."""
-    a, b = nodes
-    a.set((a.hello(b, **more),))
-    b.set((b.hello(a, **more),))
-    return a, b
+def well(peer: tuple[str, str] = A) -> Sight:
+    found = sight(peer)
+    found.told(READY, 1.0)
+    return found
 
 
-def ask(node: Node, count: int, method: str = "") -> Counter[tuple[int, str]]:
-    """(status, slot) of so many requests, every other one a POST."""
-    methods = [method or ("GET", "POST")[n % 2] for n in range(count)]
-    found = [node.ask(method=one, body=b"x" * 100 if one == "POST" else None) for one in methods]
-    return Counter((answer.status, told["name"]) for answer, told in found)
+def test_a_peer_that_nobody_has_judged_takes_requests_unless_it_came_later() -> None:
+    assert sight().takes("hello")
+    assert not sight(default=False).takes("hello")
 
 
-def test_nodes_take_requests_in_turn_whichever_is_asked(nodes: tuple[Node, Node]) -> None:
-    for node in shared(nodes):
-        assert ask(node, 20, "GET") + ask(node, 20, "POST") == {(200, "a-blue"): 20, (200, "b-blue"): 20}
+def test_a_peer_that_comes_later_takes_requests_at_its_second_good_answer() -> None:
+    found = sight(default=False)
+    found.told(READY, 1.0)
+    assert not found.takes("hello")
+    found.told(READY, 2.0)
+    assert found.takes("hello")
 
 
-def test_a_node_without_usable_peers_still_answers_for_the_others(nodes: tuple[Node, Node]) -> None:
-    a, b = nodes
-    a.set((a.hello(b),))
-    b.set((b.hello(),))
-    assert ask(a, 10) == {(200, "a-blue"): 5, (200, "b-blue"): 5}
-    assert ask(b, 10) == {(200, "b-blue"): 10}
+def test_one_bad_answer_is_forgiven_and_two_are_not() -> None:
+    found = well()
+    found.told(SICK, 2.0)
+    assert found.takes("hello")
+    found.told(READY, 3.0)
+    found.silent(4.0, gone=False)
+    assert found.takes("hello") and found.up
+    found.told(SICK, 5.0)
+    assert not found.takes("hello") and found.up
 
 
-def test_the_service_behind_a_peer_sees_the_client_as_it_came(nodes: tuple[Node, Node]) -> None:
-    a, _ = shared(nodes)
-    sent = {"Host": "www.example.com:80", "X-Forwarded-For": "1.2.3.4", "X-Request-Id": "mine", "Connection": "close"}
-    found = {told["name"]: (answer, told) for answer, told in (a.ask("/p?q=1", headers=sent) for _ in range(4))}
-    assert found.keys() == {"a-blue", "b-blue"}
-    for answer, told in found.values():
-        assert len(told["x-forwarded-for"].split(",")) == 2 and told["x-forwarded-for"].startswith("1.2.3.4,")
-        assert (told["host"], told["x-forwarded-proto"]) == ("www.example.com:80", "http")
-        assert (told["path"], told["x-request-id"]) == ("/p?q=1", "mine")
-        assert not [name for name in told if name.startswith(("x-envoy", "x-du"))]
-        assert answer.headers.get_all("X-Du-Release") == ["v1-abc"]
-        assert not [name for name in answer.headers if name.lower().startswith(("x-envoy", "x-du-not"))]
+def test_a_peer_that_is_silent_twice_is_down_and_since_when_is_kept() -> None:
+    found = well()
+    for moment in (2.0, 3.0, 4.0):
+        found.silent(moment, gone=False)
+    assert (found.up, found.since, found.takes("hello")) == (False, 3.0, False)
+    found.told(READY, 9.0)
+    assert (found.up, found.since, found.takes("hello")) == (True, 9.0, False)
+    found.told(READY, 9.4)
+    assert found.takes("hello")
 
 
-def test_a_client_of_http_1_0_needs_no_host(nodes: tuple[Node, Node]) -> None:
-    a, _ = shared(nodes)
-    for _ in range(4):
-        with socket.create_connection((a.address, a.web), 5) as link:
-            link.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            assert b" 200 " in link.makefile("rb").readline()
+def test_a_peer_that_refuses_connections_is_down_at_once() -> None:
+    found = well()
+    found.silent(2.0, gone=True)
+    assert not found.up and not found.takes("hello")
 
 
-def test_where_the_own_slot_is_dead_the_peer_serves(nodes: tuple[Node, Node]) -> None:
-    a, _ = shared(nodes)
-    a.slots[0].stop()
-    assert ask(a, 20) == {(200, "b-blue"): 20}
+def test_a_peer_that_is_drained_gets_nothing_from_its_first_word_on_though_it_serves() -> None:
+    found = well()
+    found.told({**READY, "draining": True}, 2.0)
+    assert found.serves("hello") and not found.takes("hello")
+    found.told(READY, 3.0)
+    assert found.takes("hello")
 
 
-def test_a_peer_whose_slot_is_dead_loses_no_request_not_even_a_post(nodes: tuple[Node, Node]) -> None:
-    a, b = shared(nodes)
-    b.slots[0].stop()
-    assert ask(a, 20) == {(200, "a-blue"): 20}
+def test_a_gateway_whose_du_node_does_not_answer_is_up_and_soon_gets_nothing() -> None:
+    found = well()
+    found.told({}, 2.0)
+    found.told({}, 3.0)
+    assert found.up and not found.takes("hello")
 
 
-def test_a_peer_that_refuses_connections_loses_no_request(nodes: tuple[Node, Node]) -> None:
-    a, _ = nodes
-    entry = a.hello()
-    a.set((replace(entry, peers=(Peer("gone", "127.0.0.9"),)),))
-    assert ask(a, 20) == {(200, "a-blue"): 20}
+def test_a_service_that_a_peer_does_not_have_is_not_asked_of_it() -> None:
+    found = well()
+    assert not found.takes("other")
 
 
-def test_a_silent_peer_costs_a_second_and_no_request(nodes: tuple[Node, Node]) -> None:
-    a, b = nodes
-    entry = a.hello(b)
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.8", places.PEER_PORT))
-        deaf.listen(0)
-        with socket.create_connection(("127.0.0.8", places.PEER_PORT)):  # its queue is full: the kernel drops the next
-            a.set((replace(entry, peers=(Peer("deaf", "127.0.0.8"),)),))
-            began = time.monotonic()
-            assert ask(a, 4, "POST") == {(200, "a-blue"): 4}
-            assert 0.9 < time.monotonic() - began < 3.5
+def test_requests_are_shared_with_all_that_take_them() -> None:
+    assert peers.rotation(["hello"], [well(B), well(A)], ["hello"], {}) == {"hello": [A, B]}
+    assert peers.rotation(["other"], [well(A)], ["other"], {}) == {}
 
 
-def test_with_every_slot_dead_the_client_gets_a_plain_502(nodes: tuple[Node, Node]) -> None:
-    a, b = shared(nodes)
-    a.slots[0].stop()
-    b.slots[0].stop()
-    for method in ("GET", "POST") * 3:
-        answer, _ = a.ask(method=method)
-        assert (answer.status, answer.getheader("X-Du-Not-Sent")) == (502, None)
+def test_where_the_own_copy_is_down_a_drained_peer_is_better_than_none() -> None:
+    drained = well()
+    drained.told({**READY, "draining": True}, 2.0)
+    assert peers.rotation(["hello"], [drained], ["hello"], {}) == {}
+    assert peers.rotation(["hello"], [drained], [], {}) == {"hello": [A]}
 
 
-def test_what_comes_from_a_peer_goes_to_no_other(nodes: tuple[Node, Node]) -> None:
-    a, b = shared(nodes)
-    b.slots[0].stop()
-    before = len(a.attempts())
-    assert {b.ask(port=places.PEER_PORT)[0].status for _ in range(6)} <= {502, 597}
-    assert len(a.attempts()) == before
+def test_where_nobody_answers_at_all_those_of_before_stay() -> None:
+    lost = well()
+    lost.silent(2.0, gone=True)
+    before = {"hello": [A, B]}
+    assert peers.rotation(["hello"], [lost], ["hello"], before) == {}
+    assert peers.rotation(["hello"], [lost], [], before) == {"hello": [A]}
 
 
-def test_an_error_of_the_service_is_handed_on_and_a_post_is_sent_once(nodes: tuple[Node, Node]) -> None:
-    a, b = shared(nodes)
-    before = len(a.attempts()) + len(b.attempts())
-    for status in (500, 502, 503, 404) * 2:
-        answer, told = a.ask(method="POST", body=b"x", headers={"X-Answer": str(status)})
-        assert (answer.status, told["method"]) == (status, "POST")
-    assert len(a.attempts()) + len(b.attempts()) == before + 8
+def test_the_address_is_left_to_others_where_another_can_take_it() -> None:
+    assert peers.steps_back([well()], drained=True, stands=True)
+    assert not peers.steps_back([well()], drained=False, stands=True)
+    assert peers.steps_back([well()], drained=False, stands=False)
 
 
-def test_each_node_counts_what_its_own_slots_were_asked(nodes: tuple[Node, Node]) -> None:
-    a, b = shared(nodes)
-    before = [len(node.attempts()) for node in (a, b)]
-    ask(a, 20)
-    for node, known in zip((a, b), before, strict=True):
-        attempts = node.attempts()[known:]
-        assert [(found.port, found.status) for found in attempts] == [(node.slots[0].server_port, 200)] * 10
+@pytest.mark.parametrize("said", [{}, {"ready": False, "releases": {}}, {**READY, "draining": True}])
+def test_a_drained_node_keeps_the_address_where_no_other_can_take_it(said: Mapping[str, Any]) -> None:
+    other = sight()
+    other.told(said, 1.0)
+    assert not peers.steps_back([other], drained=True, stands=True)
 
 
-def test_the_backup_of_each_node_steps_in_on_each_node(nodes: tuple[Node, Node]) -> None:
-    a, b = shared(nodes, backup=True)
-    b.slots[0].stop()
-    assert ask(a, 20) == {(200, "a-blue"): 10, (200, "b-green"): 10}
-    a.slots[0].stop()
-    assert sum(count for (status, _), count in ask(a, 20).items() if status == 200) == 20
+def test_a_node_alone_keeps_the_address_whatever_it_is_asked() -> None:
+    assert not peers.steps_back([], drained=True, stands=False)
 
 
-def test_each_node_gives_its_canary_its_share(nodes: tuple[Node, Node]) -> None:
-    a, b = nodes
-    a.set((a.hello(b, canary=True, share=50),))
-    b.set((b.hello(a, canary=True, share=50),))
-    found = ask(a, 200)
-    assert found.total() == sum(found[200, name] for name in ("a-blue", "a-green", "b-blue", "b-green"))
-    assert all(20 <= count <= 80 for count in found.values()), found
+def test_connections_are_handed_over_only_by_a_drained_peer_that_has_some() -> None:
+    found = well()
+    assert peers.hands_over([found]) == ""
+    found.told({**READY, "front": True}, 2.0)
+    assert peers.hands_over([found]) == ""
+    found.told({**READY, "front": True, "draining": True}, 3.0)
+    assert peers.hands_over([found, well(B)]) == A[1]
+    found.silent(4.0, gone=True)
+    assert peers.hands_over([found]) == ""
 
 
-def test_a_visitor_is_on_one_side_on_every_node_by_one_cookie(nodes: tuple[Node, Node]) -> None:
-    a, b = nodes
-    a.set((a.hello(b, canary=True, share=40, sticky=True),))
-    b.set((b.hello(a, canary=True, share=40, sticky=True),))
-    sides = set()
-    for _ in range(20):
-        first, told = a.ask()
-        (cookie,) = first.headers.get_all("Set-Cookie") or []
-        side = told["name"].partition("-")[2]
-        sides.add(side)
-        again = [a.ask(headers={"Cookie": cookie.partition(";")[0]}) for _ in range(3)]
-        assert {told["name"].partition("-")[2] for _, told in again} == {side}
-        assert not any(answer.getheader("Set-Cookie") for answer, _ in again)
-    assert sides == {"blue", "green"}
+@pytest.mark.parametrize("count", [1, 5, 8, 20, 100])
+def test_there_are_at_most_twenty_questions_a_second(count: int) -> None:
+    assert count / peers.period(count) <= 20.0001
+    assert peers.period(count) >= 0.4
 
 
-def test_the_peer_port_answers_for_du_node(nodes: tuple[Node, Node]) -> None:
-    a, _ = nodes
-    a.set((a.hello(),))
-    answer, told = a.ask("/readyz", port=places.PEER_PORT)
-    assert (answer.status, told["why"]) == (503, "du-node does not answer on this node")
+said = st.one_of(
+    st.sampled_from(["gone", "silent"]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "ready": st.booleans(),
+            "draining": st.booleans(),
+            "front": st.booleans(),
+            "releases": st.dictionaries(
+                st.sampled_from(["hello", "other"]), st.fixed_dictionaries({"ready": st.booleans()})
+            ),
+        },
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from([A, B]), said), max_size=30), st.booleans(), st.booleans())
+def test_whatever_is_heard_the_last_that_can_serve_is_never_taken_out(
+    heard: list[tuple[tuple[str, str], Any]], default: bool, own: bool
+) -> None:
+    sights = {peer: Sight(peer, 0.0, {}, default=default) for peer in (A, B)}
+    before: dict[str, list[tuple[str, str]]] = {}
+    for moment, (peer, what) in enumerate(heard):
+        if isinstance(what, str):
+            sights[peer].silent(float(moment), gone=what == "gone")
+        else:
+            sights[peer].told(what, float(moment))
+        found = peers.rotation(["hello"], list(sights.values()), ["hello"] if own else [], before)
+        takers = found.get("hello", [])
+        assert set(takers) <= {A, B}
+        assert all(peer in takers for peer in sights if sights[peer].takes("hello"))
+        if not own:
+            assert takers or not before.get("hello"), "the last one was taken out"
+            assert takers or not any(one.serves("hello") for one in sights.values())
+        elif takers:
+            assert all(sights[one].takes("hello") and sights[one].up for one in takers)
+        before = found
