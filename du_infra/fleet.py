@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from du_infra.control.context import RegionContext
     from du_infra.control.down import DownResult
     from du_infra.control.node.desk import NodeResult
+    from du_infra.control.reconcile import ReconcileResult
     from du_infra.control.region_plan import RegionPlan
     from du_infra.control.release.past import Standing
     from du_infra.control.release.result import ReleaseResult
@@ -80,6 +81,16 @@ class Region:
 
         return plan_scale(self._context(), nodes)
 
+    def reconcile(self, *, asked: str | None = None, report: Reporter = silent) -> ReconcileResult:
+        """Have the region become what its machines are, whoever made and destroyed them; none is made or destroyed.
+
+        ``asked``: what Terraform was asked for, as modules/pool-hooks gives it: in turn with other hooks, and logged.
+        """
+        from du_infra.control.reconcile import reconcile, reconcile_by_hook
+
+        context = self._context()
+        return reconcile(context, report) if asked is None else reconcile_by_hook(context, asked, report)
+
     def leaving(self) -> list[str]:
         """The nodes that ``up`` would have leave now, by name."""
         from du_infra.control.machines import leaving
@@ -124,6 +135,16 @@ class Region:
         from du_infra.control.node.remove import plan_remove
 
         return plan_remove(self._context(), node, force=force)
+
+    def leave(self, node: str, *, hook: bool = False, report: Reporter = silent) -> NodeResult:
+        """Have a node leave for somebody who destroys its machine then; nothing is done when it has left.
+
+        ``hook``: in turn with other hooks of Terraform, and logged. A node that may not leave, or failed to, serves on,
+        and a subclass of DuError is raised.
+        """
+        from du_infra.control.node.leave import leave, leave_by_hook
+
+        return (leave_by_hook if hook else leave)(self._context(), node, report)
 
     def replace(self, node: str, *, report: Reporter = silent) -> UpResult:
         """Have another node made, under a new name; when it serves, drain and destroy this one. Nobody is asked."""
@@ -249,15 +270,16 @@ class Region:
     def _context(self) -> RegionContext:
         from du_infra.control.context import RegionContext
 
-        return RegionContext(self.fleet.spec, self.name, self.fleet.folder)
+        return RegionContext(self.fleet.spec, self.name, self.fleet.folder, file=self.fleet.file)
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet file that was read and found right; ``folder`` is where it stands, its state beside it."""
+    """A fleet file that was read and found right; ``folder`` is where it stands as ``file``, its state beside it."""
 
     spec: FleetSpec
     folder: Path
+    file: str = "fleet.yaml"
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -284,4 +306,4 @@ class Fleet:
 def load(path: str | Path = "fleet.yaml") -> Fleet:
     """Read and check a fleet file. Raises SpecError that names every mistake by line and column."""
     file = Path(path)
-    return Fleet(load_spec(file), file.resolve().parent)
+    return Fleet(load_spec(file), file.resolve().parent, file.resolve().name)

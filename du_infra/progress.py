@@ -29,6 +29,8 @@ class Event:
 
 Reporter: TypeAlias = Callable[[Event], None]
 
+_MARKS = {"done": "✓", "failed": "✗", "warning": "!", "changed": "~", "step": "·", "observe": "◦"}
+
 
 def silent(event: Event) -> None:
     """The reporter for callers who do not look."""
@@ -45,3 +47,13 @@ def stage(report: Reporter, name: str, text: str = "") -> Iterator[None]:
         report(Event("failed", name, seconds=time.monotonic() - start))
         raise
     report(Event("done", name, seconds=time.monotonic() - start))
+
+
+def line(event: Event) -> str:
+    """An event in one line, for a person."""
+    if event.kind == "stage":
+        return f"{event.stage}: {event.text}" if event.text else event.stage
+    if event.kind in ("done", "failed"):
+        return f"{event.stage}: {event.kind} in {event.seconds:.1f} s"
+    node = f"{event.node}: " if event.node else ""
+    return f"  {_MARKS[event.kind]} {node}{event.text}"

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 
 import click
 
-from du_infra.progress import Event, Reporter
+from du_infra.progress import Event, Reporter, line
 
-_MARKS = {"done": "✓", "failed": "✗", "warning": "!", "changed": "~", "step": "·", "observe": "◦"}
 _OBSERVE_SECONDS = 10.0
 
 
@@ -45,13 +44,3 @@ class PlainLines:
                     return
                 self._observed[event.node] = now
             click.echo(f"{time.monotonic() - self._start:6.1f}s  {line(event)}", err=True)
-
-
-def line(event: Event) -> str:
-    """An event in one line."""
-    if event.kind == "stage":
-        return f"{event.stage}: {event.text}" if event.text else event.stage
-    if event.kind in ("done", "failed"):
-        return f"{event.stage}: {event.kind} in {event.seconds:.1f} s"
-    node = f"{event.node}: " if event.node else ""
-    return f"  {_MARKS[event.kind]} {node}{event.text}"

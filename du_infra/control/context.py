@@ -56,6 +56,11 @@ class RegionContext:
         return self.state / "regions" / self.name
 
     @property
+    def terraform(self) -> Path:
+        """The region's Terraform folder."""
+        return self.home / "terraform"
+
+    @property
     def key_file(self) -> Path:
         """The private SSH key of the fleet."""
         return self.state / "keys" / "id_ed25519"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from du_infra.control.context import RegionContext
+from du_infra.control.hooks import hooks_of
 from du_infra.control.observe import front_of, observe_nodes
 from du_infra.engines.keys import ensure_key
 from du_infra.pool.guard import guard
@@ -73,7 +74,7 @@ def _bring(context: RegionContext, report: Reporter) -> PoolRecord:
     # Before Terraform runs: a name is given out first and used afterwards, so that a kill cannot give it out twice.
     context.store.save_pool(context.name, plan.record)
     workspace = open_workspace(context)
-    workspace.write(_module(context), _variables(context, plan.record))
+    _write(workspace, context, plan.record)
     workspace.init(report)
     changes = workspace.plan_for(own_machines(context, machines), report=report)
     guard(changes.changes, may_destroy=frozenset())
@@ -92,12 +93,12 @@ def destroy_nodes(context: RegionContext, record: PoolRecord, names: Collection[
     Raises Refused when the plan would destroy anything else, EngineFailed from Terraform.
     """
     workspace = open_workspace(context)
-    workspace.write(_module(context), _variables(context, record))
+    _write(workspace, context, record)
     workspace.init(report)
     ours = own_machines(context, context.provider.machines())
     if {*names} & {*ours} - workspace.tracked().keys():  # Terraform can take over only what is among its nodes
         workspace.plan_for(ours, report=report)
-    workspace.write(_module(context), _variables(context, record.without(names)))
+    _write(workspace, context, record.without(names))
     changes = workspace.plan_for(ours, report=report)
     guard(changes.changes, may_destroy=frozenset(names))
     workspace.apply(changes, report)
@@ -111,7 +112,7 @@ def destroy_machines(context: RegionContext, report: Reporter) -> None:
     nodes = tuple(adopt(m, context.wish, record.vip) for m in machines if m.name in ours)
     vip = record.vip or context.provider.network().last
     workspace = open_workspace(context)
-    workspace.write(_module(context), _variables(context, replace(record, vip=vip, nodes=nodes)))
+    _write(workspace, context, replace(record, vip=vip, nodes=nodes))
     workspace.init(report)
     changes = workspace.plan_for(ours, destroy=True, report=report)
     guard(changes.changes, may_destroy=frozenset(ours))
@@ -122,11 +123,12 @@ def open_workspace(context: RegionContext) -> Workspace:
     """The region's Terraform folder."""
     from du_infra.engines.terraform import Workspace, find_binary
 
-    return Workspace(context.home / "terraform", find_binary(), context.provider.terraform_env())
+    return Workspace(context.terraform, find_binary(), context.provider.terraform_env())
 
 
-def _module(context: RegionContext) -> str:
-    return f"region-pool/{context.spec.provider}"
+def _write(workspace: Workspace, context: RegionContext, record: PoolRecord) -> None:
+    module = f"region-pool/{context.spec.provider}"
+    workspace.write(module, _variables(context, record), hooks_of(context, record))
 
 
 def _tell(plan: PoolPlan, report: Reporter) -> None:

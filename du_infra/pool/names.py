@@ -6,9 +6,14 @@ import re
 from collections.abc import Iterable
 
 
+def stem_of(fleet: str, region: str) -> str:
+    """What the names of a region's nodes have before "-" and the number."""
+    return f"{fleet}-{region}"
+
+
 def node_name(fleet: str, region: str, number: int) -> str:
     """The name of the ``number``-th node of a region."""
-    return f"{fleet}-{region}-{number}"
+    return f"{stem_of(fleet, region)}-{number}"
 
 
 def number_of(name: str) -> int:

@@ -15,6 +15,7 @@ class _Node(LazyGroup):
         "drain": ("du_infra.cli.node.drain", "Have a node take no new requests"),
         "undrain": ("du_infra.cli.node.undrain", "Have a node take requests again"),
         "remove": ("du_infra.cli.node.remove", "Drain a node and destroy it; the region has one less"),
+        "leave": ("du_infra.cli.node.leave", "Drain a node for who destroys its machine; for Terraform's hooks"),
         "replace": ("du_infra.cli.node.replace", "Make another node, then drain and destroy this one"),
         "reboot": ("du_infra.cli.node.reboot", "Drain a node, reboot it, have it serve again"),
     }

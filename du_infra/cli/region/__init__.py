@@ -15,6 +15,10 @@ class _Region(LazyGroup):
         "down": ("du_infra.cli.region.down", "Destroy a region's machines and forget it"),
         "scale": ("du_infra.cli.region.scale", "Have a region consist of another number of nodes"),
         "status": ("du_infra.cli.region.status", "Nodes, services, readiness; exit 6 when not ready"),
+        "reconcile": (
+            "du_infra.cli.region.reconcile",
+            "Have a region become what its machines are",
+        ),
         "plan": ("du_infra.cli.region.plan", "What `up` would do"),
     }
 
