@@ -55,12 +55,12 @@ def _was_being_undone(text: str) -> bool:
 
 
 def _forget_secrets(wanted: Wanted, tool: Runtime) -> None:
-    """Remove the values that nothing uses any more."""
+    """Remove the values that nothing uses any more. Ours were sent before this program was started."""
     if os.path.exists(places.SECRETS):  # noqa: PTH110
-        from du_node import secrets
+        from du_node import processes, secrets
 
         ours = {(s.name, name, fingerprint) for s in wanted.services for name, fingerprint in s.secrets}
-        secrets.clean(ours | tool.secrets_in_use())
+        secrets.clean(ours | tool.secrets_in_use(), time.time() - processes.age(os.getpid()))
 
 
 def _resume(wanted: Wanted, lock: int, sick: frozenset[str] = frozenset()) -> Outcome:

@@ -6,9 +6,12 @@ through standard input and leave by no other way than these files.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ Key = tuple[str, str, str]
 """Service, name of the secret, fingerprint of its value."""
 
 _MOST_BYTES = 64 << 10
+_COPY = re.compile(r".+\.[0-9a-f]{8,64}\.[0-9]{1,10}")
 
 
 def keep(order: str) -> int:
@@ -30,13 +34,17 @@ def keep(order: str) -> int:
     An item without a value must be here already. Raises NodeError bad-wanted, no-room, or secret when it is not.
     """
     items = list(_items(order))
-    missing = [key for key, value in items if value is None and not path_of(key).exists()]
-    if missing:
-        raise absent(missing[0])
-    fresh = [(path_of(key), value) for key, value in items if value is not None and not path_of(key).exists()]
-    for path, value in fresh:
-        _folder(path.parent)
-        files.write(str(path), value or "")
+    with _alone():
+        missing = [key for key, value in items if value is None and not path_of(key).exists()]
+        if missing:
+            raise absent(missing[0])
+        there = [path_of(key) for key, _ in items if path_of(key).exists()]
+        for path in there:
+            os.utime(path)  # asked for again: an apply that is at work now leaves it
+        fresh = [(path_of(key), value) for key, value in items if path_of(key) not in there]
+        for path, value in fresh:
+            _folder(path.parent)
+            files.write(str(path), value or "")
     return len(fresh)
 
 
@@ -62,12 +70,30 @@ def for_owner(key: Key, uid: int, gid: int) -> Path:
     return copy
 
 
-def clean(used: Iterable[Key]) -> None:
-    """Remove every file that is of none of these."""
-    kept = {(path.parent.name, path.name) for path in map(path_of, used)}
-    for path in Path(places.SECRETS).glob("*/*"):
-        if (path.parent.name, path.name) not in kept and not _is_copy_of(path, kept):
-            path.unlink(missing_ok=True)
+def clean(used: Iterable[Key], since: float) -> None:
+    """Remove every file that is of none of these; but not what was sent after ``since`` (unix seconds).
+
+    That is for a later order: another service's release may send its values while an apply is at work.
+    """
+    with _alone():
+        found = list(Path(places.SECRETS).glob("*/*"))
+        sent = [path for path in found if path.stat().st_mtime > since and not _COPY.fullmatch(path.name)]
+        kept = {(path.parent.name, path.name) for path in (*map(path_of, used), *sent)}
+        for path in found:
+            if (path.parent.name, path.name) not in kept and not _is_copy_of(path, kept):
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Nobody else keeps or removes values meanwhile."""
+    Path(places.SECRETS).mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(places.SECRETS, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def absent(key: Key) -> NodeError:
@@ -83,8 +109,7 @@ def absent(key: Key) -> NodeError:
 
 def _is_copy_of(path: Path, kept: set[tuple[str, str]]) -> bool:
     """Whether the name is that of a kept file and a user's number behind it."""
-    name, _, owner = path.name.rpartition(".")
-    return owner.isdigit() and (path.parent.name, name) in kept
+    return bool(_COPY.fullmatch(path.name)) and (path.parent.name, path.name.rpartition(".")[0]) in kept
 
 
 def _items(order: str) -> Iterable[tuple[Key, str | None]]:
