@@ -20,7 +20,7 @@ from du_infra.errors import DuError, Refused, SpecError, ToolMissing
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.pool.wish import Scaled
-from du_infra.store import healings, leases, rollouts, tables
+from du_infra.store import autoscaling, healings, leases, rollouts, tables
 from du_infra.store.migrate import add_missing_columns
 
 _SQLITE = "sqlite:///"
@@ -53,6 +53,7 @@ class Store:
         self.rollouts = rollouts.Rollouts(self._engine)
         self.leases = leases.Leases(self._engine)
         self.healings = healings.Healings(self._engine)
+        self.autoscaling = autoscaling.Autoscaling(self._engine)
 
     def _unusable(self, error: DatabaseError) -> DuError:
         where, words = str(self.path), str(error.orig)
@@ -136,6 +137,7 @@ class Store:
             rollouts.forget(connection, region)
             leases.forget(connection, region)
             healings.forget(connection, region)
+            autoscaling.forget(connection, region)
 
     def record_release(self, region: str, release: dict[str, Any]) -> None:
         """Keep a release for ever; the same one twice is kept once.
