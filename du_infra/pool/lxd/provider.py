@@ -14,7 +14,7 @@ from du_infra import paths
 from du_infra.engines.lock import exclusive
 from du_infra.engines.lxd import Lxd, find_lxd
 from du_infra.errors import NotReady
-from du_infra.pool.lxd import daemon, image, network, profile, storage, teardown
+from du_infra.pool.lxd import daemon, image, kernel, network, profile, storage, teardown
 from du_infra.pool.lxd.machines import machine
 from du_infra.pool.lxd.recipe import Recipe
 from du_infra.pool.lxd.site import HERE, Site
@@ -49,6 +49,7 @@ class LxdProvider:
     def prepare(self, report: Reporter) -> None:
         """Have daemon, bridge, pool and node image; about 0.2 s when all stand."""
         with self._at_work(report):
+            kernel.ensure(report)
             daemon.ensure(self.lxd, report)
             network.ensure(self.lxd, self.site, report)
             storage.ensure(self.lxd, self.site, report)
