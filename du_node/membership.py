@@ -6,6 +6,7 @@ from du_node import settings
 from du_node.front import Front
 from du_node.loop import Loop
 from du_node.rounds import Rounds
+from du_node.severed import Severed
 from du_node.watch import Tries
 
 TYPE_CHECKING = False  # typing itself is not imported: serve has 15 MB
@@ -20,6 +21,7 @@ class Membership:
     def __init__(self, loop: Loop) -> None:
         self._rounds = Rounds(loop)
         self._front = Front()
+        self._severed = Severed()
         self._tries = Tries()
 
     @property
@@ -45,6 +47,7 @@ class Membership:
         """Write down who takes requests beside this node, which has ``table`` and these services ``well``."""
         self._rounds.note(table.keys(), well)
         self._front.mind(self._rounds.sights, stands=bool(table) or ready)
+        self._severed.mind(self._rounds.sights)
 
     def owes(self, table: Mapping[str, Mapping[str, Any]], now: float) -> bool:
         """Whether it is time to bring the gateway to the peers that take requests, and the firewall to a handover.
