@@ -35,9 +35,7 @@ class Outcome:
     def resumed(cls, result: Mapping[str, Any]) -> Outcome:
         """Goes on from what an earlier run for the same wanted state wrote down."""
         outcome = cls()
-        failed = result.get("failed") or {}
-        # before there were verdicts, it was a list of names
-        outcome.failed = dict(failed) if isinstance(failed, dict) else {name: {} for name in failed}
+        outcome.failed = dict(result.get("failed") or {})
         outcome._verdicts = dict(outcome.failed) if result.get("ended", bool(result)) else None
         outcome.reports = {name: dict(report) for name, report in (result.get("reports") or {}).items()}
         return outcome

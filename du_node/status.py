@@ -63,13 +63,11 @@ def result(wanted: dict[str, Any]) -> dict[str, Any]:
     found = files.read_json(places.RESULT)
     if found.get("wanted") != files.stamp(places.WANTED):
         found = {"ended": False}
-    failed = found.get("failed") or {}
     return {
         "config": str(wanted.get("config", "")),
         "ended": bool(found.get("ended", True)) and bool(wanted),
         "held": found.get("held", []),
-        # before there were verdicts, it was a list of names
-        "failed": failed if isinstance(failed, dict) else {name: {} for name in failed},
+        "failed": found.get("failed", {}),
         "reports": found.get("reports", {}),
     }
 
