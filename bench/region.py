@@ -16,6 +16,7 @@ from du_infra.fleet import Fleet
 from du_infra.pool.lxd import LxdProvider
 from du_infra.progress import silent
 
+_RUNS = 10
 _FLEET = """\
 fleet: {fleet}
 regions:
@@ -35,6 +36,7 @@ def measure() -> list[Row]:
         again, _ = _up(fleet, "one")
         status = fleet.region("one").status()
         overhead = _overhead(fleet)
+        told = _status_ms(status.nodes[0].name)
         start = time.perf_counter()
         fleet.region("one").down()
         down = time.perf_counter() - start
@@ -49,6 +51,7 @@ def measure() -> list[Row]:
         at_most("three nodes against one", three / first, 1.5, "times"),
         Row("`region down`, one node", f"{down:.1f} s"),
         at_most("our share of a node's memory (containerd, nginx, keepalived, du-node)", overhead, 120, "MB"),
+        at_most(f"`du-node status` on a node (mean of {_RUNS})", told, 300, "ms"),
         Row("a node's memory in use, service and system included", f"{used} MB"),
     ]
 
@@ -79,6 +82,12 @@ def _overhead(fleet: Fleet) -> float:
     context = RegionContext(fleet.spec, "one", fleet.folder)
     (report,) = observe_nodes(context, context.store.pool("one").nodes)
     return float(report.memory["overhead_mb"])
+
+
+def _status_ms(node: str) -> float:
+    start = time.perf_counter()
+    _run(["lxc", "exec", node, "-T", "--", "sh", "-c", f"for n in $(seq {_RUNS}); do du-node status >/dev/null; done"])
+    return (time.perf_counter() - start) / _RUNS * 1000
 
 
 def _by_hand() -> float:

@@ -130,12 +130,9 @@ def test_after_a_reboot_in_the_middle_of_a_release_the_node_finishes_it_alone(no
     assert node.apply(node.hello("v2"))[1][-1]["steps"] == 0
 
 
-def test_serve_takes_at_most_15_mb_and_status_at_most_0_3_s(node: Node) -> None:
+def test_serve_takes_at_most_15_mb(node: Node) -> None:
     found = node.sh("grep VmRSS /proc/$(systemctl show -p MainPID --value du-node)/status").stdout
     assert int(found.split()[1]) <= 15 * 1024
-    began = time.monotonic()
-    node.sh("for n in 1 2 3 4 5; do du-node status >/dev/null; done")
-    assert (time.monotonic() - began) / 5 <= 0.3
     assert 20 <= node.status()["memory"]["overhead_mb"] <= 120
 
 
