@@ -34,6 +34,11 @@ options:
     type: list
     elements: str
     default: []
+  spare:
+    description: Paths that prune leaves too.
+    type: list
+    elements: str
+    default: []
 author: du-infra
 """
 
@@ -153,6 +158,7 @@ def main() -> None:
         {
             "files": {"type": "list", "elements": "dict", "required": True},
             "prune": {"type": "list", "elements": "str", "default": []},
+            "spare": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -163,7 +169,7 @@ def main() -> None:
             changed, digest = settle(file, dry)
             paths += [file["path"]] if changed else []
             hashes.update({file["path"]: digest} if digest else {})
-        paths += prune(module.params["prune"], {file["path"] for file in files}, dry)
+        paths += prune(module.params["prune"], {file["path"] for file in files} | set(module.params["spare"]), dry)
     except (OSError, Rejected) as error:
         module.fail_json(msg=str(error), paths=paths)
     module.exit_json(changed=bool(paths), files=hashes, paths=paths)

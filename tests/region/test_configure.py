@@ -178,8 +178,11 @@ def test_drift_is_mended_and_then_there_is_nothing_left_to_do(node: Node) -> Non
 
 def test_a_restart_that_a_killed_run_still_owed_is_made_up_for(node: Node) -> None:
     before = node.run("systemctl", "show", "-P", "MainPID", "containerd")
-    node.run("touch", "/etc/containerd/config.toml")
-    assert node.configure().changed == 1
+    old = "/usr/local/lib/du-node/du-node-000000000000.pyz"  # so is an earlier program that was not removed
+    node.run("touch", "/etc/containerd/config.toml", old)
+    assert node.configure().changed == 2
+    assert old not in (programs := node.run("sh", "-c", "ls -d /usr/local/lib/du-node/*").split())
+    assert len(programs) == 1
     assert node.run("systemctl", "show", "-P", "MainPID", "containerd") != before
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from ruamel.yaml import YAML
 
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 
@@ -72,6 +73,15 @@ def test_a_link_moves_to_its_new_target_and_old_programs_are_removed(tmp_path: P
     assert files.settle({"path": str(link), "link": str(new)}, False) == (False, None)
     assert files.prune([f"{tmp_path}/*.pyz"], {str(new)}, False) == [str(old)]
     assert link.resolve() == new
+
+
+def test_an_earlier_program_is_removed_only_when_the_new_one_has_been_started() -> None:
+    play = YAML(typ="safe").load(PLAYBOOKS / "configure.yml")[0]
+    names = [entry["role"] for entry in play["roles"]]
+    texts = {name: (PLAYBOOKS / "roles" / name / "tasks" / "main.yml").read_text() for name in names}
+    removing = [name for name in names if "du-node/*.pyz" in texts[name]]
+    assert removing == ["stamp"]
+    assert names.index("du_node") < names.index("units") < names.index("stamp")
 
 
 def fact(**changes: str) -> dict[str, str]:
