@@ -11,6 +11,7 @@ from du_infra.progress import Reporter, silent
 from du_infra.spec import FleetSpec, load_spec, region_of
 
 if TYPE_CHECKING:
+    from du_infra.control.autoscale import Autoscaled
     from du_infra.control.context import RegionContext
     from du_infra.control.down import DownResult
     from du_infra.control.node.desk import NodeResult
@@ -80,6 +81,22 @@ class Region:
         from du_infra.control.scale import plan_scale
 
         return plan_scale(self._context(), nodes)
+
+    def autoscale(self, *, report: Reporter = silent) -> Autoscaled:
+        """One pass of the autoscaler: measure, decide by fleet.yaml's ``pool.autoscale``, and scale; nobody is asked.
+
+        Measures are remembered, so that it takes some passes, one a minute or more, until nodes are taken away. Raises
+        Refused where fleet.yaml says nothing of it or the region is not up, and what ``scale`` does.
+        """
+        from du_infra.control.autoscale import carry_out
+
+        return carry_out(self._context(), self.plan_autoscale(), report)
+
+    def plan_autoscale(self) -> Autoscaled:
+        """What ``autoscale`` would do now; it remembers what it measured, and changes nothing else."""
+        from du_infra.control.autoscale import plan_autoscale
+
+        return plan_autoscale(self._context())
 
     def reconcile(self, *, asked: str | None = None, report: Reporter = silent) -> ReconcileResult:
         """Have the region become what its machines are, whoever made and destroyed them; none is made or destroyed.

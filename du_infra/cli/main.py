@@ -19,6 +19,7 @@ class _Main(LazyGroup):
         "region": ("du_infra.cli.region", "Bring a region up or down, look at it, plan it"),
         "node": ("du_infra.cli.node", "Single machines: list, drain, remove, replace, reboot"),
         "release": ("du_infra.cli.release", "Have a new version go live, watched; go back; look at releases"),
+        "autoscale": ("du_infra.cli.autoscale", "Measure a region and say how many nodes it should have, and why"),
         "control": ("du_infra.cli.control", "Mind regions: replace dead machines, scale"),
         "validate": ("du_infra.cli.validate", "Check fleet.yaml and name every mistake"),
         "schema": ("du_infra.cli.schema", "Print the JSON Schema of fleet.yaml"),

@@ -1,0 +1,105 @@
+"""One pass of the autoscaler: measure a region, decide, and change its number of nodes as ``region scale`` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from du_infra.autoscale.measure import sample_of, settings_of
+from du_infra.autoscale.plan import horizon, plan
+from du_infra.autoscale.state import Decision, Metric, Sample, Settings, State
+from du_infra.control.context import RegionContext
+from du_infra.control.lock import locked
+from du_infra.control.observe import observe_nodes
+from du_infra.control.scale import set_wish
+from du_infra.control.up import UpResult, bring_up
+from du_infra.errors import Refused
+from du_infra.health.state import NodeReport
+from du_infra.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Autoscaled:
+    """What the autoscaler measured and decided; ``up`` is what was done about it, None for nothing."""
+
+    region: str
+    decision: Decision
+    sample: Sample
+    targets: Mapping[Metric, float]
+    up: UpResult | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable form of ``autoscale --output json`` (docs/cli.md)."""
+        measured = {name: value for name, value in asdict(self.sample).items() if name not in ("when", "nodes")}
+        return {
+            "region": self.region,
+            "nodes": self.decision.nodes,
+            "want": self.decision.want,
+            "why": self.decision.why,
+            "applied": self.up is not None,
+            "targets": dict(self.targets),
+            "measured": measured,
+        }
+
+
+def plan_autoscale(context: RegionContext, reports: Sequence[NodeReport] | None = None) -> Autoscaled:
+    """What autoscaling would do now; changes nothing but the measures that it remembers.
+
+    ``reports`` of the region's nodes, where somebody has just asked them. Raises Refused where fleet.yaml says nothing
+    of autoscaling, and where the region is not up.
+    """
+    settings = _settings(context)
+    staying = context.store.pool(context.name).staying
+    told = observe_nodes(context, staying) if reports is None else reports
+    sample = sample_of([node.name for node in staying], told, time.monotonic())
+    context.store.autoscaling.add(context.name, sample)
+    return Autoscaled(context.name, _decide(context, settings, sample), sample, settings.targets)
+
+
+def carry_out(context: RegionContext, planned: Autoscaled, report: Reporter) -> Autoscaled:
+    """Do what was planned; ``planned`` itself where nothing is to be done.
+
+    The wish is written down first: after a kill the next pass, or `region up`, goes on with it. Raises Busy when
+    another du-infra works on the region, Refused when the pool was changed since, and what ``region scale`` raises.
+    """
+    decision = planned.decision
+    if not decision.changes:
+        return planned
+    with locked(context, report):
+        if len(context.store.pool(context.name).staying) != decision.nodes or _busy(context):
+            what = "the region was changed since it was measured"
+            raise Refused(what, where=f"region {context.name}", todo="run the command again")
+        number = context.store.autoscaling.begin(context.name, decision.nodes, decision.want, decision.why)
+        context.store.event(context.name, "autoscale", str(decision))
+        set_wish(context, decision.want)
+        up = bring_up(context, report, live=True)
+        context.store.autoscaling.end(number)
+    return Autoscaled(planned.region, decision, planned.sample, planned.targets, up)
+
+
+def _settings(context: RegionContext) -> Settings:
+    pool, where = context.spec.pool, f"region {context.name}"
+    if pool.autoscale is None:
+        todo = f"add regions.{context.name}.pool.autoscale to fleet.yaml, such as {{cpu: 60%}}, and max beside it"
+        raise Refused("fleet.yaml does not say how to scale it", where=where, todo=todo)
+    if not context.state.is_dir() or not context.store.pool(context.name).nodes:
+        raise Refused("the region is not up", where=where, todo=f"`du-infra region up {context.name}`")
+    return settings_of(pool, pool.autoscale)
+
+
+def _decide(context: RegionContext, settings: Settings, sample: Sample) -> Decision:
+    kept = context.store.autoscaling
+    history = [s for s in kept.samples(context.name, sample.when - horizon(settings)) if s.when < sample.when]
+    state = State(sample.nodes, context.wish.nodes, tuple(kept.changes(context.name)))
+    decision = plan(settings, [*history, sample], sample.when, state)
+    if decision.changes and (service := _busy(context)):
+        return Decision(decision.nodes, decision.nodes, f"{decision.why}, but a release of {service} is going live")
+    return decision
+
+
+def _busy(context: RegionContext) -> str:
+    """The service of a release that is going live, or was cut off; one that is held stands in nobody's way."""
+    rows = context.store.rollouts.open(context.name)
+    return next((name for name, row in rows.items() if row.state == "running"), "")
