@@ -73,15 +73,16 @@ def _heal(sick: list[str]) -> int:
 
 
 def _follow_peers() -> int:
-    from du_node.outcome import Outcome
     from du_node.rotation import bring
+    from du_node.say import say
 
-    def work(_: int) -> Outcome:
-        outcome = Outcome()
-        outcome.steps += bring()
-        return outcome
+    began = time.monotonic()
 
-    return _work("heal", work, 0.0)
+    def work() -> int:
+        say(kind="result", ok=True, steps=int(bring()), seconds=round(time.monotonic() - began, 3))
+        return 0
+
+    return _told(work)
 
 
 def _drain(options: list[str]) -> int:

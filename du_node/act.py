@@ -25,6 +25,7 @@ from du_node.actions import (
     WarmUp,
 )
 from du_node.errors import NodeError
+from du_node.gateway.turn import turn
 from du_node.preflight import need_architecture, need_memory, preflight
 from du_node.readiness import await_ready
 from du_node.restarts import count_restart, note_restarts
@@ -85,8 +86,9 @@ def _handle(action: Preflight | Pull | Run | Start | Restart | Remove | RemoveIm
 
 def _set_routes(table: Table) -> None:
     """With the peers of this moment: since the plan was made one may have died, or come."""
-    peers = usable([item.service for item in table])
-    gateway.chosen().set_table(with_peers(table, peers, shared=bool(settings.peers())))
+    with turn():
+        peers = usable([item.service for item in table])
+        gateway.chosen().set_table(with_peers(table, peers, shared=bool(settings.peers())))
 
 
 def _try_out(action: WarmUp | Observe, tool: Runtime, tell: Tell) -> dict[str, Any]:

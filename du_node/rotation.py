@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from du_node import files, gateway, handover, places, settings
+from du_node.gateway.driver import Driver
+from du_node.gateway.turn import turn
 from du_node.table import Peer, Table, digest_of, from_json, with_peers
 
 
@@ -28,17 +30,23 @@ def usable(services: Iterable[str]) -> dict[str, tuple[Peer, ...]]:
 def bring() -> bool:
     """Bring gateway and firewall to what ``serve`` has found, and nothing else; whether the gateway was changed.
 
-    That takes no look at the containers, so it is quick. A gateway that does not work by its stored table is left to
-    a whole healing. Raises NodeError gateway, tool.
+    That takes no look at the containers, so it is quick; and it may be done while an apply is at work, which may take
+    its time. A gateway that does not work by its stored table is left to a whole healing. Raises NodeError gateway,
+    tool.
     """
-    entrance = gateway.chosen()
+    with turn():
+        changes = _bring(gateway.chosen())
+    handover.follow(_leaving())
+    return changes
+
+
+def _bring(entrance: Driver) -> bool:
     seen = entrance.observe()
     table = stored(entrance.kind)
     found = with_peers(table, usable([item.service for item in table]), shared=bool(settings.peers()))
     changes = bool(seen.live) and seen.live == seen.disk == digest_of(table) != digest_of(found)
     if changes:
         entrance.set_table(found)
-    handover.follow(_leaving())
     return changes
 
 

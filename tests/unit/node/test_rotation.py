@@ -47,7 +47,8 @@ class Entrance:
 @pytest.fixture
 def entrance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Entrance:
     conf = tmp_path / "du.conf"
-    for name in ("PEERS", "SEEN", "SETTINGS"):
+    monkeypatch.setattr(places, "RUN", str(tmp_path))
+    for name in ("PEERS", "SEEN", "SETTINGS", "TURN"):
         monkeypatch.setattr(places, name, str(tmp_path / name))
     monkeypatch.setitem(places.STORED_TABLE, "nginx", (str(conf), "# du-node ", ""))
     made = Entrance(conf, TABLE)
