@@ -1,0 +1,251 @@
+"""A node leaves in order, loses no request, and whoever is killed on the way is gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+import du_infra
+from du_infra.control import leave
+from du_infra.control.context import RegionContext
+from du_infra.control.node import drain as node_drain
+from du_infra.control.node.remove import remove
+from du_infra.errors import EngineFailed, Refused, SpecError
+from du_infra.health.state import NodeReport
+from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import Node
+from du_infra.progress import Event, silent
+
+FLEET = "fleet: demo\nregions:\n  home: {provider: lxd, pool: {nodes: 3}}\nservices: {}\n"
+NAMES = ("demo-home-1", "demo-home-2", "demo-home-3")
+
+
+class Killed(BaseException):
+    """The controller dies here."""
+
+
+@dataclass
+class Cloud:
+    """Machines and what was done to them, in order; dies after ``lives`` steps."""
+
+    machines: set[str] = field(default_factory=lambda: {*NAMES})
+    drained: set[str] = field(default_factory=set)
+    dead: set[str] = field(default_factory=set)
+    sick: set[str] = field(default_factory=set)
+    refuses: set[str] = field(default_factory=set)
+    done: list[str] = field(default_factory=list)
+    knows: tuple[str, ...] = NAMES
+    lives: int = 99
+
+    def step(self, what: str) -> None:
+        if self.lives == 0:
+            raise Killed
+        self.lives -= 1
+        self.done.append(what)
+
+    def observe(self, context: RegionContext, nodes: Sequence[Node]) -> list[NodeReport]:
+        return [
+            NodeReport(
+                node.name,
+                node.address,
+                reachable=node.name in self.machines and node.name not in self.dead,
+                ready=node.name not in self.sick | self.dead,
+                draining=node.name in self.drained,
+                why="no answer" if node.name in self.dead else "",
+            )
+            for node in nodes
+        ]
+
+    def drain(self, context: RegionContext, node: Node, report: object, cut_after: float) -> int:
+        if node.name in self.refuses:
+            raise EngineFailed("cannot be drained", where=node.name)
+        self.step(f"drain {node.name}")
+        self.drained.add(node.name)
+        return 0
+
+    def undrain(self, context: RegionContext, node: Node, report: object) -> None:
+        self.step(f"undrain {node.name}")
+        self.drained.discard(node.name)
+
+    def configure(
+        self, context: RegionContext, record: PoolRecord, reports: Sequence[NodeReport], report: object
+    ) -> int:
+        knows = tuple(node.name for node in record.nodes)
+        self.step(f"configure {[told.name for told in reports]} {[*knows]}")
+        self.knows = knows
+        return 0
+
+    def stop(self, context: RegionContext, node: Node, report: object) -> None:
+        self.step(f"stop {node.name}")
+
+    def destroy(self, context: RegionContext, record: PoolRecord, names: Sequence[str], report: object) -> None:
+        self.step(f"destroy {[*names]}")
+        self.machines -= {*names}
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    world = Cloud()
+    fakes: dict[str, Callable[..., object]] = {
+        "observe_nodes": world.observe,
+        "drain": world.drain,
+        "drain_if_there": world.drain,
+        "undrain": world.undrain,
+        "configure_nodes": world.configure,
+        "stop_services": world.stop,
+        "destroy_nodes": world.destroy,
+    }
+    provider = type("Empty", (), {"connect": lambda self: None})()
+    with (
+        patch.multiple(leave, **fakes),
+        patch("du_infra.control.node.remove.observe_nodes", world.observe),
+        patch("du_infra.control.context.provider_for", return_value=provider),
+    ):
+        yield world
+
+
+@pytest.fixture
+def region(tmp_path: Path) -> RegionContext:
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    context = RegionContext(du_infra.load(tmp_path / "fleet.yaml").spec, "home", tmp_path)
+    nodes = tuple(Node(name, "1c1g", f"198.18.1.{n}", joined=True) for n, name in enumerate(NAMES, 2))
+    context.state.mkdir()
+    context.store.save_pool("home", PoolRecord("198.18.1.1", 3, nodes))
+    context.home.mkdir(parents=True)
+    context.known_hosts.write_text("".join(f"{name} ssh-ed25519 AAAA\n" for name in NAMES))
+    return context
+
+
+def pool(context: RegionContext) -> PoolRecord:
+    return context.store.pool("home")
+
+
+def states(context: RegionContext) -> dict[str, str]:
+    return {node.name: node.state for node in pool(context).nodes}
+
+
+def test_a_node_leaves_in_order_and_others_stay_as_they_are(cloud: Cloud, region: RegionContext) -> None:
+    before = pool(region)
+    leave.leave_nodes(region, before, ["demo-home-2"], silent)
+    assert cloud.done == [
+        "drain demo-home-2",
+        "configure ['demo-home-1', 'demo-home-3'] ['demo-home-1', 'demo-home-3']",
+        "stop demo-home-2",
+        "destroy ['demo-home-2']",
+    ]
+    assert pool(region) == before.without(["demo-home-2"])
+    assert "demo-home-2" not in region.known_hosts.read_text()
+    assert "demo-home-3" in region.known_hosts.read_text()
+
+
+@pytest.mark.parametrize("lives", range(5))
+def test_killed_anywhere_the_node_is_marked_and_the_next_run_ends_it(
+    cloud: Cloud, region: RegionContext, lives: int
+) -> None:
+    cloud.lives = lives
+    try:
+        leave.leave_nodes(region, pool(region), ["demo-home-2"], silent)
+    except Killed:
+        assert states(region)["demo-home-2"] == "leaving"
+    cloud.lives = 99
+    record = pool(region)
+    if record.going:
+        leave.leave_nodes(region, record, record.going, silent)
+    assert cloud.machines == {"demo-home-1", "demo-home-3"}
+    assert list(states(region)) == ["demo-home-1", "demo-home-3"]
+    assert cloud.knows == ("demo-home-1", "demo-home-3")
+
+
+def test_a_drain_that_is_refused_stops_everything_after_it(cloud: Cloud, region: RegionContext) -> None:
+    cloud.refuses.add("demo-home-2")
+    with pytest.raises(EngineFailed, match="cannot be drained"):
+        leave.leave_nodes(region, pool(region), ["demo-home-2"], silent)
+    assert cloud.done == []
+    assert cloud.machines == {*NAMES}
+
+
+def test_a_dead_node_is_not_drained_but_told_of_and_destroyed(cloud: Cloud, region: RegionContext) -> None:
+    cloud.dead.add("demo-home-1")
+    told: list[Event] = []
+    leave.leave_nodes(region, pool(region), ["demo-home-1"], told.append)
+    assert not any(step.startswith(("drain", "stop")) for step in cloud.done)
+    assert any(event.kind == "warning" and "not drained" in event.text for event in told)
+    assert cloud.machines == {"demo-home-2", "demo-home-3"}
+
+
+def test_another_dead_node_is_no_reason_to_wait(cloud: Cloud, region: RegionContext) -> None:
+    cloud.dead.add("demo-home-3")
+    leave.leave_nodes(region, pool(region), ["demo-home-2"], silent)
+    assert "configure ['demo-home-1'] ['demo-home-1', 'demo-home-3']" in cloud.done
+
+
+@pytest.mark.parametrize("harm", ["dead", "sick", "drained"])
+def test_the_last_node_that_serves_does_not_leave_unless_forced(cloud: Cloud, region: RegionContext, harm: str) -> None:
+    getattr(cloud, harm).update({"demo-home-1", "demo-home-3"})
+    with pytest.raises(Refused, match="no other node is ready"):
+        leave.leave_nodes(region, pool(region), ["demo-home-2"], silent)
+    assert states(region)["demo-home-2"] == ""
+    with pytest.raises(Refused, match="no other node is ready"):
+        leave.drain_node(region, pool(region), "demo-home-2", silent)
+    leave.leave_nodes(region, pool(region), ["demo-home-2"], silent, last=True)
+    assert cloud.machines == {"demo-home-1", "demo-home-3"}
+
+
+def test_a_stranger_is_refused_by_name(cloud: Cloud, region: RegionContext) -> None:
+    with pytest.raises(Refused, match="no such node") as caught:
+        leave.leave_nodes(region, pool(region), ["demo-home-9"], silent)
+    assert "demo-home-1, demo-home-2, demo-home-3" in caught.value.todo
+
+
+def test_nodes_that_come_back_take_requests_and_are_as_any_other(cloud: Cloud, region: RegionContext) -> None:
+    cloud.drained.add("demo-home-2")
+    record = leave.mark(region, pool(region), ["demo-home-2"], "returning")
+    leave.take_back(region, record, silent)
+    assert cloud.done == ["undrain demo-home-2"]
+    assert set(states(region).values()) == {""}
+
+
+def test_a_leaving_node_is_known_to_the_others_as_long_as_it_takes_requests(
+    cloud: Cloud, region: RegionContext
+) -> None:
+    record = leave.mark(region, pool(region), ["demo-home-2"], "leaving")
+    reports = cloud.observe(region, record.nodes)
+    assert leave.connected(record, reports) == record
+    drained = [replace(told, draining=told.name == "demo-home-2") for told in reports]
+    assert leave.connected(record, drained) == record.without(["demo-home-2"])
+
+
+def test_a_removed_node_is_one_less_until_the_file_changes(cloud: Cloud, region: RegionContext) -> None:
+    result = remove(region, "demo-home-1", silent)
+    assert result.nodes == ("demo-home-2", "demo-home-3")
+    assert region.wish.nodes == 2
+
+
+def test_a_removal_that_was_killed_asks_for_no_further_node_less(cloud: Cloud, region: RegionContext) -> None:
+    cloud.lives = 1
+    with pytest.raises(Killed):
+        remove(region, "demo-home-1", silent)
+    assert region.wish.nodes == 2
+    cloud.lives = 99
+    remove(region, "demo-home-1", silent)
+    assert region.wish.nodes == 2
+    assert cloud.machines == {"demo-home-2", "demo-home-3"}
+
+
+def test_the_only_node_is_not_removed(cloud: Cloud, region: RegionContext) -> None:
+    region.store.save_pool("home", pool(region).without(["demo-home-2", "demo-home-3"]))
+    with pytest.raises(SpecError, match="at least 1 node") as caught:
+        remove(region, "demo-home-1", silent, force=True)
+    assert "region down home" in caught.value.todo
+    assert cloud.done == []
+
+
+def test_a_node_on_its_way_out_is_not_simply_undrained(cloud: Cloud, region: RegionContext) -> None:
+    leave.mark(region, pool(region), ["demo-home-2"], "leaving")
+    with pytest.raises(Refused, match="on its way out") as caught:
+        node_drain.undrain(region, "demo-home-2", silent)
+    assert "region scale home 3" in caught.value.todo
