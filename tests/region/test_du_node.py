@@ -48,6 +48,17 @@ def test_switching_under_load_loses_no_request(node: Node) -> None:
     assert set(load.releases) == {node.hello(tag)["release"] for tag in ("v1", "v2")}
 
 
+def test_the_load_of_the_last_minute_is_told(node: Node) -> None:
+    with Load(node.address, clients=2, pause=0.02) as load:
+        time.sleep(6)
+    told = node.status()["load"]
+    assert told["rps"] >= load.ok / 90, told
+    assert 0 < told["p95_ms"] < 5000, told
+    assert 0 < told["cpu_percent"] <= 100, told
+    assert 0 < told["memory_percent"] < 100, told
+    assert 0 <= told["pressure"] <= 100, told
+
+
 def test_readyz_does_not_waver_during_a_switch(node: Node) -> None:
     process = node.start_apply(node.hello("v1"))
     seen = []
