@@ -21,6 +21,7 @@ class Front:
 
     def __init__(self) -> None:
         self.drained = self.here = False
+        self._said = _read(places.VIP_AWAY)
         self._since = 0.0
 
     def look(self, vip: str) -> None:
@@ -35,10 +36,11 @@ class Front:
         """Tell keepalived whether this node leaves the address to the others."""
         noticed = self.drained and time.monotonic() - self._since >= _NOTICE
         text = "1\n" if peers.steps_back(sights, drained=noticed, stands=stands) else "0\n"
-        if text != _read(places.VIP_AWAY):
+        if text != self._said:
             # in place, as keepalived watches it
             with open(places.VIP_AWAY, "w", encoding="ascii") as file:  # noqa: PTH123
                 file.write(text)
+            self._said = text
 
     def owed(self, sights: Sequence[peers.Sight]) -> bool:
         """Whether another peer hands the address over than the firewall knows of."""

@@ -42,9 +42,9 @@ class Loop:
         """Have it looked after until it is over."""
         self._tasks[task.link.fileno()] = task
 
-    def run_until(self, when: float) -> None:
-        """Advance tasks until ``when`` (monotonic)."""
-        while (left := when - time.monotonic()) > 0:
+    def run_until(self, when: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """Advance tasks until ``when`` (monotonic), or until it is ``enough``."""
+        while (left := when - time.monotonic()) > 0 and not enough():
             self._step(min([left, *(t.deadline - time.monotonic() for t in self._tasks.values())]))
 
     def _step(self, seconds: float) -> None:

@@ -16,13 +16,22 @@ if TYPE_CHECKING:
 
 
 class Membership:
-    """``ask`` is to be called ten times a second, ``mind`` after it, ``look`` with every look at the node."""
+    """``ask`` is to be called when it is ``next_due``, ``mind`` when there are ``news``, ``look`` with every look."""
 
     def __init__(self, loop: Loop) -> None:
         self._rounds = Rounds(loop)
         self._front = Front()
         self._severed = Severed()
         self._tries = Tries()
+
+    @property
+    def next_due(self) -> float:
+        """When the next question is due (monotonic)."""
+        return self._rounds.next_due
+
+    def has_news(self) -> bool:
+        """Whether a peer was heard, or was silent for too long, since ``mind``."""
+        return self._rounds.news
 
     @property
     def drained(self) -> bool:

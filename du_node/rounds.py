@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from du_node.probe import Answer
 
-_ANSWER_TIME, _CONNECT_TIME = 0.75, 0.35
+_ANSWER_TIME, _CONNECT_TIME = 0.75, 0.25
 
 
 class Rounds:
-    """The questions to every peer, and what is known of each. ``changed`` after an answer that changes anything."""
+    """The questions to every peer, and what is known of each. ``news``: something was heard since the last ``note``."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -31,6 +31,12 @@ class Rounds:
         self._fresh = not os.path.exists(places.PEERS)  # noqa: PTH110 - pathlib stays out of serve
         self._judged: set[Named] = set()
         self._written = ""
+        self.news = False
+
+    @property
+    def next_due(self) -> float:
+        """When the next question is due (monotonic)."""
+        return min(self._due.values(), default=float("inf"))
 
     @property
     def sights(self) -> list[Sight]:
@@ -73,6 +79,7 @@ class Rounds:
 
         Nothing is before every peer has been heard, or found silent, once.
         """
+        self.news = False
         if not self.settled:
             return
         found = peers.rotation(services, self.sights, well, self._before)
@@ -88,6 +95,7 @@ class Rounds:
 
     def _hears(self, sight: Sight) -> Callable[[Answer], None]:
         def hears(answer: Answer) -> None:
+            self.news = True
             self._judged.add(sight.peer)
             if answer.status:
                 sight.told(_object(answer.body), _now())

@@ -87,7 +87,7 @@ class Server:
         self._gateway_ok = False
         self._stamps: tuple[str, ...] = ()
         self._told = (503, '{"ready": false, "why": "du-node has just started"}\n')
-        self._healer = 0
+        self._healer = self._follower = 0
         self._next_log = self._next_sample = 0.0
         self._others = Membership(self._loop)
         self._loop.add(Listener(_SOCKET, self._loop, lambda: self._told))
@@ -112,9 +112,7 @@ class Server:
     def _rest(self, until: float) -> None:
         """Answer requests until it is time, or there is something new, to look at."""
         while time.monotonic() < until and self._stamps == self._now_stamped():
-            self._others.ask()
-            self._loop.run_until(min(until, time.monotonic() + _GLANCE))
-            self._mind_peers()
+            self._run_until(min(until, time.monotonic() + _GLANCE))
 
     def _now_stamped(self) -> tuple[str, ...]:
         files = (self._conf.stamp, self._wanted.stamp, self._result.stamp, self._settings.stamp)
@@ -131,9 +129,7 @@ class Server:
             path = item["route"]["ready"]
             self._loop.add(Asking(item["primary"]["port"], path, _PROBE_TIME, self._slot_said(name, left)))
         while left:
-            self._others.ask()
-            self._loop.run_until(time.monotonic() + 0.02)
-            self._mind_peers()
+            self._run_until(time.monotonic() + 0.02)
         for gone in self._answers.keys() - table.keys():
             del self._answers[gone]
         stored = self._conf.get().get("hash", "")
@@ -141,6 +137,7 @@ class Server:
         self._gateway_ok = bool(self._live) and (self._live == stored or self._busy())
         self._others.look(self._settings.get())
         self._told = self._readyz(list(table.values()))
+        self._mind_peers()
 
     def _read_settings(self) -> None:
         """What the role wrote may be other peers now, or another gateway."""
@@ -148,14 +145,21 @@ class Server:
         if kind != self._kind:
             self._kind, self._conf = kind, Cached(*places.STORED_TABLE[kind])
 
+    def _run_until(self, when: float) -> None:
+        """Answer and ask; what a peer says, or does not say in time, is acted upon at once."""
+        self._others.ask()
+        self._loop.run_until(min(when, self._others.next_due), self._others.has_news)
+        if self._others.has_news():
+            self._mind_peers()
+
     def _mind_peers(self) -> None:
         """Write down who takes requests beside this node, and have the gateway brought to it."""
         table, now = self._table(), time.monotonic()
         well = [name for name, answer in self._answers.items() if answer.ok]
         self._others.mind(table, well, ready=self._told[0] == 200)
-        if self._gateway_ok and self._others.owes(table, now) and not self._busy():
+        if self._gateway_ok and self._others.owes(table, now) and not self._follows():
             self._others.tried(now)
-            self._heal(["--peers"])
+            self._follower = self._start(["--peers"])
 
     def _gateway_said(self, answer: Answer, left: set[str]) -> None:
         self._live = answer.body.strip() if answer.ok else ""
@@ -187,11 +191,9 @@ class Server:
 
     def _busy(self) -> bool:
         """Whether a du-node that changes things is at work, ours or the controller's."""
-        if self._healer:
-            done, _ = os.waitpid(self._healer, os.WNOHANG)
-            if not done:
-                return True
-            self._healer = 0
+        self._healer = _still(self._healer)
+        if self._healer or self._follows():
+            return True
         descriptor = os.open(places.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -201,9 +203,17 @@ class Server:
             os.close(descriptor)
         return False
 
+    def _follows(self) -> bool:
+        """Whether the gateway is being brought to its peers: beside an apply, if there is one, which may take long."""
+        self._follower = _still(self._follower)
+        return bool(self._follower)
+
     def _heal(self, sick: list[str]) -> None:
-        argv = [sys.executable, "-IS", sys.argv[0], "heal", *sick]
-        self._healer = os.posix_spawn(sys.executable, argv, dict(os.environ))
+        self._healer = self._start(sick)
+
+    def _start(self, options: list[str]) -> int:
+        argv = [sys.executable, "-IS", sys.argv[0], "heal", *options]
+        return os.posix_spawn(sys.executable, argv, dict(os.environ))
 
     def _readyz(self, table: list[Mapping[str, Any]]) -> tuple[int, str]:
         ready = {name: answer.ok for name, answer in self._answers.items()}
@@ -263,6 +273,11 @@ def notify(state: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
         link.connect("\0" + address[1:] if address.startswith("@") else address)
         link.send(state.encode())
+
+
+def _still(child: int) -> int:
+    """``child`` as long as it runs, then 0."""
+    return child if child and not os.waitpid(child, os.WNOHANG)[0] else 0
 
 
 def _word(answer: Answer | None) -> str:
