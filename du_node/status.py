@@ -44,6 +44,7 @@ def status() -> dict[str, Any]:
             "running": seen.running,
             "config": seen.live,
         },
+        "runtime": settings.runtime(),
         "services": services,
         "draining": bool(files.stamp(places.DRAINED)),
         "vip": handover.holds_vip(),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from du_infra.control.context import RegionContext
 from du_infra.control.hooks import hooks_of
 from du_infra.control.observe import front_of, observe_nodes
+from du_infra.control.region_plan import same_runtime
 from du_infra.engines.keys import ensure_key
 from du_infra.pool.guard import guard
 from du_infra.pool.plan import PoolPlan, PoolRecord, adopt, plan_pool
@@ -70,6 +71,9 @@ def bring_machines(context: RegionContext, report: Reporter) -> PoolRecord:
 def _bring(context: RegionContext, report: Reporter) -> PoolRecord:
     machines = context.provider.machines()
     plan = plan_machines(context, machines)
+    if plan.created:  # else Ansible refuses it, on each node, before it changes anything
+        there = [node for node in plan.record.nodes if node.joined and node.name not in plan.stopped]
+        same_runtime(observe_nodes(context, there), context.spec.runtime)
     _tell(plan, report)
     # Before Terraform runs: a name is given out first and used afterwards, so that a kill cannot give it out twice.
     context.store.save_pool(context.name, plan.record)

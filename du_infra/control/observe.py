@@ -94,6 +94,7 @@ def _report(node: Node, told: dict[str, Any]) -> NodeReport:
         configured=str(configured.get("hash") or ""),
         drift=tuple(configured.get("drift") or ()),
         gateway=told.get("gateway") or {},
+        runtime=str(told.get("runtime") or ""),
         services=services,
         busy=told.get("busy") or {},
         result=told.get("result") or {},

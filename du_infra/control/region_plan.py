@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolPlan
 from du_infra.release.aim import Aim
@@ -53,6 +54,17 @@ def plan_region(
     ``goal`` is where the services go (release.goal).
     """
     return RegionPlan(region, tuple(_actions(pool, reports, configurations, goal.aim)))
+
+
+def same_runtime(reports: Iterable[NodeReport], runtime: str) -> None:
+    """Raises Refused when a node has another runtime: what runs in one is not taken over by the other."""
+    for report in reports:
+        if report.runtime not in ("", runtime):
+            raise Refused(
+                f"this node was made with runtime: {report.runtime}, and fleet.yaml now says {runtime}",
+                where=report.name,
+                todo="put it back, or give the region another name and take the old one down",
+            )
 
 
 def why_configure(report: NodeReport, configuration: str) -> str:

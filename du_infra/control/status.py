@@ -10,7 +10,7 @@ from du_infra.control.context import RegionContext
 from du_infra.control.leave import connected, staying
 from du_infra.control.machines import plan_machines
 from du_infra.control.observe import observe_nodes, observe_vip
-from du_infra.control.region_plan import RegionPlan, plan_region
+from du_infra.control.region_plan import RegionPlan, plan_region, same_runtime
 from du_infra.control.release.past import under_way
 from du_infra.control.release.resolve import over_words, resolve, resolve_live
 from du_infra.control.services import goal
@@ -49,6 +49,7 @@ def plan_for(context: RegionContext, pool: PoolPlan, *, live: bool) -> RegionPla
     resolved = resolve_live(context) if live else resolve(context)
     there = staying(pool.record, reports)
     aim = goal(context, resolved, there)
+    same_runtime(there, context.spec.runtime)
     plan = plan_region(context.name, pool, {told.name: told for told in there}, hashes, aim)
     return replace(plan, notes=_notes(context, resolved.over))
 

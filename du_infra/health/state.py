@@ -14,8 +14,9 @@ class NodeReport:
     ``config`` is the hash of what the node runs, ``configured`` the hash of what Ansible put there, ``drift``
     the managed files that changed since. ``installed`` is false where du-node is not there yet. ``busy`` is the
     du-node at work there ({} for none), ``result`` how the last apply ended, ``peers`` the other nodes as this one sees
-    them, ``load`` what it had to do in the last minute (docs/du-node.md has the fields of all). ``draining``: it was
-    asked to take no new requests. ``front``: it holds the region's address.
+    them, ``load`` what it had to do in the last minute (docs/du-node.md has the fields of all). ``runtime``: ""
+    where an earlier du-node does not tell it. ``draining``: it was asked to take no new requests. ``front``: it holds
+    the region's address.
     """
 
     name: str
@@ -27,6 +28,7 @@ class NodeReport:
     configured: str = ""
     drift: tuple[str, ...] = ()
     gateway: Mapping[str, Any] = field(default_factory=dict)
+    runtime: str = ""
     services: tuple[Mapping[str, Any], ...] = ()
     busy: Mapping[str, Any] = field(default_factory=dict)
     result: Mapping[str, Any] = field(default_factory=dict)

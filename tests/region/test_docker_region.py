@@ -17,11 +17,11 @@ READ = "import sys; sys.stdout.write(open('/run/secrets/DB').read())"
 QUIET = 0.02
 
 
-def write(bed: Bed, *, tag: str = "v1", runtime: str = "docker", source: str = "db") -> None:
+def write(bed: Bed, *, tag: str = "v1", runtime: str = "docker", source: str = "db", nodes: int = 1) -> None:
     settings = f"secrets: {{DB: {{file: {source}}}}}, volumes: {{data: /var/lib/app}}, release: {{observe: 0s}}"
     bed.write_text(
         f"fleet: {bed.name}\n"
-        f"regions:\n  home: {{provider: lxd, runtime: {runtime}}}\n"
+        f"regions:\n  home: {{provider: lxd, runtime: {runtime}, pool: {{nodes: {nodes}}}}}\n"
         f"services:\n  hello: {{image: {HELLO}, tag: {tag}, port: 8080, cpus: 0.9, memory: 96m, {settings}}}\n"
     )
 
@@ -105,6 +105,13 @@ def test_another_runtime_is_refused_before_anything_changes(bed: Bed) -> None:
     write(bed, runtime="containerd")
     with pytest.raises(EngineFailed, match="made with runtime: docker"):
         bed.region.up()
+    with pytest.raises(Refused, match="made with runtime: docker"):
+        bed.region.plan()
+    before = bed.instances()
+    write(bed, runtime="containerd", nodes=2)
+    with pytest.raises(Refused, match="made with runtime: docker"):
+        bed.region.up()
+    assert bed.instances() == before
     write(bed)
     assert bed.get()[0] == 200
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from du_infra.control.region_plan import Action, plan_region
+import pytest
+
+from du_infra.control.region_plan import Action, plan_region, same_runtime
+from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolPlan, PoolRecord
 from du_infra.pool.state import Node
@@ -64,6 +67,13 @@ def test_a_new_release_says_from_what_to_what() -> None:
     (action,) = actions(changed(config="c0", services=(old,)))
     assert (action.kind, action.target) == ("deploy", "demo-home-1/hello")
     assert "v0-bb → v1-aa" in action.why
+
+
+def test_a_node_of_another_runtime_is_refused_and_one_that_does_not_tell_is_not() -> None:
+    same_runtime([changed(runtime="docker"), changed(), changed(runtime="docker")], "docker")
+    with pytest.raises(Refused, match="made with runtime: docker") as caught:
+        same_runtime([changed(), changed(runtime="docker")], "containerd")
+    assert caught.value.where == NODE.name
 
 
 def test_a_service_that_left_the_fleet_file_is_removed() -> None:
