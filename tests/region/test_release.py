@@ -22,7 +22,7 @@ pytestmark = pytest.mark.lxd
 QUICK = ", start_timeout: 15s, release: {observe: 0s}"
 WATCHED = ", start_timeout: 15s, release: {observe: 4s, min_requests: 20}"
 FAIL = ", before: [/usr/bin/python3.11, -c, \"print('no such table'); raise SystemExit(3)\"]"
-SLEEP = ", stop_grace: 1s, before: [/usr/bin/python3.11, -c, \"import time; time.sleep(200)\"]"
+SLEEP = ', stop_grace: 1s, before: [/usr/bin/python3.11, -c, "import time; time.sleep(200)"]'
 
 
 @pytest.fixture(scope="module")

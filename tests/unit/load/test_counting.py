@@ -51,7 +51,7 @@ def test_a_good_server_loses_nothing_and_every_request_is_counted(kind: str) -> 
 )
 def test_whatever_a_server_does_instead_of_answering_is_a_loss(kind: str, handler: Handler, what: str) -> None:
     with serving(handler) as address:
-        report = load(address, {kind: 60}, seconds=0.3)
+        report = load(address, {kind: 60}, seconds=0.3, timeout=0.4 if handler is servers.hangs else 10)
     assert report.lost == report.requests > 10, str(report)
     assert all(what in key for key in report.lost_by), report.lost_by
 
