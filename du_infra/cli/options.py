@@ -41,6 +41,16 @@ def yes_option(function: F) -> F:
     return click.option("--yes", is_flag=True, envvar="DU_YES", help="Answer every question with yes.")(function)
 
 
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """A callback of options: a duration such as 60s in seconds."""
+    from du_infra.spec import Duration
+
+    try:
+        return None if value is None else Duration(value).seconds
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} {error}", ctx, param) from error
+
+
 def echo_json(value: object) -> None:
     """Print a result for programs: one JSON document on stdout."""
     click.echo(json.dumps(value, indent=2))

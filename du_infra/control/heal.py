@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from du_infra.control.context import RegionContext
 from du_infra.control.join import greets
@@ -15,7 +15,18 @@ from du_infra.control.parallel import each
 from du_infra.control.release.past import under_way
 from du_infra.control.up import bring_up
 from du_infra.errors import DuError
-from du_infra.health.heal import CONTROLLER, GONE, PROVIDER, RUNNING, Action, Healing, History, View, plan_healing
+from du_infra.health.heal import (
+    CONTROLLER,
+    GONE,
+    PROVIDER,
+    RUNNING,
+    Action,
+    Healing,
+    History,
+    View,
+    never_came,
+    plan_healing,
+)
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
@@ -30,14 +41,15 @@ STAGE = "heal"
 class Look:
     """A region as healing sees it: its nodes, and for each what every observer says of it (true: it is well)."""
 
-    record: PoolRecord
-    views: tuple[View, ...]
-    votes: dict[str, dict[str, bool]]
+    record: PoolRecord = field(default_factory=PoolRecord)
+    reports: tuple[NodeReport, ...] = ()
+    views: tuple[View, ...] = ()
+    votes: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
     @property
     def silent(self) -> frozenset[str]:
-        """Names of the nodes that do not let us in."""
-        return frozenset(view.name for view in self.views if not view.reachable)
+        """Names of the nodes that do not let us in; one that never has may still be booting."""
+        return frozenset(view.name for view in self.views if view.joined and not view.reachable)
 
 
 @dataclass(frozen=True)
@@ -48,47 +60,11 @@ class Healed:
     done: dict[str, str]
 
 
-def plan_heal(context: RegionContext) -> Healing:
-    """What healing would do now; changes nothing but what it remembers of having seen.
-
-    Raises EngineFailed or Unreachable when the provider does not answer.
-    """
-    if not context.state.is_dir():
-        return Healing()
-    look = _look(context)
-    return _remember(context, look, _history(context))
-
-
-def unfinished(context: RegionContext) -> dict[str, str]:
-    """Replacements that were begun and came to no end: node → why it is replaced."""
-    rows = context.store.healings.open(context.name) if context.state.is_dir() else {}
-    return {name: row.why for name, row in rows.items()}
-
-
-def heal(context: RegionContext, report: Reporter) -> Healed:
-    """Do what :func:`plan_heal` would say now, having looked again under the region's lock.
-
-    Goes on with replacements that were cut off, which cost no further budget. Raises Busy when another du-infra works
-    on the region, and what ``region_up`` does.
-    """
-    with locked(context, report):
-        look, history = _look(context), _history(context)
-        plan = _remember(context, look, history)
-        done = _start(context, plan.actions, report)
-        if any(not words for words in done.values()):  # what does not start is replaced, and at once
-            history = _history(context)
-            plan = replace(plan, actions=_remember(context, look, history).actions)
-        done = {node: words or "could not be started" for node, words in done.items()}
-        lost = [action for action in plan.actions if action.kind == "replace"]
-        if not history.release and (lost or _open(context, look.record)):
-            done |= _replace(context, look, lost, report)
-    return Healed(plan, done)
-
-
-def _look(context: RegionContext) -> Look:
-    record = context.store.pool(context.name)
+def look(context: RegionContext) -> Look:
+    """Look at the region; empty where it is not up. Raises EngineFailed or Unreachable when the provider fails."""
+    record = context.store.pool(context.name) if context.state.is_dir() else PoolRecord()
     if not record.nodes:
-        return Look(record, (), {})
+        return Look()
     context.provider.connect()
     owner = context.store.owner()
     machines = {m.name: m.status for m in context.provider.machines() if m.owner == owner and m.region == context.name}
@@ -104,7 +80,38 @@ def _look(context: RegionContext) -> Look:
         )
         for node, told in zip(record.nodes, reports, strict=True)
     )
-    return Look(record, views, votes_of(views, reports))
+    return Look(record, tuple(reports), views, votes_of(views, reports))
+
+
+def plan_heal(context: RegionContext, seen: Look) -> Healing:
+    """What healing would do now; changes nothing but what is remembered of having seen."""
+    return _remember(context, seen, _history(context)) if seen.views else Healing()
+
+
+def unfinished(context: RegionContext) -> dict[str, str]:
+    """Replacements that were begun and came to no end: node → why it is replaced."""
+    rows = context.store.healings.open(context.name) if context.state.is_dir() else {}
+    return {name: row.why for name, row in rows.items()}
+
+
+def heal(context: RegionContext, report: Reporter) -> Healed:
+    """Do what :func:`plan_heal` would say now, having looked again under the region's lock.
+
+    Goes on with replacements that were cut off, which cost no further budget. Raises Busy when another du-infra works
+    on the region, and what ``region_up`` does.
+    """
+    with locked(context, report):
+        seen, history = look(context), _history(context)
+        plan = _remember(context, seen, history)
+        done = _start(context, plan.actions, report)
+        if any(not words for words in done.values()):  # what does not start is replaced, and at once
+            history = _history(context)
+            plan = replace(plan, actions=_remember(context, seen, history).actions)
+        done = {node: words or "could not be started" for node, words in done.items()}
+        lost = [action for action in plan.actions if action.kind == "replace"]
+        if not history.release and (lost or _open(context, seen.record)):
+            done |= _replace(context, seen, [*lost, *_never_came(context, seen, history)], report)
+    return Healed(plan, done)
 
 
 def _ask(context: RegionContext, node: Node, machine: str) -> NodeReport:
@@ -137,8 +144,8 @@ def _history(context: RegionContext) -> History:
     return context.store.healings.history(context.name, words)
 
 
-def _remember(context: RegionContext, look: Look, history: History) -> Healing:
-    plan = plan_healing(look.views, look.votes, history, context.spec.heal, time.monotonic())
+def _remember(context: RegionContext, seen: Look, history: History) -> Healing:
+    plan = plan_healing(seen.views, seen.votes, history, context.spec.heal, time.monotonic())
     if plan.sightings != history.sightings:
         context.store.healings.see(context.name, plan.sightings)
     return plan
@@ -171,21 +178,35 @@ def _open(context: RegionContext, record: PoolRecord) -> dict[str, Record]:
     return {name: row for name, row in begun.items() if name in record.going}
 
 
-def _replace(context: RegionContext, look: Look, lost: Sequence[Action], report: Reporter) -> dict[str, str]:
+def _never_came(context: RegionContext, seen: Look, history: History) -> list[Action]:
+    """Machines of an attempt that failed because they did not come up."""
+    if not any(row.detail for row in _open(context, seen.record).values()):
+        return []
+    names = never_came(seen.views, history, context.spec.heal, time.monotonic())
+    return [Action("replace", name, "it was made to replace a dead node, and has not come up") for name in names]
+
+
+def _replace(context: RegionContext, seen: Look, lost: Sequence[Action], report: Reporter) -> dict[str, str]:
     """New nodes first; when they serve, the old ones leave, dead or not. Only these may be destroyed.
 
     The region has as many nodes afterwards as it had, whatever fleet.yaml has come to say meanwhile.
     """
-    begun = _open(context, look.record)
-    nodes = max([len(look.record.staying), *(row.nodes for row in begun.values())])
+    begun = _open(context, seen.record)
+    nodes = max([len(seen.record.staying), *(row.nodes for row in begun.values())])
     for action in lost:
         report(Event("step", STAGE, f"is replaced: {action.why}", node=action.node))
         context.store.healings.begin(context.name, action.node, action.why, nodes, actor())
         context.store.event(context.name, "heal", f"{action.node} is replaced: {action.why}")
-    record = mark(context, context.store.pool(context.name), {action.node for action in lost}, "replaced")
+    names = {action.node for action in lost}
+    record = mark(context, context.store.pool(context.name), names, "replaced")
     old = tuple(node.name for node in record.nodes if not node.staying)
-    result = bring_up(replace(context, dead=look.silent, nodes=nodes), report, live=True)
-    fresh = [name for name in result.nodes if name not in {node.name for node in look.record.nodes}]
+    dead = seen.silent | {view.name for view in seen.views if view.name in names and not view.reachable}
+    try:
+        result = bring_up(replace(context, dead=dead, nodes=nodes), report, live=True)
+    except DuError as error:
+        context.store.healings.note(context.name, str(error))
+        raise
+    fresh = [name for name in result.nodes if name not in {node.name for node in seen.record.nodes}]
     words = f"{', '.join(fresh)} took its place" if fresh else "its replacement is done"
     context.store.healings.end(context.name, old, words)
     context.store.event(context.name, "heal", f"{', '.join(old)}: {words}")

@@ -140,6 +140,16 @@ def sight(views: Iterable[View], votes: Votes, history: History, now: float) -> 
     return found
 
 
+def never_came(views: Iterable[View], history: History, settings: HealSpec, now: float) -> tuple[str, ...]:
+    """Machines of a replacement that failed, which never let anybody in: others are made in their place.
+
+    Nobody has ever used them, so that our own word is enough; the budget of the hour counts them.
+    """
+    left = settings.per_hour - sum(now - at < HOUR for at in history.replaced)
+    found = [view.name for view in views if not (view.joined or view.going or view.reachable or view.machine == GONE)]
+    return tuple(found[: max(0, left)])
+
+
 class _Room:
     """How many more nodes may be replaced in this pass."""
 

@@ -134,6 +134,12 @@ class Healings:
         """Replacements that have not come to an end, by node."""
         return {record.node: record for record in self.all(region) if record.state == "running"}
 
+    def note(self, region: str, detail: str) -> None:
+        """Note what became of an attempt that failed; the replacement stays open."""
+        mine = (healings.c.region == region, healings.c.state == "running")
+        with self._engine.begin() as connection:
+            connection.execute(update(healings).where(*mine).values(detail=detail))
+
     def end(self, region: str, nodes: Iterable[str], detail: str = "") -> None:
         """Note that these nodes have been replaced; ``detail`` in words."""
         mine = (healings.c.region == region, healings.c.node.in_(list(nodes)), healings.c.state == "running")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from du_infra.cli.options import output_option, yes_option
+from du_infra.cli.options import output_option, seconds, yes_option
 from du_infra.cli.release.shared import carry_out, region_option
 from du_infra.errors import SpecError
 
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from du_infra.fleet import Region
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    from du_infra.spec import Duration
-
-    try:
-        return None if value is None else Duration(value).seconds
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} {error}", ctx, param) from error
 
 
 def _shares(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -54,7 +45,7 @@ def _wish_options(function: F) -> F:
             "--canary", metavar="SHARES", callback=_shares, help="Shares of the requests, such as 5,25,100, or none."
         ),
         click.option(
-            "--observe", metavar="DURATION", callback=_seconds, help="How long to watch the new version, such as 60s."
+            "--observe", metavar="DURATION", callback=seconds, help="How long to watch the new version, such as 60s."
         ),
         click.option("--hold", is_flag=True, help="Stop with it on its preview address; then promote or abort."),
     ):

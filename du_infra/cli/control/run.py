@@ -1,0 +1,78 @@
+"""``du-infra control run``."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from du_infra.cli.options import fleet_option, output_option, seconds
+from du_infra.cli.progress_view import PlainLines
+from du_infra.release.state import moment
+
+if TYPE_CHECKING:
+    from du_infra.control.loop import Decision
+
+_COLOURS = {"failed": "red", "left": "yellow", "busy": "yellow", "done": "green", "well": "green"}
+
+
+@click.command("run")
+@click.option("--region", "regions", metavar="NAME", multiple=True, help="Only this region; may be given again.")
+@click.option("--once", is_flag=True, help="One pass, then end: for a timer. Its exit code tells what failed.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and why, and do nothing.")
+@click.option(
+    "--interval",
+    metavar="DURATION",
+    default="5s",
+    show_default=True,
+    callback=seconds,
+    help="How long to wait between two passes.",
+)
+@fleet_option
+@output_option
+def command(
+    regions: tuple[str, ...], once: bool, dry_run: bool, interval: float, fleet_file: Path, output: str
+) -> None:
+    """Mind the regions of the fleet: start machines that stopped, replace those that are dead, scale.
+
+    One line for each decision goes to stdout (with --output json: one JSON object), progress to stderr. Ctrl-C lets
+    what is under way come to its end; a second one does not.
+    """
+    from du_infra.control.loop import ControlLoop
+
+    view = _Lines(output)
+    loop = ControlLoop(fleet_file, regions, view.tell, PlainLines(), dry_run=dry_run)
+    if once:
+        if error := loop.once():
+            raise SystemExit(error.exit_code)
+        return
+    stop = threading.Event()
+    try:
+        loop.run(interval, stop)
+    except KeyboardInterrupt:
+        stop.set()
+        click.echo("stopping once what is under way has ended; Ctrl-C again to stop at once", err=True)
+        loop.wait()
+
+
+class _Lines:
+    """Decisions on stdout, whole lines from several threads."""
+
+    def __init__(self, output: str) -> None:
+        self._json = output == "json"
+        self._lock = threading.Lock()
+
+    def tell(self, decision: Decision) -> None:
+        """One decision, one line."""
+        now = moment(time.time())
+        with self._lock:
+            if self._json:
+                click.echo(json.dumps({"time": now, **vars(decision)}))
+                return
+            where = decision.node or decision.region
+            kind = click.style(f"{decision.kind:<8}", fg=_COLOURS.get(decision.kind))
+            click.echo(f"{now} {kind} {f'{where}: ' if where else ''}{decision.text}")

@@ -1,0 +1,200 @@
+"""The loop that minds regions: each pass looks, decides, and does what is due. No error of a pass ends it."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from du_infra.control.autoscale import carry_out, plan_autoscale
+from du_infra.control.context import RegionContext
+from du_infra.control.heal import Look, heal, look, plan_heal, unfinished
+from du_infra.control.parallel import each
+from du_infra.errors import Busy, DuError
+from du_infra.progress import Reporter
+from du_infra.spec import load_spec, region_of
+
+Kind: TypeAlias = Literal["start", "replace", "resume", "scale", "done", "left", "well", "busy", "failed"]
+
+_FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
+_LEAST_INTERVAL = 0.1
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided, or why nothing was; told when it changes, and not again every pass.
+
+    ``kind``: "start", "replace", "resume", "scale" are about to be done; "done" has been; "left" is amiss and left
+    alone; "well" comes after trouble; "busy": another du-infra is at work; "failed": what was tried did not work.
+    ``node`` is "" where the region is meant.
+    """
+
+    region: str
+    kind: Kind
+    text: str
+    node: str = ""
+
+
+Teller: TypeAlias = Callable[[Decision], None]
+
+
+class Minder:
+    """Minds one region, pass by pass. ``dry_run``: says what it would do, and changes nothing."""
+
+    def __init__(self, region: str, tell: Teller, report: Reporter, *, dry_run: bool = False) -> None:
+        self._region = region
+        self._tell = tell
+        self._report = report
+        self._dry_run = dry_run
+        self._told: frozenset[str] = frozenset()
+        self._saying: set[str] = set()
+        self._wait = _FIRST_WAIT
+        self._not_before = 0.0
+
+    def mind(self, context: RegionContext) -> DuError | None:
+        """One pass. What goes wrong is told, and returned for who makes only one."""
+        self._saying = set()
+        try:
+            self._pass(context)
+        except Busy as error:
+            self._say("busy", str(error))
+            return error
+        except DuError as error:
+            return self._failed(error)
+        except Exception as error:
+            return self._failed(DuError(f"unforeseen: {type(error).__name__}: {error}"))
+        finally:
+            if self._told and not self._saying:
+                self._tell(Decision(self._region, "well", "nothing is amiss any more"))
+            self._told = frozenset(self._saying)
+        return None
+
+    def _pass(self, context: RegionContext) -> None:
+        seen = look(context)
+        plan, begun = plan_heal(context, seen), unfinished(context)
+        for words in plan.why:
+            self._say("left", words)
+        for node, why in begun.items():
+            self._say("resume", f"its replacement goes on: {why}", node)
+        for action in plan.actions:
+            self._say(action.kind, action.why, action.node)
+        if plan.actions or begun:
+            self._heal(context)
+        elif not plan.sightings and seen.views and context.spec.pool.autoscale:
+            self._scale(context, seen)
+        if time.monotonic() >= self._not_before:
+            self._wait = _FIRST_WAIT
+
+    def _heal(self, context: RegionContext) -> None:
+        if self._dry_run or time.monotonic() < self._not_before:
+            return
+        for node, words in heal(context, self._report).done.items():
+            self._tell(Decision(self._region, "done", words, node))
+
+    def _scale(self, context: RegionContext, seen: Look) -> None:
+        """Only where nothing is amiss: a node too few is healing's matter first."""
+        staying = {node.name for node in seen.record.staying}
+        planned = plan_autoscale(context, [told for told in seen.reports if told.name in staying])
+        if not planned.decision.changes:
+            return
+        self._say("scale", str(planned.decision))
+        if self._dry_run or time.monotonic() < self._not_before:
+            return
+        if up := carry_out(context, planned, self._report).up:
+            self._tell(Decision(self._region, "done", f"{len(up.nodes)} node(s)"))
+
+    def _failed(self, error: DuError) -> DuError:
+        """Told, and tried again later and later: a provider that is in trouble must not be asked for ever more."""
+        self._say("failed", "; ".join(part for part in (str(error), error.detail[-400:], error.todo) if part))
+        self._not_before = time.monotonic() + self._wait
+        self._wait = min(self._wait * 2, _LONGEST_WAIT)
+        return error
+
+    def _say(self, kind: Kind, text: str, node: str = "") -> None:
+        """Tell, unless the pass before has told the same but for its numbers of seconds."""
+        key = f"{kind} {node} {re.sub(r'[0-9]+ s', '', text)}"
+        self._saying.add(key)
+        if key not in self._told:
+            self._tell(Decision(self._region, kind, text, node))
+
+
+class ControlLoop:
+    """Minds the regions of a fleet file, or those in ``regions``; each at its own pace, in a thread of its own.
+
+    ``tell`` and ``report`` are called from several threads.
+    """
+
+    def __init__(
+        self, file: Path, regions: Sequence[str], tell: Teller, report: Reporter, *, dry_run: bool = False
+    ) -> None:
+        self._file = file
+        self._regions = regions
+        self._tell = tell
+        self._report = report
+        self._dry_run = dry_run
+        self._contexts: dict[str, RegionContext] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._mistake = ""
+
+    def once(self) -> DuError | None:
+        """One pass over every region; the first thing that went wrong. Raises SpecError for a wrong fleet file."""
+        self._contexts = self._read()
+        minders = [(self._minder(name), context) for name, context in self._contexts.items()]
+        return next((error for error in each(lambda pair: pair[0].mind(pair[1]), minders) if error), None)
+
+    def run(self, interval: float, stop: threading.Event) -> None:
+        """Go on until ``stop`` is set, with ``interval`` seconds between two passes over a region.
+
+        The fleet file is read again each time; while it is wrong, what it said before holds. What is under way when
+        ``stop`` is set comes to its end first. Raises SpecError when the file is wrong at the beginning.
+        """
+        self._contexts = self._read()
+        while not stop.is_set():
+            for name in self._contexts.keys() - self._threads.keys():
+                thread = threading.Thread(target=self._mind, args=(name, interval, stop), daemon=True, name=name)
+                self._threads[name] = thread
+                thread.start()
+            stop.wait(max(interval, _LEAST_INTERVAL))
+            self._read_again()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for what is under way, after ``stop`` was set."""
+        for thread in list(self._threads.values()):
+            thread.join()
+
+    def _mind(self, name: str, interval: float, stop: threading.Event) -> None:
+        minder = self._minder(name)
+        while not stop.is_set() and (context := self._contexts.get(name)):
+            minder.mind(context)
+            stop.wait(max(interval, _LEAST_INTERVAL))
+        self._threads.pop(name, None)
+
+    def _minder(self, name: str) -> Minder:
+        return Minder(name, self._tell, self._report, dry_run=self._dry_run)
+
+    def _read(self) -> dict[str, RegionContext]:
+        fleet = load_spec(self._file)
+        names: Iterable[str] = self._regions or fleet.regions
+        for name in names:
+            region_of(fleet, name)
+        folder = self._file.resolve().parent
+        return {name: self._kept(RegionContext(fleet, name, folder)) for name in names}
+
+    def _kept(self, context: RegionContext) -> RegionContext:
+        """The context of before where nothing changed: it has the store open."""
+        before = self._contexts.get(context.name)
+        return before if before == context else context
+
+    def _read_again(self) -> None:
+        try:
+            self._contexts = self._read()
+            self._mistake = ""
+        except DuError as error:
+            if str(error) != self._mistake:
+                self._mistake = str(error)
+                self._tell(Decision("", "failed", f"{error}; what the file said before holds"))

@@ -1,0 +1,212 @@
+"""The loop tells each decision once, survives what goes wrong, and tries it again later and later."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from du_infra.control import loop
+from du_infra.control.heal import Healed, Look
+from du_infra.control.loop import ControlLoop, Decision, Minder
+from du_infra.errors import Busy, EngineFailed
+from du_infra.health.heal import Action, Healing, Sighting, View
+from du_infra.progress import silent
+
+DEAD = Healing((Action("replace", "a-2", "dead for 31 s"),), (), {"a-2": Sighting("dead", 0.0)})
+WAITS = Healing((), ("a-2 is not replaced: hello is held (dead for 31 s)",), {"a-2": Sighting("dead", 0.0)})
+WELL = Healing()
+
+
+class World:
+    """Healing and scaling as the loop sees them, with answers set by a test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.plan: Healing = WELL
+        self.begun: dict[str, str] = {}
+        self.heal: Callable[[], Healed] = lambda: Healed(self.plan, {"a-2": "a-3 took its place"})
+        self.healed = 0
+        self.now = 1000.0
+        self.told: list[tuple[str, str]] = []
+        self.autoscale: Any = None
+        self.want = 2
+        monkeypatch.setattr(loop, "look", lambda context: Look(views=(View("a-1"),)))
+        monkeypatch.setattr(loop, "plan_heal", lambda context, seen: self.plan)
+        monkeypatch.setattr(loop, "unfinished", lambda context: self.begun)
+        monkeypatch.setattr(loop, "heal", self._heal)
+        monkeypatch.setattr(loop, "plan_autoscale", self._plan_autoscale)
+        monkeypatch.setattr(loop, "carry_out", lambda *given: SimpleNamespace(up=SimpleNamespace(nodes=("a-1", "a-2"))))
+        monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def _heal(self, context: object, report: object) -> Healed:
+        self.healed += 1
+        return self.heal()
+
+    def _plan_autoscale(self, context: object, reports: object) -> Any:
+        class Wanted:
+            changes = self.want != 1
+
+            def __str__(self) -> str:
+                return "1 → 2: cpu 90 % against 60 %"
+
+        return SimpleNamespace(decision=Wanted())
+
+    def minder(self, *, dry_run: bool = False) -> Callable[[], Any]:
+        minder = Minder("home", self.tell, silent, dry_run=dry_run)
+        pool = SimpleNamespace(autoscale=self.autoscale)
+        context: Any = SimpleNamespace(spec=SimpleNamespace(pool=pool))
+        return lambda: minder.mind(context)
+
+    def tell(self, decision: Decision) -> None:
+        self.told.append((decision.kind, decision.text))
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def test_a_region_that_is_well_is_minded_without_a_word(world: World) -> None:
+    mind = world.minder()
+    assert (mind(), mind(), world.told) == (None, None, [])
+
+
+def test_a_replacement_is_told_before_and_after_and_then_that_all_is_well(world: World) -> None:
+    mind = world.minder()
+    world.plan = DEAD
+    mind()
+    world.plan = WELL
+    mind()
+    assert world.told == [
+        ("replace", "dead for 31 s"),
+        ("done", "a-3 took its place"),
+        ("well", "nothing is amiss any more"),
+    ]
+
+
+def test_what_is_left_alone_is_told_once_though_its_age_grows(world: World) -> None:
+    mind = world.minder()
+    world.plan = WAITS
+    mind()
+    world.plan = Healing((), (WAITS.why[0].replace("31", "36"),), WAITS.sightings)
+    mind()
+    assert world.told == [("left", WAITS.why[0])]
+
+
+def test_a_dry_run_tells_and_does_nothing(world: World) -> None:
+    mind = world.minder(dry_run=True)
+    world.plan = DEAD
+    mind()
+    mind()
+    assert (world.told, world.healed) == ([("replace", "dead for 31 s")], 0)
+
+
+def test_what_was_cut_off_goes_on(world: World) -> None:
+    world.begun = {"a-2": "dead for 31 s"}
+    world.minder()()
+    assert world.told[0] == ("resume", "its replacement goes on: dead for 31 s")
+    assert world.healed == 1
+
+
+def test_a_failure_is_told_and_tried_again_later_and_later(world: World) -> None:
+    def fail() -> Healed:
+        raise EngineFailed("no room", where="LXD", detail="pool is full")
+
+    mind, world.plan, world.heal = world.minder(), DEAD, fail
+    error = mind()
+    assert isinstance(error, EngineFailed)
+    assert world.told[-1] == ("failed", "LXD: no room; pool is full")
+    tries = []
+    for _ in range(200):
+        before = world.healed
+        world.now += 1
+        mind()
+        tries += [world.now] * (world.healed - before)
+    assert [round(later - earlier) for earlier, later in pairwise(tries)] == [10, 20, 40, 80]
+
+
+def test_an_error_of_our_own_does_not_end_the_loop(world: World) -> None:
+    mind, world.plan = world.minder(), DEAD
+    world.heal = lambda: 1 / 0  # type: ignore[return-value]
+    mind()
+    assert world.told[-1][0] == "failed"
+    assert "ZeroDivisionError" in world.told[-1][1]
+
+
+def test_while_another_is_at_work_it_waits_without_growing_patience(world: World) -> None:
+    def busy() -> Healed:
+        raise Busy("process 7 is at work")
+
+    mind, world.plan, world.heal = world.minder(), DEAD, busy
+    mind()
+    world.now += 0.1
+    mind()
+    assert world.healed == 2
+    assert [kind for kind, _ in world.told] == ["replace", "busy"]
+
+
+def test_it_scales_where_the_fleet_says_so_and_nothing_is_amiss(world: World) -> None:
+    world.autoscale = object()
+    world.minder()()
+    assert world.told == [("scale", "1 → 2: cpu 90 % against 60 %"), ("done", "2 node(s)")]
+
+
+def test_it_does_not_scale_while_a_node_is_in_a_bad_way(world: World) -> None:
+    world.autoscale, world.plan = object(), WAITS
+    world.minder()()
+    assert [kind for kind, _ in world.told] == ["left"]
+
+
+FLEET = "fleet: demo\nregions:\n  home: {provider: lxd}\n  away: {provider: lxd}\nservices: {}\n"
+
+
+class Passes:
+    """Which regions were minded."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.regions: list[str] = []
+        monkeypatch.setattr(Minder, "mind", lambda minder, context: self.regions.append(context.name))
+
+    def wait_for(self, region: str) -> None:
+        deadline = time.monotonic() + 10
+        while region not in self.regions:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> Passes:
+    return Passes(monkeypatch)
+
+
+def test_once_minds_every_region_or_those_that_were_named(tmp_path: Path, passes: Passes) -> None:
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    ControlLoop(tmp_path / "fleet.yaml", [], print, silent).once()
+    assert sorted(passes.regions) == ["away", "home"]
+    ControlLoop(tmp_path / "fleet.yaml", ["away"], print, silent).once()
+    assert sorted(passes.regions) == ["away", "away", "home"]
+
+
+def test_the_file_is_read_again_and_while_it_is_wrong_its_last_word_holds(tmp_path: Path, passes: Passes) -> None:
+    file, told, stop = tmp_path / "fleet.yaml", list[Decision](), threading.Event()
+    file.write_text(FLEET)
+    running = threading.Thread(target=ControlLoop(file, [], told.append, silent).run, args=(0.1, stop))
+    running.start()
+    passes.wait_for("home")
+    file.write_text("fleet: [")
+    time.sleep(0.5)
+    passes.regions.clear()
+    passes.wait_for("home")
+    file.write_text(FLEET.replace("away", "third"))
+    passes.wait_for("third")
+    stop.set()
+    running.join(10)
+    assert not running.is_alive()
+    (mistake,) = told
+    assert (mistake.kind, mistake.region) == ("failed", "")
