@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from du_infra.health.heal import CONTROLLER, PROVIDER, Healing, History, Sighting, Start, View, plan_healing
+from du_infra.health.heal import CONTROLLER, PROVIDER, Healing, History, Sighting, Start, View, never_came, plan_healing
 from du_infra.spec import Duration, HealSpec, Percent
 
 SETTINGS = HealSpec(dead_after=Duration("30s"))
@@ -152,3 +152,10 @@ def test_turned_off_it_only_tells() -> None:
 
 def test_a_machine_that_never_joined_is_not_judged() -> None:
     assert plan(WELL, replace(SILENT, joined=False)) == Healing()
+
+
+def test_a_machine_that_was_made_and_never_came_is_given_up_within_the_budget() -> None:
+    made = replace(SILENT, joined=False)
+    assert never_came([WELL, made, replace(made, name="a-5", reachable=True)], History(), SETTINGS, 60.0) == ("a-2",)
+    assert never_came([made], History(replaced=(1.0, 2.0, 3.0)), SETTINGS, 60.0) == ()
+    assert never_came([replace(made, machine="gone"), SILENT], History(), SETTINGS, 60.0) == ()
