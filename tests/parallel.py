@@ -1,9 +1,9 @@
 """Several workers (`pytest -n auto --dist loadscope`, as `make test` does): who runs what, and who must be alone.
 
 A file is run by one worker from top to bottom, because its node or region is made once. A file whose node is made for
-each gateway or runtime is one piece for each. Real nodes mostly wait, so there is a worker for each core; one more, the
-first, runs beside them what needs no node, and nothing else. ``@pytest.mark.alone`` keeps the tests of all workers
-from being at work beside one that disturbs the whole local cloud or measures time. A plain `pytest PATH` has
+each gateway or runtime is one piece for each. Real nodes mostly wait, so there is one worker more than there are cores;
+the first begins with what needs no node, the others with real nodes. ``@pytest.mark.alone`` keeps the tests of all
+workers from being at work beside one that disturbs the whole local cloud or measures time. A plain `pytest PATH` has
 none of it.
 """
 
@@ -24,6 +24,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
+LOCKS = Path(tempfile.gettempdir(), f"du-tests-{os.getuid()}")
 _KIND = re.compile(r"\[(nginx|envoy|containerd|docker)\b")
 _SHOWN = 25
 
@@ -42,15 +43,13 @@ def needs_nodes(file: str) -> bool:
 
 
 class Lanes(LoadScopeScheduling):
-    """The pieces with most tests come first; one worker takes those without nodes, the others rather those with."""
+    """The pieces with most tests come first; one worker begins with those without nodes, the others with those with."""
 
     _beside: Any = None
-    """The worker for what needs no node; none when there is only one worker, or nothing of one of the two kinds."""
+    """The worker that begins without nodes."""
 
     def schedule(self) -> None:
-        if self.collection is None and len(self.nodes) > 1:
-            found = {needs_nodes(nodeid.partition("::")[0]) for nodeid in self.registered_collections[self.nodes[0]]}
-            self._beside = self.nodes[0] if found == {True, False} else None
+        self._beside = self._beside or next(iter(self.nodes))
         super().schedule()
 
     def _split_scope(self, nodeid: str) -> str:
@@ -60,12 +59,6 @@ class Lanes(LoadScopeScheduling):
         if suiting := self._suiting(node):
             self.workqueue.move_to_end(suiting[0], last=False)  # it is taken from the front
         super()._assign_work_unit(node)
-
-    def _reschedule(self, node: Any) -> None:
-        if node is self._beside and self.workqueue and not self._suiting(node):
-            node.shutdown()
-        else:
-            super()._reschedule(node)
 
     def _suiting(self, node: Any) -> list[str]:
         with_nodes = node is not self._beside
@@ -87,15 +80,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Before a test's timeout begins to count, wait until it may run."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return (yield)
-    with _turn(alone=item.get_closest_marker("alone") is not None):
+    with turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
 
 
 @contextmanager
-def _turn(*, alone: bool) -> Iterator[None]:
+def turn(*, alone: bool) -> Iterator[None]:
     """Among tests that may run beside each other, or alone. Who waits to be alone lets nobody in before it."""
-    path = Path(tempfile.gettempdir(), f"du-tests-{os.getuid()}")
-    with path.with_suffix(".gate").open("w") as gate, path.with_suffix(".room").open("w") as room:
+    with LOCKS.with_suffix(".gate").open("w") as gate, LOCKS.with_suffix(".room").open("w") as room:
         fcntl.flock(gate, fcntl.LOCK_EX)
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(gate, fcntl.LOCK_UN)
