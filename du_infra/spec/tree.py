@@ -105,7 +105,8 @@ class _Composer:
         if self._aliases > MAX_ALIASES:
             self._stop(f"more than {MAX_ALIASES} aliases (*name)", event)
         if event.anchor not in self._anchors:
-            self._complain(f"*{event.anchor} names no anchor (&{event.anchor}) above it", event)
+            name = quoted(event.anchor)[1:-1]  # what cannot be printed is not
+            self._complain(f"*{name} names no anchor (&{name}) above it", event)
             return Node(None, event.start_mark.index)
         return self._anchors[event.anchor]
 

@@ -64,6 +64,7 @@ BEYOND = {
     "max-errors-over-all",
     "path-kept-for-the-region",
     "path-that-climbs",
+    "pool-min-over-max",
     "service-listed-twice",
     "two-services-at-one-address",
     "unknown-service",
