@@ -52,8 +52,9 @@ def _leave(context: RegionContext, record: PoolRecord, node: str, report: Report
         return take_out(context, record, [node], report)
     except DuError:
         if record.named(node).staying:
-            context.store.save_pool(context.name, marked(record, [node], "returning"), (before, pool))
-            _serve_on(context, record, node, report)
+            back = marked(record, [node], "returning")
+            context.store.save_pool(context.name, back, (before, pool))
+            _serve_on(context, back, node, report)
         raise
 
 
