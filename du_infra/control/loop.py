@@ -182,8 +182,8 @@ class ControlLoop:
         names: Iterable[str] = self._regions or fleet.regions
         for name in names:
             region_of(fleet, name)
-        folder = self._file.resolve().parent
-        return {name: self._kept(RegionContext(fleet, name, folder)) for name in names}
+        file = self._file.resolve()
+        return {name: self._kept(RegionContext(fleet, name, file.parent, file=file.name)) for name in names}
 
     def _kept(self, context: RegionContext) -> RegionContext:
         """The context of before where nothing changed: it has the store open."""
