@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 
 from bench import region, startup, switches
-from bench.report import machine, table
+from bench.report import Row, head, line, machine
 
 _BENCHES = {"startup": startup.measure, "region": region.measure, "switches": switches.measure}
 
@@ -16,10 +17,16 @@ def main() -> None:
     unknown = [name for name in chosen if name not in _BENCHES]
     if unknown:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(_BENCHES)}")
-    print(machine())
-    rows = [row for name in chosen for row in _BENCHES[name]()]
-    print(table(rows))
-    sys.exit(any(row.met is False for row in rows))
+    print(machine(), head(), sep="\n", flush=True)
+    missed = [row for name in chosen for row in _told(_BENCHES[name]()) if row.met is False]
+    sys.exit(bool(missed))
+
+
+def _told(rows: Iterable[Row]) -> Iterator[Row]:
+    """Each row is printed when it is there: a run takes an hour, and what it has measured outlives its end."""
+    for row in rows:
+        print(line(row), flush=True)
+        yield row
 
 
 if __name__ == "__main__":

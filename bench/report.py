@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +37,15 @@ def machine() -> str:
     )
 
 
-def table(rows: Iterable[Row]) -> str:
-    """The rows as a Markdown table."""
+def head() -> str:
+    """The first two lines of a Markdown table of rows."""
+    return "| what | measured | goal | |\n| --- | --- | --- | --- |"
+
+
+def line(row: Row) -> str:
+    """The row's line in it."""
     marks = {True: "met", False: "**missed**", None: ""}
-    lines = [f"| {row.what} | {row.value} | {row.goal} | {marks[row.met]} |" for row in rows]
-    return "\n".join(["| what | measured | goal | |", "| --- | --- | --- | --- |", *lines])
+    return f"| {row.what} | {row.value} | {row.goal} | {marks[row.met]} |"
 
 
 def _lines(path: str) -> list[str]:

@@ -41,9 +41,11 @@ services:
 """
 
 
-def measure() -> list[Row]:
+def measure() -> Iterator[Row]:
     """Both gateways, then the script on a node of the same kind; each with the same load."""
-    return [*(row for gateway in ("nginx", "envoy") for row in _ours(gateway)), *_the_script()]
+    for gateway in ("nginx", "envoy"):
+        yield from _ours(gateway)
+    yield from _the_script()
 
 
 def _ours(gateway: str) -> list[Row]:
@@ -90,13 +92,14 @@ def _switch(region: Region, tag: str) -> dict[str, float]:
     return dict(node.result["reports"]["hello"]["seconds"])
 
 
-def _the_script() -> list[Row]:
+def _the_script() -> Iterator[Row]:
     with _region("nginx", services=False) as region:
         (name,) = region.up().nodes
         (told,) = region.status().nodes
         script.install(name)  # it knows nothing of the VIP: its node is asked at its own address
         script.release(name, f"{_IMAGE}:v1", wait=1)
-        return [row for sleep in _SLEEPS for row in _script_with(name, told.address, sleep)]
+        for sleep in _SLEEPS:
+            yield from _script_with(name, told.address, sleep)
 
 
 def _script_with(name: str, address: str, sleep: int) -> list[Row]:
