@@ -131,6 +131,7 @@ def take_out(
             report(Event("warning", STAGE, f"is not drained: {told.why}", node=told.name))
     each(lambda node: drain_if_there(context, node, report, seconds), leaving)
     others = [told for told in reports if told.answers and told.name not in names]
+    report(Event("step", STAGE, f"the other nodes go on without {', '.join(names)}"))
     configure_nodes(context, record.without(names), others, report)
     each(lambda node: stop_services(context, node, report), leaving)
     return record
