@@ -165,7 +165,7 @@ def test_an_abort_while_a_migration_runs_stops_it_and_changes_nothing(bed: Bed) 
     bed.write(nodes=2, more=QUICK + SLEEP)
     for killed in (False, True):
         process = bed.start("release", "start", "hello", "v2", "--yes")
-        wait_for(process, "before")
+        wait_for(process, "before:")
         if killed:
             kill_group(process)
         done = bed.run("release", "abort", timeout=60)
