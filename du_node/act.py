@@ -106,19 +106,8 @@ def _try_out(action: WarmUp | Observe, tool: Runtime, tell: Tell) -> dict[str, A
     def told(line: dict[str, Any]) -> None:
         tell(**line)
         others.look()
-        _follow_peers(tell)
 
     return observe(action.new, action.old, action.rollout, action.share, tool, told)
-
-
-def _follow_peers(tell: Tell) -> None:
-    """``serve`` may not while a slot is watched, and a node that dies meanwhile must not keep its share for so long."""
-    from du_node.rotation import bring
-
-    try:
-        bring()
-    except NodeError as trouble:
-        tell(kind="warning", text=f"the gateway keeps sharing with the nodes of before: {trouble}")
 
 
 def _drain(container: Container, seconds: float) -> None:
