@@ -130,9 +130,10 @@ def take_out(
         if told.name in names and not told.answers:
             report(Event("warning", STAGE, f"is not drained: {told.why}", node=told.name))
     each(lambda node: drain_if_there(context, node, report, seconds), leaving)
-    others = [told for told in reports if told.answers and told.name not in names]
+    rest = connected(record, reports).without(names)  # another may be on its way out, and its machine just going
+    others = [told for told in reports if told.answers and any(told.name == node.name for node in rest.nodes)]
     report(Event("step", STAGE, f"the other nodes go on without {', '.join(names)}"))
-    configure_nodes(context, record.without(names), others, report)
+    configure_nodes(context, rest, others, report)
     each(lambda node: stop_services(context, node, report), leaving)
     return record
 

@@ -41,6 +41,7 @@ class Cloud:
     numbers: set[int]
     fails: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
+    drained: set[str] = field(default_factory=set)
 
     def connect(self) -> None:
         pass
@@ -56,7 +57,16 @@ class Cloud:
 
     def observe(self, context: RegionContext, nodes: Sequence[Node]) -> list[NodeReport]:
         there = {_name(number) for number in self.numbers}
-        return [NodeReport(node.name, node.address, reachable=node.name in there, ready=True) for node in nodes]
+        return [
+            NodeReport(
+                node.name,
+                node.address,
+                reachable=node.name in there,
+                ready=True,
+                draining=node.name in self.drained,
+            )
+            for node in nodes
+        ]
 
     def act(self, what: str) -> int:
         self.done.append(what)
@@ -143,6 +153,18 @@ class TestLeave:
         leave_by_hook(region, _name(1), silent)
         again = leave_by_hook(region, _name(1), silent)
         assert (again.done, region.wish.nodes) == ("left", 1)
+
+    def test_two_leave_one_after_the_other_while_the_first_ones_machine_is_going(
+        self, region: RegionContext, cloud: Cloud
+    ) -> None:
+        cloud.numbers = {1, 2, 3}
+        reconcile_by_hook(region, json.dumps(_asked(1, 2, 3)), silent)
+        leave_by_hook(region, _name(1), silent)
+        cloud.done.clear()
+        cloud.drained = {_name(1)}
+        leave_by_hook(region, _name(3), silent)
+        assert cloud.done == ["drain demo-home-3", "configure demo-home-2", "stop demo-home-3"]
+        assert region.wish.nodes == 1
 
     def test_who_has_left_or_was_never_there_is_no_error(self, region: RegionContext, cloud: Cloud) -> None:
         assert leave_by_hook(region, _name(9), silent).done == "has left"
