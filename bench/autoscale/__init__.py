@@ -1,0 +1,1 @@
+"""The autoscaler in pictures: simulated load, and a real region under a real one."""
