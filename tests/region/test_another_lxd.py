@@ -53,6 +53,7 @@ def ours() -> Iterator[Lxd]:
     subprocess.run(["ip", "link", "delete", SITE.bridge], capture_output=True, check=False)
 
 
+@pytest.mark.alone
 def test_a_bridge_of_a_living_daemon_is_refused_and_that_of_a_dead_one_is_cleared(
     other: tuple[Lxd, Daemon], ours: Lxd
 ) -> None:
