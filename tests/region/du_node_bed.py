@@ -129,14 +129,30 @@ class Node:
         unit = rendered("containerd", "containerd.conf.j2")
         self._put("/etc/systemd/system/containerd.service.d/du-infra.conf", unit)
         {"containerd": self._with_containerd, "docker": self._with_docker}[self.runtime](provider)
-        settings = {"gateway": self.gateway, "runtime": self.runtime}
-        self._put("/var/lib/du-node/settings.json", json.dumps(settings))
-        kinds = {f"du_{what}": kind for what, kind in settings.items()}
+        self._put_settings()
+        kinds = {"du_gateway": self.gateway, "du_runtime": self.runtime}
         unit = rendered("du_node", "du-node.service.j2", du_node_program="/usr/local/bin/du-node", **kinds)
         self._put("/etc/systemd/system/du-node.service", unit)
         units = f"{self.runtime} {self.gateway} du-node"
         done = self.sh(f"systemctl daemon-reload && systemctl enable --now {units}")
         assert done.returncode == 0, done.stderr
+
+    def settle(self, **more: Any) -> None:
+        """Tell du-node more of its node, and have it run."""
+        self._put_settings(**more)
+        done = self.sh("systemctl restart du-node")
+        assert done.returncode == 0, done.stderr
+
+    def wait_until_shared(self, shared: bool, seconds: float = 15) -> None:
+        """Until the gateway shares its requests with a peer, or with none."""
+        deadline = time.monotonic() + seconds
+        while ('"peers":[{' in self.sh("cat /etc/nginx/conf.d/du.conf /etc/envoy/du/routes.json").stdout) != shared:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def _put_settings(self, **more: Any) -> None:
+        settings = {"gateway": self.gateway, "runtime": self.runtime, **more}
+        self._put("/var/lib/du-node/settings.json", json.dumps(settings))
 
     def _with_containerd(self, provider: LxdProvider) -> None:
         for registry in provider.registries():

@@ -67,6 +67,38 @@ def test_a_slot_that_dies_on_either_node_is_stood_in_for(pair: tuple[Gateway, Ga
         assert alive.ask().status == 200
 
 
+def test_a_node_that_falls_silent_leaves_the_gateway_also_while_a_release_is_watched(
+    pair: tuple[Gateway, Gateway],
+) -> None:
+    front, back = (side.node for side in pair)
+    if front.gateway != "nginx":
+        pytest.skip("what is looked at here is du-node's side, the same for every gateway")
+    for node, other in ((front, back), (back, front)):
+        node.settle(peers=[{"name": other.name, "address": other.address}])
+        node.apply(node.hello("v1"))
+        node.wait_until_ready("v1")
+    front.wait_until_shared(True)
+    with Load(front.address, USUAL) as load:
+        how = {"canary": [20], "observe": 8, "max_latency": 50}
+        release = front.start_apply(front.hello("v2", rollout=how))
+        while front.status()["services"][0]["share"] != 20:
+            assert release.poll() is None
+        back.sh("ip link set eth0 down")
+        front.wait_until_shared(False)
+        assert release.poll() is None, "it is still watched"
+        assert release.stdout
+        told = release.stdout.readlines()
+        release.wait()
+        assert '"ok": true' in told[-1], told[-8:]
+    found = load.report
+    assert all(what.split(":")[0] in ("post", "post-fresh", "h2-post", "slow") for what in found.lost_by), str(found)
+    assert found.lost <= 5 and found.gap < 2, str(found)
+    back.sh("ip link set eth0 up")
+    front.wait_until_shared(True)
+    for node in (front, back):
+        node.sh("systemctl stop du-node")
+
+
 def test_a_node_that_is_stopped_hard_takes_only_what_it_was_answering(pair: tuple[Gateway, Gateway]) -> None:
     front, back = pair
     front.set(shared(back))
