@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
-from bench import region, startup, switches
+from bench import planning, region, startup, switches
 from bench.report import Row, head, line, machine
 
-_BENCHES = {"startup": startup.measure, "region": region.measure, "switches": switches.measure}
+_BENCHES = {
+    "startup": startup.measure,
+    "planning": planning.measure,
+    "region": region.measure,
+    "switches": switches.measure,
+}
 
 
 def main() -> None:
-    """``python -m bench [startup|region|switches …]``."""
+    """``python -m bench [startup|planning|region|switches …]``."""
     chosen = sys.argv[1:] or list(_BENCHES)
     unknown = [name for name in chosen if name not in _BENCHES]
     if unknown:
