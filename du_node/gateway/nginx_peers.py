@@ -99,7 +99,8 @@ def behind(item: Entry, to: str, log: str) -> tuple[str, str]:
     """What a location on the peer port does, and the one that it leads to when the slot does not answer."""
     name = f"@du_{item.service}_dead"
     inside = f"proxy_pass http://{to}; {log} error_page 502 = {name};"
-    return inside, f"    location {name} {{ {log} if ($du_not_sent) {{ return {NOT_SENT}; }} return 502; }}\n"
+    told = "add_header X-Du-Not-Sent $du_not_sent always;"  # for a peer with Envoy
+    return inside, f"    location {name} {{ {log} {told} if ($du_not_sent) {{ return {NOT_SENT}; }} return 502; }}\n"
 
 
 def _last(spare: Upstream | None, peers: Sequence[Peer]) -> list[str]:
