@@ -21,6 +21,7 @@ _MARGIN_SECONDS = 90.0
 _UNDRAIN_SECONDS = 60.0
 _NEVER_SECONDS = 3600.0
 _TRIES = 3
+_FRONT = "keepalived.service"
 
 
 def patience(context: RegionContext) -> float:
@@ -59,8 +60,20 @@ def drain_if_there(context: RegionContext, node: Node, report: Reporter, cut_aft
         report(Event("warning", STAGE, f"{cut} connection(s) were cut after {cut_after:g} s", node=node.name))
 
 
+def stand_back(context: RegionContext, node: Node, report: Reporter) -> None:
+    """Have a drained node never take the region's address again, until ``undrain``.
+
+    The others are about to forget it: it hears nothing of them then, and would think itself alone.
+    """
+    try:
+        ssh.run(context.target(node), ["systemctl", "stop", _FRONT])
+    except Unreachable as error:
+        report(Event("warning", STAGE, f"may hold on to the region's address: {error.what}", node=node.name))
+
+
 def undrain(context: RegionContext, node: Node, report: Reporter) -> None:
     """Have the node take requests again. Raises Unreachable, and what du-node says when it fails."""
+    ssh.run(context.target(node), ["systemctl", "start", _FRONT])
     _ask(context, node, ["du-node", "undrain"], report, _UNDRAIN_SECONDS)
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
 from du_infra.control.drain import STAGE as STAGE
-from du_infra.control.drain import drain, drain_if_there, patience, stop_services, undrain
+from du_infra.control.drain import drain, drain_if_there, patience, stand_back, stop_services, undrain
 from du_infra.control.join import unpin
 from du_infra.control.machines import destroy_nodes
 from du_infra.control.observe import observe_nodes
@@ -130,6 +130,7 @@ def take_out(
         if told.name in names and not told.answers:
             report(Event("warning", STAGE, f"is not drained: {told.why}", node=told.name))
     each(lambda node: drain_if_there(context, node, report, seconds), leaving)
+    each(lambda node: stand_back(context, node, report), leaving)
     rest = connected(record, reports).without(names)  # another may be on its way out, and its machine just going
     others = [told for told in reports if told.answers and any(told.name == node.name for node in rest.nodes)]
     report(Event("step", STAGE, f"the other nodes go on without {', '.join(names)}"))
@@ -150,11 +151,15 @@ def forget_nodes(context: RegionContext, record: PoolRecord, names: Collection[s
 
 
 def refuse_last(reports: Sequence[NodeReport], names: Collection[str]) -> None:
-    """Raises Refused when one of ``names`` serves and no other node does; ``reports`` has all of the region's nodes."""
-    serving = {told.name for told in reports if told.answers and told.ready and not told.draining}
-    if serving & {*names} and not serving - {*names}:
+    """Raises Refused when one of ``names`` is ready and no other node serves; ``reports`` has all of the nodes.
+
+    One that is drained already counts, too: it could take requests again.
+    """
+    ready = {told.name: told.draining for told in reports if told.answers and told.ready}
+    asked = ready.keys() & {*names}
+    if asked and all(name in asked or draining for name, draining in ready.items()):
         raise Refused(
             "no other node is ready to take its requests",
-            where=", ".join(sorted(serving & {*names})),
+            where=", ".join(sorted(asked)),
             todo="see `du-infra region status`; `du-infra region up` mends what can be mended",
         )

@@ -97,6 +97,7 @@ def cloud() -> Iterator[Cloud]:
         "undrain": world.undrain,
         "configure_nodes": world.configure,
         "stop_services": world.stop,
+        "stand_back": lambda *_: None,
         "destroy_nodes": world.destroy,
     }
     provider = type("Empty", (), {"connect": lambda self: None})()
@@ -193,6 +194,15 @@ def test_the_last_node_that_serves_does_not_leave_unless_forced(cloud: Cloud, re
         leave.drain_node(region, pool(region), "demo-home-2", silent)
     leave.leave_nodes(region, pool(region), ["demo-home-2"], silent, last=True)
     assert cloud.machines == {"demo-home-1", "demo-home-3"}
+
+
+def test_a_drained_node_is_not_destroyed_when_the_others_broke_meanwhile(cloud: Cloud, region: RegionContext) -> None:
+    cloud.drained.add("demo-home-2")
+    cloud.sick.update({"demo-home-1", "demo-home-3"})
+    record = leave.mark(region, pool(region), ["demo-home-2"], "leaving")
+    with pytest.raises(Refused, match="no other node is ready"):
+        leave.leave_nodes(region, record, ["demo-home-2"], silent)
+    assert cloud.machines == {*NAMES}
 
 
 def test_a_stranger_is_refused_by_name(cloud: Cloud, region: RegionContext) -> None:
