@@ -28,18 +28,21 @@ REMEMBERED_SECONDS = 3 * 3600.0
 
 
 def plan(settings: Settings, history: Sequence[Sample], now: float, state: State) -> Decision:
-    """How many nodes there should be. ``history``: samples, the oldest first; ``now`` in Unix seconds.
+    """How many nodes there should be. ``history``: samples, the oldest first; ``now`` by the clock of all times here.
 
-    What lies in the future of ``now`` (a clock was set) is not looked at.
+    What was begun is finished first, unless fewer nodes than there are would do by now: a provider that has no room
+    must not keep the region large. What lies in the future of ``now`` is not looked at.
     """
     bounded = min(max(state.wish, settings.least), settings.most)
     if bounded != state.wish:
         limit = "max" if bounded < state.wish else "min"
         return Decision(state.nodes, bounded, f"{limit} is {bounded}")
-    if state.nodes != state.wish:
-        return Decision(state.nodes, state.wish, f"{state.wish} are asked for: that is not finished yet")
     changes = [change for change in state.changes if now - REMEMBERED_SECONDS < change.when <= now]
-    return _by_load(settings, [s for s in history if s.when <= now], now, state.nodes, changes)
+    found = _by_load(settings, [s for s in history if s.when <= now], now, state.nodes, changes)
+    unfinished = state.nodes != state.wish or (changes and not changes[-1].ended)
+    if unfinished and found.want >= state.nodes:
+        return Decision(state.nodes, state.wish, "that was begun and is not finished", resumed=True)
+    return found
 
 
 def horizon(settings: Settings) -> float:

@@ -30,7 +30,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the nodes of a region had to do in the minute before ``when`` (Unix seconds).
+    """What the nodes of a region had to do in the minute before ``when`` (seconds of any clock).
 
     ``nodes`` is how many the region counts on, ``silent`` how many of them did not tell it. The measures are means over
     those that did: cpu, memory and pressure in percent, rps of one node; ``p95`` (ms) is weighted by requests, None
@@ -49,17 +49,18 @@ class Sample:
 
 @dataclass(frozen=True)
 class Change:
-    """The number of nodes was changed, or somebody began to, at ``when`` (Unix seconds)."""
+    """The number of nodes was changed, or somebody began to, at ``when`` (seconds); ``ended``: it came to its end."""
 
     when: float
     before: int
     after: int
     why: str = ""
+    ended: bool = True
 
 
 @dataclass(frozen=True)
 class State:
-    """``nodes`` are there, ``wish`` are asked for; ``changes`` of the last hours, the oldest first."""
+    """``nodes`` have joined, ``wish`` are asked for; ``changes`` of the last hours, the oldest first."""
 
     nodes: int
     wish: int
@@ -68,17 +69,21 @@ class State:
 
 @dataclass(frozen=True)
 class Decision:
-    """From ``nodes`` to ``want``, and ``why`` in words; the same number when nothing is to be done."""
+    """From ``nodes`` to ``want``, and ``why`` in words; the same number when nothing is to be done.
+
+    ``resumed``: it is what was begun before and did not come to its end, whatever the numbers are.
+    """
 
     nodes: int
     want: int
     why: str
+    resumed: bool = False
 
     @property
     def changes(self) -> bool:
         """Whether something is to be done."""
-        return self.want != self.nodes
+        return self.want != self.nodes or self.resumed
 
     def __str__(self) -> str:
-        numbers = f"{self.nodes} → {self.want}" if self.changes else f"{self.nodes}"
+        numbers = f"{self.nodes} → {self.want}" if self.want != self.nodes else f"{self.nodes}"
         return f"{numbers}: {self.why}"

@@ -17,6 +17,7 @@ from du_infra.control.scale import set_wish
 from du_infra.control.up import UpResult, bring_up
 from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
+from du_infra.pool.state import Node
 from du_infra.progress import Reporter
 
 
@@ -51,9 +52,9 @@ def plan_autoscale(context: RegionContext, reports: Sequence[NodeReport] | None 
     of autoscaling, and where the region is not up.
     """
     settings = _settings(context)
-    staying = context.store.pool(context.name).staying
-    told = observe_nodes(context, staying) if reports is None else reports
-    sample = sample_of([node.name for node in staying], told, time.monotonic())
+    nodes = _there(context)
+    told = observe_nodes(context, nodes) if reports is None else reports
+    sample = sample_of([node.name for node in nodes], told, time.monotonic())
     context.store.autoscaling.add(context.name, sample)
     return Autoscaled(context.name, _decide(context, settings, sample), sample, settings.targets)
 
@@ -68,15 +69,21 @@ def carry_out(context: RegionContext, planned: Autoscaled, report: Reporter) -> 
     if not decision.changes:
         return planned
     with locked(context, report):
-        if len(context.store.pool(context.name).staying) != decision.nodes or _busy(context):
+        if len(_there(context)) != decision.nodes or _busy(context):
             what = "the region was changed since it was measured"
             raise Refused(what, where=f"region {context.name}", todo="run the command again")
-        number = context.store.autoscaling.begin(context.name, decision.nodes, decision.want, decision.why)
+        if not decision.resumed:
+            context.store.autoscaling.begin(context.name, decision.nodes, decision.want, decision.why)
         context.store.event(context.name, "autoscale", str(decision))
         set_wish(context, decision.want)
         up = bring_up(context, report, live=True)
-        context.store.autoscaling.end(number)
+        context.store.autoscaling.end(context.name)
     return Autoscaled(planned.region, decision, planned.sample, planned.targets, up)
+
+
+def _there(context: RegionContext) -> list[Node]:
+    """The nodes that the region counts on and that were there once."""
+    return [node for node in context.store.pool(context.name).staying if node.joined]
 
 
 def _settings(context: RegionContext) -> Settings:

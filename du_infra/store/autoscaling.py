@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     Engine,
@@ -63,6 +64,7 @@ changes = Table(
     Column("before", Integer, nullable=False),
     Column("after", Integer, nullable=False),
     Column("why", Text, nullable=False),
+    Column("ended", Boolean, nullable=False),
 )
 
 
@@ -94,20 +96,20 @@ class Autoscaling:
                 for row in connection.execute(query)
             ]
 
-    def begin(self, region: str, before: int, after: int, why: str) -> int:
-        """Note that the number of nodes is being changed; a number for ``end``."""
+    def begin(self, region: str, before: int, after: int, why: str) -> None:
+        """Note that the number of nodes is being changed."""
         row: dict[str, Any] = {"region": region, "boot": boot(), "clock": time.monotonic(), "time": time.time()}
-        row |= {"before": before, "after": after, "why": why}
+        row |= {"before": before, "after": after, "why": why, "ended": False}
         with self._engine.begin() as connection:
-            (number,) = connection.execute(insert(changes).values(row)).inserted_primary_key or (0,)
+            connection.execute(insert(changes).values(row))
             _prune(connection, region)
-        return int(number)
 
-    def end(self, number: int) -> None:
-        """Note that the change has been made: what is measured from now on is measured with it."""
+    def end(self, region: str) -> None:
+        """Note that what was begun has been done: what is measured from now on is measured with it."""
+        mine = (changes.c.region == region, changes.c.ended.is_(False))
         with self._engine.begin() as connection:
-            now = {"boot": boot(), "clock": time.monotonic(), "time": time.time()}
-            connection.execute(update(changes).where(changes.c.id == number).values(now))
+            now = {"boot": boot(), "clock": time.monotonic(), "time": time.time(), "ended": True}
+            connection.execute(update(changes).where(*mine).values(now))
 
     def changes(self, region: str) -> list[Change]:
         """What was changed in the last hours, the oldest first, on this boot's clock."""
@@ -117,7 +119,9 @@ class Autoscaling:
         now = time.monotonic()
         found = [(_age(row), row) for row in rows]
         return [
-            Change(now - age, row.before, row.after, row.why) for age, row in found if 0 <= age < REMEMBERED_SECONDS
+            Change(now - age, row.before, row.after, row.why, row.ended)
+            for age, row in found
+            if 0 <= age < REMEMBERED_SECONDS
         ]
 
 

@@ -119,8 +119,21 @@ def test_changes_of_long_ago_are_forgotten() -> None:
 
 @pytest.mark.parametrize(("there", "wish"), [(3, 4), (4, 3)])
 def test_what_was_begun_is_finished(there: int, wish: int) -> None:
-    found = plan(settings(), history(300, nodes=there, cpu=5.0), NOW, State(there, wish))
-    assert str(found) == f"{there} → {wish}: {wish} are asked for: that is not finished yet"
+    found = plan(settings(), history(300, nodes=there, cpu=50.0), NOW, State(there, wish))
+    assert str(found) == f"{there} → {wish}: that was begun and is not finished"
+
+
+def test_what_was_begun_goes_on_although_the_number_is_right() -> None:
+    begun = Change(NOW - 5, 2, 3, ended=False)
+    found = decide(history(300, cpu=50.0), None, 3, begun)
+    assert (str(found), found.changes) == ("3: that was begun and is not finished", True)
+
+
+def test_what_cannot_be_finished_does_not_keep_nodes_that_nobody_needs() -> None:
+    begun = Change(NOW - 400, 4, 5, ended=False)
+    found = plan(settings(), history(340, nodes=4, cpu=5.0), NOW, State(4, 5, (begun,)))
+    assert (found.want, found.resumed) == (3, False)
+    assert plan(settings(), history(340, nodes=4, cpu=50.0), NOW, State(4, 5, (begun,))).want == 5
 
 
 def test_another_min_or_max_in_the_file_is_followed_at_once() -> None:

@@ -109,9 +109,11 @@ def test_what_was_cut_off_is_finished_by_the_next_pass(
         with pytest.raises(EngineFailed):
             autoscale.carry_out(home, planned, silent)
     again = autoscale.plan_autoscale(home, reports(5.0))
-    assert str(again.decision) == "2 → 3: 3 are asked for: that is not finished yet"
+    assert str(again.decision) == "2 → 3: that was begun and is not finished"
     autoscale.carry_out(home, again, silent)
     assert brought == [3]
+    (change,) = home.store.autoscaling.changes("home")
+    assert (change.before, change.after, change.ended) == (2, 3, True)
 
 
 def test_nothing_to_do_takes_no_lock_and_writes_no_event(home: RegionContext, brought: list[int]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from du_infra.autoscale.state import Sample
+from du_infra.autoscale.state import Change, Sample
 from du_infra.store import autoscaling
 from du_infra.store.autoscaling import KEPT_SECONDS, Autoscaling
 from du_infra.store.database import Store
@@ -53,12 +53,12 @@ def test_a_change_counts_from_its_beginning_and_then_from_its_end(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    number = kept.begin("home", 2, 3, "cpu")
-    (begun,) = kept.changes("home")
+    kept.begin("home", 2, 3, "cpu")
     now[0] = 1050.0
-    kept.end(number)
-    (ended,) = kept.changes("home")
-    assert (begun.when, ended.when, ended.before, ended.after, ended.why) == (1000, 1050, 2, 3, "cpu")
+    assert kept.changes("home") == [Change(1000, 2, 3, "cpu", ended=False)]
+    kept.end("away")
+    kept.end("home")
+    assert kept.changes("home") == [Change(1050, 2, 3, "cpu")]
     assert kept.changes("away") == []
 
 
