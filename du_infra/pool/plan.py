@@ -7,15 +7,15 @@ region lives, so a node that was lost is followed by one with a new name: nothin
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from du_infra.errors import Refused
 from du_infra.pool.choose import choose_leaving, choose_returning
-from du_infra.pool.names import is_node_of, node_name
+from du_infra.pool.names import node_name
 from du_infra.pool.names import number_of as number_of
 from du_infra.pool.state import Machine, Network, Node, NodeState, NodeView
+from du_infra.pool.survey import Survey
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,14 @@ class PoolPlan:
 def plan_pool(
     wish: PoolWish,
     record: PoolRecord,
-    machines: Iterable[Machine],
+    machines: Iterable[Machine] | Survey,
     network: Network,
     owner: str,
     views: Mapping[str, NodeView] | None = None,
 ) -> PoolPlan:
     """The pool that ``wish`` asks for, given what is recorded and what the provider has.
 
+    ``machines`` are all of the provider's; who plans many regions gives one Survey to all of these plans.
     ``owner`` is the mark of our own machines; ``views``, by name, say how the nodes are, for choosing which leave (a
     node without one does not answer). What was given out and never made (a run was killed, Terraform failed) binds
     nobody: it is dropped when fewer nodes are wanted, and gets another address when somebody has taken that one.
@@ -102,19 +103,19 @@ def plan_pool(
     are to be replaced. Raises Refused when a machine of somebody else stands where ours should, when no ready node
     would be left, or when the network has no address left.
     """
-    machines, views = list(machines), views or {}
-    _refuse_strangers(wish, machines, owner)
-    ours = {m.name: m for m in machines if m.owner == owner and m.region == wish.region}
+    survey, views = machines if isinstance(machines, Survey) else Survey(machines), views or {}
+    _refuse_strangers(survey.strangers(wish.fleet, wish.region, owner))
+    ours = survey.ours(wish.region, owner)
     gone = {n.name for n in record.nodes if n.name not in ours and (n.joined or not n.staying)}
     lost = tuple(n.name for n in record.nodes if n.name in gone and n.state != "leaving")
     known = [replace(n, size=wish.size) for n in record.nodes if n.name not in gone]
     adopted = [adopt(m, wish, record.vip) for m in ours.values() if m.name not in {n.name for n in known}]
     marked = _marked(wish, _kept(wish, [*known, *adopted], ours), views)
-    others = {a for m in machines if m.name not in ours for a in m.addresses}
-    vip = "" if record.vip in others and not ours else record.vip
-    free = _free(network, {a for m in machines for a in m.addresses} | {n.address for n in marked} | {vip})
+    vip = "" if not ours and survey.held(record.vip, ()) else record.vip
+    free = survey.free(network, [*(n.address for n in marked), vip])
     vip = vip or next(free)
-    kept = [n if n.name in ours or n.address not in others else replace(n, address=next(free)) for n in marked]
+    lapsed = {n.name for n in marked if n.name not in ours and survey.held(n.address, ours)}
+    kept = [replace(n, address=next(free)) if n.name in lapsed else n for n in marked]
     counter = max([record.counter, *(number_of(n) for n in (*ours, *gone))])
     missing = wish.nodes - sum(n.staying for n in kept)
     fresh = [_fresh(wish, counter + i + 1, next(free)) for i in range(missing)]
@@ -149,20 +150,15 @@ def _as(node: Node, state: NodeState) -> Node:
     return replace(node, state=state)
 
 
-def _refuse_strangers(wish: PoolWish, machines: Collection[Machine], owner: str) -> None:
-    here = [m for m in machines if is_node_of(wish.fleet, wish.region, m.name)]
-    taken = sorted(m.name for m in here if m.owner != owner)
-    if taken:
+def _refuse_strangers(strangers: Collection[Machine]) -> None:
+    if strangers:
+        other = any(machine.owner for machine in strangers)
+        whose = "a machine of another du-infra checkout" if other else "a machine that du-infra did not make"
         raise Refused(
-            f"the name is taken by {_whose(taken, machines)}",
-            where=", ".join(taken),
+            f"the name is taken by {whose}",
+            where=", ".join(sorted(machine.name for machine in strangers)),
             todo="give the fleet another name in fleet.yaml, or remove those machines where they were made",
         )
-
-
-def _whose(names: Collection[str], machines: Collection[Machine]) -> str:
-    marked = any(m.owner for m in machines if m.name in names)
-    return "a machine of another du-infra checkout" if marked else "a machine that du-infra did not make"
 
 
 def _kept(wish: PoolWish, nodes: Collection[Node], there: Collection[str]) -> list[Node]:
@@ -179,12 +175,3 @@ def adopt(machine: Machine, wish: PoolWish, vip: str) -> Node:
     if not own:
         raise Refused("this machine is ours but has no address", where=machine.name, todo="delete it and run again")
     return Node(machine.name, wish.size, own[0])
-
-
-def _free(network: Network, taken: Collection[str]) -> Iterator[str]:
-    first, last = (int(ipaddress.IPv4Address(a)) for a in (network.first, network.last))
-    for number in range(first, last + 1):
-        address = ipaddress.IPv4Address(number)
-        if str(address) not in taken and address.packed[3] not in (0, 255):
-            yield str(address)
-    raise Refused("no address is left", where=network.cidr, todo="take a region down first")
