@@ -27,6 +27,8 @@ def show_status(status: RegionStatus) -> None:
     for service in status.services:
         for note in _notes(service):
             out.print(Text.assemble(("!", "yellow"), f" {service.name}: {note}"))
+    if status.over:
+        out.print(Text.assemble(("!", "yellow"), f" {status.over}"))
     if status.survives:
         out.print(Text(status.survives, style="dim"))
     for reason in status.why:

@@ -29,6 +29,7 @@ def region_status(context: RegionContext) -> RegionStatus:
     status = judge(context.name, context.spec, context.services, record.vip, reports, answer, leaving)
     if not record.nodes:
         return status
+    status = replace(status, over=wish_words(context.spec.pool, context.scaled))
     return with_releases(status, over_words(context), under_way(context))
 
 

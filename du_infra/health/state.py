@@ -103,7 +103,8 @@ class ServiceStatus:
 class RegionStatus:
     """A region as it is now. ``ready``: the VIP answers, every node that is to stay and every service is ready.
 
-    ``survives`` says in words which losses cost no outage.
+    ``survives`` says in words which losses cost no outage, ``over`` that there are to be more or fewer nodes than
+    fleet.yaml says.
     """
 
     name: str
@@ -116,6 +117,7 @@ class RegionStatus:
     services: tuple[ServiceStatus, ...] = ()
     survives: str = ""
     why: tuple[str, ...] = ()
+    over: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The stable form of ``region status --output json`` (docs/cli.md)."""

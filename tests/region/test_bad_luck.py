@@ -99,7 +99,7 @@ def test_a_lost_machine_is_replaced_under_a_new_name(bed: Bed) -> None:
     assert bed.region.status().ready
 
 
-def test_asking_for_fewer_nodes_is_refused_and_loses_nothing(bed: Bed) -> None:
+def test_asking_for_fewer_nodes_loses_nothing_where_nobody_can_be_asked(bed: Bed) -> None:
     before = sorted(bed.instances())
     bed.write(nodes=1)
     try:
@@ -107,6 +107,7 @@ def test_asking_for_fewer_nodes_is_refused_and_loses_nothing(bed: Bed) -> None:
     finally:
         bed.write(nodes=2)
     assert done.returncode == 4
+    assert "nobody is there to ask" in done.stderr
     assert sorted(bed.instances()) == before
 
 
