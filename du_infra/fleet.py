@@ -109,7 +109,7 @@ class Region:
         return reconcile(context, report) if asked is None else reconcile_by_hook(context, asked, report)
 
     def leaving(self) -> list[str]:
-        """The nodes that ``up`` would have leave now, by name."""
+        """The nodes that ``up`` would have leave, by name, but for those that are on their way out already."""
         from du_infra.control.machines import leaving
 
         return leaving(self._context())

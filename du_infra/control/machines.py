@@ -34,12 +34,15 @@ def plan_machines(context: RegionContext, machines: list[Machine], record: PoolR
 
 
 def leaving(context: RegionContext) -> list[str]:
-    """The nodes that ``region up`` would have leave now, by name."""
+    """The nodes that ``region up`` would have leave now and that nobody has said yes to yet, by name."""
     record = context.store.pool(context.name) if context.state.is_dir() else PoolRecord()
-    if not record.going and len(record.nodes) <= context.wish.nodes:
+    if not record.nodes:
         return []
     context.provider.connect()
-    return list(plan_machines(context, context.provider.machines()).leaving)
+    machines = context.provider.machines()
+    if len({*own_machines(context, machines), *(node.name for node in record.staying)}) <= context.wish.nodes:
+        return []
+    return [name for name in plan_machines(context, machines).leaving if name not in record.going]
 
 
 def views_of(context: RegionContext, record: PoolRecord) -> dict[str, NodeView]:

@@ -81,7 +81,7 @@ def test_the_middle_node_leaves_through_a_kill_of_the_controller_and_others_are_
         wait_for(process, "go on without")
         kill_group(process)
         assert next(node.state for node in bed.region.nodes() if node.name == middle) == "leaving"
-        done = bed.run("region", "up", "home", "--yes")
+        done = bed.run("region", "up", "home")  # somebody said yes to that already
     assert done.returncode == 0, done.stderr
     assert numbers(bed) == [1, 3]
     assert [untouched(bed, 1), untouched(bed, 3)] == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
@@ -12,12 +13,13 @@ import pytest
 import du_infra
 from du_infra.control import leave
 from du_infra.control.context import RegionContext
+from du_infra.control.machines import leaving
 from du_infra.control.node import drain as node_drain
 from du_infra.control.node.remove import remove
 from du_infra.errors import EngineFailed, Refused, SpecError
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
-from du_infra.pool.state import Node
+from du_infra.pool.state import Machine, Network, Node
 from du_infra.progress import Event, silent
 
 FLEET = "fleet: demo\nregions:\n  home: {provider: lxd, pool: {nodes: 3}}\nservices: {}\n"
@@ -259,3 +261,21 @@ def test_a_node_on_its_way_out_is_not_simply_undrained(cloud: Cloud, region: Reg
     with pytest.raises(Refused, match="on its way out") as caught:
         node_drain.undrain(region, "demo-home-2", silent)
     assert "region scale home 3" in caught.value.todo
+
+
+def test_nobody_is_asked_twice_about_a_node_that_is_on_its_way_out(cloud: Cloud, region: RegionContext) -> None:
+    owner = region.store.owner()
+    machines = [Machine(name, "running", (f"198.18.1.{n}",), owner, "demo", "home") for n, name in enumerate(NAMES, 2)]
+    network = Network("198.18.0.0/16", "198.18.0.1", "198.18.1.1", "198.18.1.60")
+    provider = SimpleNamespace(connect=lambda: None, machines=lambda: machines, network=lambda: network)
+    asked = RegionContext(region.fleet, "home", region.folder, nodes=2)
+    with (
+        patch("du_infra.control.context.provider_for", return_value=provider),
+        patch("du_infra.control.machines.observe_nodes", cloud.observe),
+        patch("du_infra.control.machines.front_of", return_value=""),
+    ):
+        assert leaving(asked) == ["demo-home-3"]
+        leave.mark(region, pool(region), ["demo-home-3"], "leaving")
+        assert leaving(RegionContext(region.fleet, "home", region.folder, nodes=2)) == []
+        region.store.save_pool("home", pool(region).without(["demo-home-3"]))  # ours, and not recorded: it would go
+        assert leaving(RegionContext(region.fleet, "home", region.folder, nodes=2)) == ["demo-home-3"]
