@@ -13,23 +13,24 @@ _NAMES: dict[Metric, str] = {"pressure": "memory pressure", "rps": "each node"}
 
 
 def too_much(settings: Settings, recent: Window, nodes: int) -> str:
-    """The target that asks for more than ``nodes`` for the longest, by its mean while it did."""
+    """The target that asked for more than ``nodes`` for the longest, by its mean while it did."""
+    found = {metric: _above(metric, settings, recent, nodes) for metric in settings.targets}
+    lasted = {metric: sum(seconds for seconds, _ in parts) for metric, parts in found.items()}
+    most = {metric: max((advice.nodes for _, advice in parts), default=0) for metric, parts in found.items()}
+    metric = max(found, key=lambda name: (lasted[name], most[name]))
+    total = sum(seconds * (advice.value or 0) for seconds, advice in found[metric])
+    against = _against(metric, total / lasted[metric] if lasted[metric] else 0.0, settings.targets[metric])
+    return f"{against} for {_of(lasted[metric], recent.length)}"
 
-    def above(metric: Metric) -> list[tuple[float, Advice]]:
-        return [
-            (seconds, advice)
-            for seconds, sample in recent.parts
-            for advice in advise(sample, settings)
-            if advice.metric == metric and advice.nodes > nodes
-        ]
 
-    by_metric = {metric: above(metric) for metric in settings.targets}
-    metric = max(by_metric, key=lambda m: (sum(s for s, _ in by_metric[m]), max((a.nodes for _, a in by_metric[m]))
-                                           if by_metric[m] else 0))  # fmt: skip
-    parts = by_metric[metric]
-    lasted = sum(seconds for seconds, _ in parts)
-    mean = sum(seconds * (advice.value or 0) for seconds, advice in parts) / lasted if lasted else 0.0
-    return f"{_against(metric, mean, settings.targets[metric])} for {_of(lasted, recent.length)}"
+def _above(metric: Metric, settings: Settings, recent: Window, nodes: int) -> list[tuple[float, Advice]]:
+    """When that target asked for more than ``nodes``: for how many seconds, and what."""
+    return [
+        (seconds, advice)
+        for seconds, sample in recent.parts
+        for advice in advise(sample, settings)
+        if advice.metric == metric and advice.nodes > nodes
+    ]
 
 
 def enough(settings: Settings, longer: Window, want: int) -> str:
