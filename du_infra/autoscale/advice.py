@@ -73,7 +73,7 @@ def _by_p95(sample: Sample, value: float | None, target: float, settings: Settin
     ratio = value / target
     if ratio > 1 + settings.tolerance + _ROUNDING:
         return ceil(sample.nodes * sqrt(ratio) - _ROUNDING)
-    if sample.nodes > 1 and _with_one_less(sample, value) <= target * (1 - 2 * settings.tolerance):
+    if sample.nodes > 1 and _with_one_less(sample, value) <= target / (1 + 2 * settings.tolerance):
         return sample.nodes - 1
     return sample.nodes
 

@@ -41,7 +41,7 @@ def test_shared_load_follows_the_ratio_rounded_up(nodes: int, cpu: float, wanted
         (900, 100, 7),
         (150, 50, 3),
         (100, 40, 2),  # 1.5 times the load on two: 100 x 0.6 / 0.4 = 150 ms
-        (110, 40, 3),  # 165 ms would be too near
+        (115, 40, 3),  # 172 ms would be too near
         (30, 60, 3),  # two would be at 90 % of a CPU: nobody can say what happens there
         (30, 10, 2),  # one at a time
     ],
