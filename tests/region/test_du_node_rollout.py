@@ -160,10 +160,10 @@ def test_a_release_that_is_held_or_has_begun_can_be_given_up(node: Node) -> None
 def test_while_one_service_is_watched_another_that_dies_is_started_again(node: Node) -> None:
     other = node.hello("v1", name="other", path="/other")
     assert node.apply(node.hello("v1"), other)[0] == 0
-    process = node.start_apply(node.hello("v2", rollout={"observe": 6}), other)
+    process = node.start_apply(node.hello("v2", rollout={"observe": 10}), other)
     await_step(process, "(backup")
     assert node.sh("nerdctl -n du kill du-other-blue").returncode == 0
-    deadline = time.monotonic() + 5.5
+    deadline = time.monotonic() + 9
     while node.get("/other/")[0] != 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)
