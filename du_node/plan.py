@@ -19,6 +19,7 @@ from du_node.forward import advance, begin, finish
 from du_node.rollout import Rollout
 from du_node.slots import clear
 from du_node.state import Container, Observed, Service, Wanted
+from du_node.watch import GATEWAY
 
 
 def plan(
@@ -33,10 +34,10 @@ def plan(
 
     ``keep`` names services whose wanted release failed: the way back, and then only repairs. ``leave`` names services
     whose way back failed too: nothing is done for them. ``sick`` names services whose routed slot has not answered
-    for long: it is restarted.
+    for long: it is restarted; ``watch.GATEWAY`` among them is the gateway.
     """
     draft = Draft(wanted, seen)
-    if not seen.gateway.running:
+    if not seen.gateway.running or GATEWAY in sick:
         draft.add(StartGateway())
     for service in wanted.services:
         if service.name in leave:

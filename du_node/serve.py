@@ -84,7 +84,7 @@ class Server:
         self._result = Cached(places.RESULT)
         self._answers: dict[str, Answer] = {}
         self._live = ""
-        self._gateway_ok = False
+        self._gateway_ok = self._gateway_silent = False
         self._stamps: tuple[str, ...] = ()
         self._told = (503, '{"ready": false, "why": "du-node has just started"}\n')
         self._healer = self._follower = 0
@@ -163,6 +163,7 @@ class Server:
 
     def _gateway_said(self, answer: Answer, left: set[str]) -> None:
         self._live = answer.body.strip() if answer.ok else ""
+        self._gateway_silent = not answer.status and not answer.refused
         left.discard("gateway")
 
     def _slot_said(self, name: str, left: set[str]) -> Any:
@@ -187,6 +188,7 @@ class Server:
             lost=[name for name in names if name not in table and name not in failed],
             over=[name for name, port in result.get("lingering", {}).items() if not sockets.to_slot(port)],
             busy=self._busy(),
+            silent=self._gateway_silent,
         )
 
     def _busy(self) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 FAILURES = 3
+GATEWAY = "--gateway"
+"""Among what is to be restarted: the gateway."""
+_SILENCE = 10.0
 _FIRST_WAIT, _LONGEST_WAIT = 2.0, 60.0
 _CALM = 10.0
 
@@ -33,9 +36,10 @@ class Facts:
     """One look at the node: ``answers`` by service ("ok", "refused", "failed"); the rest says what is amiss.
 
     ``lost`` are services that are not routed, ``over`` those whose old slot ran on and is not used any more.
+    ``silent``: the gateway takes connections and says nothing.
     """
 
-    __slots__ = ("answers", "busy", "cut_off", "gateway_ok", "lost", "over")
+    __slots__ = ("answers", "busy", "cut_off", "gateway_ok", "lost", "over", "silent")
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class Facts:
         lost: Sequence[str] = (),
         over: Sequence[str] = (),
         busy: bool = False,
+        silent: bool = False,
     ) -> None:
         self.answers = answers
         self.gateway_ok = gateway_ok
@@ -52,6 +57,7 @@ class Facts:
         self.lost = lost
         self.over = over
         self.busy = busy
+        self.silent = silent
 
 
 class Watch:
@@ -62,10 +68,15 @@ class Watch:
         self._wait = _FIRST_WAIT
         self._next = 0.0
         self._well_since: float | None = None
+        self._silent_since: float | None = None
 
     def decide(self, facts: Facts, now: float) -> list[str] | None:
-        """None: leave the node alone. A list: heal it, and restart the services named in the list."""
+        """None: leave the node alone. A list: heal it, and restart what is named in the list: services, the gateway."""
         self._count(facts)
+        if not facts.silent:
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = now
         gone = [name for name, said in facts.answers.items() if said == "refused"]
         sick = [name for name, count in self._failures.items() if count >= FAILURES]
         if not (gone or sick or facts.lost or facts.over or facts.cut_off or not facts.gateway_ok):
@@ -78,7 +89,10 @@ class Watch:
         self._wait = min(self._wait * 2, _LONGEST_WAIT)
         for name in sick:
             self._failures[name] = 0
-        return sick
+        if self._silent_since is None or now - self._silent_since < _SILENCE:
+            return sick
+        self._silent_since = None
+        return [*sick, GATEWAY]
 
     def _count(self, facts: Facts) -> None:
         if facts.busy:

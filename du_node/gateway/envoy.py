@@ -54,8 +54,10 @@ class Envoy:
         return Gateway(running, routes if live else pairs(table), live, disk)
 
     def start(self) -> None:
-        """Start Envoy by its service. Raises NodeError gateway with Envoy's own words."""
+        """Start Envoy by its service; one that runs stands still. Raises NodeError gateway with Envoy's own words."""
         self._have_files()
+        if envoy_admin.runs(self.admin):  # it would not end in order, and be waited for
+            run(["systemctl", "kill", "--signal=KILL", "envoy"])
         began = time.time()
         run(["systemctl", "reset-failed", "envoy"])
         done = run(["systemctl", "restart", "envoy"], timeout=60)

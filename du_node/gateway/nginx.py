@@ -46,8 +46,10 @@ class Nginx:
         return Gateway(bool(master), routes if live else pairs(table), live, disk)
 
     def start(self) -> None:
-        """Start nginx by its service. Raises NodeError gateway with nginx's own words."""
+        """Start nginx by its service; one that runs stands still. Raises NodeError gateway with nginx's own words."""
         _make_log_folder()
+        if master_pid():  # it would not end in order, and be waited for
+            run(["systemctl", "kill", "--signal=KILL", "nginx"])
         run(["systemctl", "reset-failed", "nginx"])
         done = run(["systemctl", "restart", "nginx"], timeout=60)
         deadline = time.monotonic() + _START_TIME

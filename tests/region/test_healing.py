@@ -183,6 +183,20 @@ def test_a_node_without_a_network_is_replaced_though_the_loop_is_killed_meanwhil
     assert_whole(bed, without=name)
 
 
+def test_a_frozen_gateway_is_restarted_by_its_node(bed: Bed) -> None:
+    address = bed.region.status().nodes[-1].address
+    lxc("exec", bed.region.status().nodes[-1].name, "--", "pkill", "-STOP", "nginx")
+    began = time.monotonic()
+    while time.monotonic() - began < REPLACED_SECONDS:
+        try:
+            if http_get(address, "/", timeout=1)[0] == 200:
+                break
+        except OSError:
+            time.sleep(0.2)
+    print(f"answers again after {time.monotonic() - began:.1f} s")
+    assert http_get(address, "/", timeout=5)[0] == 200
+
+
 def test_what_was_done_is_in_the_store(bed: Bed) -> None:
     from du_infra.control.context import RegionContext
 

@@ -18,10 +18,12 @@ from du_node.actions import (
     Run,
     SetRoutes,
     Start,
+    StartGateway,
     Stop,
 )
 from du_node.plan import plan
 from du_node.state import Route
+from du_node.watch import GATEWAY
 from tests.unit.node.world import World, service, wanted
 
 V1, V2, V3 = service(release="r1"), service(release="r2"), service(release="r3")
@@ -254,3 +256,8 @@ def test_every_action_can_be_told_to_a_person() -> None:
     world = serving(V1, V2)
     steps = plan(wanted(V3), world.observe()) + plan(wanted(), world.observe())
     assert all(len(str(step)) > 5 and "object at" not in str(step) for step in steps)
+
+
+def test_a_gateway_that_stands_still_is_started_anew_and_nothing_else_is_touched() -> None:
+    world = serving()
+    assert kinds(plan(wanted(V1), world.observe(), sick=frozenset({GATEWAY}))) == [StartGateway]

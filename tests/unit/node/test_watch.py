@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from du_node.watch import Facts, Watch
+from du_node.watch import GATEWAY, Facts, Watch
 
 WELL = Facts({"hello": "ok"})
 REFUSED = Facts({"hello": "refused"})
@@ -63,3 +63,24 @@ def test_a_lost_gateway_a_cut_off_apply_and_a_missing_service_are_healed() -> No
     assert Watch().decide(Facts({}, gateway_ok=False), 1.0) == []
     assert Watch().decide(Facts({}, cut_off=True), 1.0) == []
     assert Watch().decide(Facts({}, lost=["hello"]), 1.0) == []
+
+
+SILENT = Facts({"hello": "ok"}, gateway_ok=False, silent=True)
+
+
+def test_a_gateway_that_says_nothing_for_ten_seconds_is_restarted_and_given_time_again() -> None:
+    watch = Watch()
+    restarts = [now for now in range(60) if GATEWAY in (watch.decide(SILENT, float(now)) or [])]
+    assert restarts[0] in range(10, 20)
+    assert all(later - earlier >= 10 for earlier, later in itertools.pairwise(restarts))
+
+
+def test_silence_counts_while_somebody_is_at_work_and_ends_with_one_answer() -> None:
+    watch = Watch()
+    busy = Facts({"hello": "ok"}, gateway_ok=False, silent=True, busy=True)
+    assert [watch.decide(busy, float(now)) for now in range(12)] == [None] * 12
+    assert watch.decide(SILENT, 12.0) == [GATEWAY]
+    watch = Watch()
+    watch.decide(SILENT, 0.0)
+    watch.decide(Facts({"hello": "ok"}, gateway_ok=False), 9.0)
+    assert GATEWAY not in (watch.decide(SILENT, 20.0) or [])
