@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from du_node import files, places, runtime
@@ -37,9 +39,9 @@ def apply(text: str, lock: int) -> Outcome:
     files.write(places.WANTED, text)
     outcome = Outcome()
     tool = runtime.chosen(lock)
-    _converge(wanted, tool, outcome)
-    outcome.end()
-    _forget_secrets(wanted, tool)
+    with _secrets_forgotten(wanted, tool):
+        _converge(wanted, tool, outcome)
+        outcome.end()
     return outcome
 
 
@@ -54,13 +56,18 @@ def _was_being_undone(text: str) -> bool:
     return bool(result.get("failed")) and not result.get("ended", True) and text == files.read(places.WANTED)
 
 
-def _forget_secrets(wanted: Wanted, tool: Runtime) -> None:
-    """Remove the values that nothing uses any more. Ours were sent before this program was started."""
-    if os.path.exists(places.SECRETS):  # noqa: PTH110
-        from du_node import processes, secrets
+@contextmanager
+def _secrets_forgotten(wanted: Wanted, tool: Runtime) -> Iterator[None]:
+    """In the end, values that nothing uses any more are removed; those that were sent meanwhile stay."""
+    if not os.path.exists(places.SECRETS):  # noqa: PTH110
+        yield
+        return
+    from du_node import secrets
 
-        ours = {(s.name, name, fingerprint) for s in wanted.services for name, fingerprint in s.secrets}
-        secrets.clean(ours | tool.secrets_in_use(), time.time() - processes.age(os.getpid()))
+    before = secrets.there()
+    yield
+    ours = {(s.name, name, fingerprint) for s in wanted.services for name, fingerprint in s.secrets}
+    secrets.clean(ours | tool.secrets_in_use(), before)
 
 
 def _resume(wanted: Wanted, lock: int, sick: frozenset[str] = frozenset()) -> Outcome:

@@ -70,14 +70,20 @@ def for_owner(key: Key, uid: int, gid: int) -> Path:
     return copy
 
 
-def clean(used: Iterable[Key], since: float) -> None:
-    """Remove every file that is of none of these; but not what was sent after ``since`` (unix seconds).
+def there() -> dict[Path, int]:
+    """What is here now, and when it was last sent (nanoseconds, of use only to see that it was sent again)."""
+    with _alone():
+        return {path: path.stat().st_mtime_ns for path in Path(places.SECRETS).glob("*/*")}
+
+
+def clean(used: Iterable[Key], before: Mapping[Path, int]) -> None:
+    """Remove every file that is of none of these; but not what was sent since ``before`` (see ``there``).
 
     That is for a later order: another service's release may send its values while an apply is at work.
     """
     with _alone():
         found = list(Path(places.SECRETS).glob("*/*"))
-        sent = [path for path in found if path.stat().st_mtime > since and not _COPY.fullmatch(path.name)]
+        sent = [p for p in found if before.get(p) != p.stat().st_mtime_ns and not _COPY.fullmatch(p.name)]
         kept = {(path.parent.name, path.name) for path in (*map(path_of, used), *sent)}
         for path in found:
             if (path.parent.name, path.name) not in kept and not _is_copy_of(path, kept):

@@ -74,11 +74,9 @@ def test_what_is_not_used_goes_and_what_is_used_stays_with_its_copies(folder: Pa
     own = folder / "hello"
     for name in (f"DB.{A}.1000", f"DB.{B}.1000", f"DB.{A}.77.new", f".DB.{A}.1000.77"):
         (own / name).write_text("left by a kill")
-    for path in own.iterdir():
-        os.utime(path, (1, 1))
-    secrets.clean([("hello", "DB", A)], 2)
+    secrets.clean([("hello", "DB", A)], secrets.there())
     assert sorted(path.name for path in own.iterdir()) == [f"DB.{A}", f"DB.{A}.1000"]
-    secrets.clean([], 2)
+    secrets.clean([], secrets.there())
     assert list(own.iterdir()) == []
 
 
@@ -88,11 +86,12 @@ def test_what_was_sent_while_an_apply_was_at_work_is_for_a_later_order_and_stays
         secrets.keep(order(mark=mark))
         os.utime(own / f"DB.{mark}", (1, 1))
     (own / f"DB.{B}.1000").write_text("the copy of one that is not used")
+    before = secrets.there()
     secrets.keep(order(None))  # named again, and so it is wanted again
     secrets.keep(order(mark=ONE, name="a.b"))
     secrets.keep(order().replace("hello", "shop"))
     (own / f"DB.{ONE}.77.new").write_text("is being written")
-    secrets.clean([], 2)
+    secrets.clean([], before)
     assert sorted(path.name for path in own.iterdir()) == [f"DB.{ONE}.77.new", f"DB.{A}", f"a.b.{ONE}"]
     assert (folder / "shop" / f"DB.{A}").exists()
 
