@@ -1,0 +1,74 @@
+"""`du-infra control run`: one line for each decision, for people or for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from du_infra.cli.main import cli
+from du_infra.control.loop import ControlLoop, Decision
+from du_infra.errors import DuError, EngineFailed, SpecError
+
+FLEET = "fleet: demo\nregions:\n  home: {provider: lxd}\nservices: {}\n"
+DECISIONS = [Decision("home", "replace", "dead for 31 s", "demo-home-2"), Decision("home", "well", "nothing is amiss")]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    return tmp_path / "fleet.yaml"
+
+
+@pytest.fixture
+def ends_with(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """One pass that tells ``DECISIONS`` and ends with an error, or well."""
+
+    def set_end(error: DuError | None) -> None:
+        def once(loop: ControlLoop) -> DuError | None:
+            for decision in DECISIONS:
+                loop._tell(decision)
+            return error
+
+        monkeypatch.setattr(ControlLoop, "once", once)
+
+    return set_end
+
+
+def run(file: Path, *more: str) -> Any:
+    return CliRunner().invoke(cli, ["control", "run", "--once", "--fleet", str(file), *more])
+
+
+def test_decisions_are_lines_for_people(file: Path, ends_with: Any) -> None:
+    ends_with(None)
+    done = run(file)
+    first, second = done.stdout.splitlines()
+    assert done.exit_code == 0
+    assert first.endswith("Z replace  demo-home-2: dead for 31 s")
+    assert second.endswith("Z well     home: nothing is amiss")
+
+
+def test_decisions_are_objects_for_programs(file: Path, ends_with: Any) -> None:
+    ends_with(None)
+    first, _ = [json.loads(line) for line in run(file, "--output", "json").stdout.splitlines()]
+    assert first.pop("time").endswith("Z")
+    assert first == {"region": "home", "kind": "replace", "text": "dead for 31 s", "node": "demo-home-2"}
+
+
+def test_what_failed_in_the_only_pass_is_the_exit_code(file: Path, ends_with: Any) -> None:
+    ends_with(EngineFailed("no room"))
+    assert run(file).exit_code == 5
+
+
+def test_a_region_that_is_not_in_the_file_is_a_mistake(file: Path) -> None:
+    done = run(file, "--region", "away")
+    assert isinstance(done.exception, SpecError)
+
+
+def test_an_interval_must_be_a_duration(file: Path) -> None:
+    done = CliRunner().invoke(cli, ["control", "run", "--interval", "soon", "--fleet", str(file)])
+    assert done.exit_code == 2
+    assert "soon" in done.output
