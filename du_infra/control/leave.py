@@ -72,6 +72,17 @@ def connected(record: PoolRecord, reports: Sequence[NodeReport]) -> PoolRecord:
     return record.without([node.name for node in record.nodes if not node.staying and node.name not in serving])
 
 
+def part_with(
+    context: RegionContext, record: PoolRecord, reports: Sequence[NodeReport], report: Reporter
+) -> PoolRecord:
+    """:func:`connected`, for who is about to tell the nodes: whoever they forget stands back from the address first."""
+    rest = connected(record, reports)
+    forgotten = {node.name for node in record.nodes} - {node.name for node in rest.nodes}
+    there = [record.named(told.name) for told in reports if told.answers and told.name in forgotten]
+    each(lambda node: stand_back(context, node, report), there)
+    return rest
+
+
 def mark(context: RegionContext, record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:
     """Write into the store that these nodes are in ``state``; the pool as it is then. Raises Refused for strangers."""
     changed = marked(record, names, state)
@@ -131,7 +142,8 @@ def take_out(
             report(Event("warning", STAGE, f"is not drained: {told.why}", node=told.name))
     each(lambda node: drain_if_there(context, node, report, seconds), leaving)
     each(lambda node: stand_back(context, node, report), leaving)
-    rest = connected(record, reports).without(names)  # another may be on its way out, and its machine just going
+    # another may be on its way out, and its machine just going
+    rest = part_with(context, record.without(names), reports, report)
     others = [told for told in reports if told.answers and any(told.name == node.name for node in rest.nodes)]
     report(Event("step", STAGE, f"the other nodes go on without {', '.join(names)}"))
     configure_nodes(context, rest, others, report)

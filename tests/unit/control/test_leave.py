@@ -73,6 +73,9 @@ class Cloud:
         self.step(f"undrain {node.name}")
         self.drained.discard(node.name)
 
+    def stand_back(self, context: RegionContext, node: Node, report: object) -> None:
+        self.step(f"stand back {node.name}")
+
     def configure(
         self, context: RegionContext, record: PoolRecord, reports: Sequence[NodeReport], report: object
     ) -> int:
@@ -99,7 +102,7 @@ def cloud() -> Iterator[Cloud]:
         "undrain": world.undrain,
         "configure_nodes": world.configure,
         "stop_services": world.stop,
-        "stand_back": lambda *_: None,
+        "stand_back": world.stand_back,
         "destroy_nodes": world.destroy,
     }
     provider = type("Empty", (), {"connect": lambda self: None})()
@@ -136,6 +139,7 @@ def test_a_node_leaves_in_order_and_others_stay_as_they_are(cloud: Cloud, region
     leave.leave_nodes(region, before, ["demo-home-2"], silent)
     assert cloud.done == [
         "drain demo-home-2",
+        "stand back demo-home-2",
         "configure ['demo-home-1', 'demo-home-3'] ['demo-home-1', 'demo-home-3']",
         "stop demo-home-2",
         "destroy ['demo-home-2']",
@@ -145,7 +149,7 @@ def test_a_node_leaves_in_order_and_others_stay_as_they_are(cloud: Cloud, region
     assert "demo-home-3" in region.known_hosts.read_text()
 
 
-@pytest.mark.parametrize("lives", range(5))
+@pytest.mark.parametrize("lives", range(6))
 def test_killed_anywhere_the_node_is_marked_and_the_next_run_ends_it(
     cloud: Cloud, region: RegionContext, lives: int
 ) -> None:
@@ -229,6 +233,15 @@ def test_a_leaving_node_is_known_to_the_others_as_long_as_it_takes_requests(
     assert leave.connected(record, reports) == record
     drained = [replace(told, draining=told.name == "demo-home-2") for told in reports]
     assert leave.connected(record, drained) == record.without(["demo-home-2"])
+
+
+def test_whoever_is_forgotten_stands_back_from_the_address_first(cloud: Cloud, region: RegionContext) -> None:
+    cloud.drained.update({"demo-home-2", "demo-home-3"})
+    cloud.dead.add("demo-home-3")
+    record = leave.mark(region, pool(region), ["demo-home-2", "demo-home-3"], "leaving")
+    rest = leave.part_with(region, record, cloud.observe(region, record.nodes), silent)
+    assert [node.name for node in rest.nodes] == ["demo-home-1"]
+    assert cloud.done == ["stand back demo-home-2"]
 
 
 def test_a_removed_node_is_one_less_until_the_file_changes(cloud: Cloud, region: RegionContext) -> None:
