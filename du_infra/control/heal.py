@@ -89,8 +89,9 @@ def plan_heal(context: RegionContext, seen: Look) -> Healing:
 
 
 def unfinished(context: RegionContext) -> dict[str, str]:
-    """Replacements that were begun and came to no end: node → why it is replaced."""
-    rows = context.store.healings.open(context.name) if context.state.is_dir() else {}
+    """Replacements that were begun and are to go on: node → why it is replaced. None where healing is turned off."""
+    there = context.spec.heal.enabled and context.state.is_dir()
+    rows = context.store.healings.open(context.name) if there else {}
     return {name: row.why for name, row in rows.items()}
 
 
@@ -109,7 +110,7 @@ def heal(context: RegionContext, report: Reporter) -> Healed:
             plan = replace(plan, actions=_remember(context, seen, history).actions)
         done = {node: words or "could not be started" for node, words in done.items()}
         lost = [action for action in plan.actions if action.kind == "replace"]
-        if not history.release and (lost or _open(context, seen.record)):
+        if context.spec.heal.enabled and not history.release and (lost or _open(context, seen.record)):
             done |= _replace(context, seen, [*lost, *_never_came(context, seen, history)], report)
     return Healed(plan, done)
 

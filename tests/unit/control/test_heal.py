@@ -196,3 +196,13 @@ def test_a_new_machine_that_still_boots_is_waited_for(world: World) -> None:
     world.dead |= {"demo-home-2", "demo-home-3"}
     heal(world.context, silent)
     assert world.brought == [(2, frozenset({"demo-home-2"}))]
+
+
+def test_turned_off_nothing_goes_on_either(world: World) -> None:
+    world.context.store.healings.begin("home", "demo-home-2", "dead", 2, "ann@desk")
+    world.context.store.save_pool("home", PoolRecord("198.18.1.1", 2, (ONE, replace(TWO, state="replaced"))))
+    (world.context.folder / "fleet.yaml").write_text(FLEET.replace("heal: {", "heal: {enabled: false, "))
+    off = RegionContext(du_infra.load(world.context.folder / "fleet.yaml").spec, "home", world.context.folder)
+    assert unfinished(off) == {}
+    assert heal(off, silent).done == {}
+    assert world.brought == []
