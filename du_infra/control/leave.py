@@ -140,8 +140,9 @@ def take_out(
     for told in reports:
         if told.name in names and not told.answers:
             report(Event("warning", STAGE, f"is not drained: {told.why}", node=told.name))
-    each(lambda node: drain_if_there(context, node, report, seconds), leaving)
-    each(lambda node: stand_back(context, node, report), leaving)
+    serving = [node for node in leaving if not _forgotten(node.name, reports)]
+    each(lambda node: drain_if_there(context, node, report, seconds), serving)
+    each(lambda node: stand_back(context, node, report), serving)
     # another may be on its way out, and its machine just going
     rest = part_with(context, record.without(names), reports, report)
     others = [told for told in reports if told.answers and any(told.name == node.name for node in rest.nodes)]
@@ -149,6 +150,12 @@ def take_out(
     configure_nodes(context, rest, others, report)
     each(lambda node: stop_services(context, node, report), leaving)
     return record
+
+
+def _forgotten(name: str, reports: Sequence[NodeReport]) -> bool:
+    """Whether a run that was killed has drained this node, and told all others to forget it."""
+    drained = any(told.name == name and told.draining for told in reports)
+    return drained and not any(peer.get("name") == name for told in reports for peer in told.peers)
 
 
 def forget_nodes(context: RegionContext, record: PoolRecord, names: Collection[str]) -> PoolRecord:

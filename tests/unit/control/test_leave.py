@@ -57,6 +57,7 @@ class Cloud:
                 reachable=node.name in self.machines and node.name not in self.dead,
                 ready=node.name not in self.sick | self.dead,
                 draining=node.name in self.drained,
+                peers=tuple({"name": name} for name in self.knows if name != node.name),
                 why="no answer" if node.name in self.dead else "",
             )
             for node in nodes
@@ -165,6 +166,15 @@ def test_killed_anywhere_the_node_is_marked_and_the_next_run_ends_it(
     assert cloud.machines == {"demo-home-1", "demo-home-3"}
     assert list(states(region)) == ["demo-home-1", "demo-home-3"]
     assert cloud.knows == ("demo-home-1", "demo-home-3")
+
+
+def test_a_node_that_is_drained_and_forgotten_is_not_drained_again(cloud: Cloud, region: RegionContext) -> None:
+    cloud.lives = 3
+    with pytest.raises(Killed):
+        leave.leave_nodes(region, pool(region), ["demo-home-2"], silent)
+    cloud.lives, cloud.done = 99, []
+    leave.leave_nodes(region, pool(region), ["demo-home-2"], silent)
+    assert [step.partition(" ")[0] for step in cloud.done] == ["configure", "stop", "destroy"]
 
 
 def test_a_drain_that_is_refused_stops_everything_after_it(cloud: Cloud, region: RegionContext) -> None:
