@@ -117,6 +117,7 @@ def test_only_the_other_node_reaches_the_peer_port(bed: Bed, nodes: tuple[str, s
         assert done.returncode, "anybody reaches the peer port"
 
 
+@pytest.mark.alone
 def test_a_drained_node_gives_the_address_away_and_loses_no_request(bed: Bed, nodes: tuple[str, str]) -> None:
     front, other = nodes
     vip = bed.region.status().vip

@@ -67,6 +67,7 @@ def test_a_slot_that_dies_on_either_node_is_stood_in_for(pair: tuple[Gateway, Ga
         assert alive.ask().status == 200
 
 
+@pytest.mark.alone
 def test_a_node_that_falls_silent_leaves_the_gateway_also_while_a_release_is_watched(
     pair: tuple[Gateway, Gateway],
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_node_that_falls_silent_leaves_the_gateway_also_while_a_release_is_wat
         node.sh("systemctl stop du-node")
 
 
+@pytest.mark.alone
 def test_a_node_that_is_stopped_hard_takes_only_what_it_was_answering(pair: tuple[Gateway, Gateway]) -> None:
     front, back = pair
     front.set(shared(back))
