@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from du_infra.cli.main import cli
+from du_infra.cli.options import seconds
 from du_infra.cli.release import start
 from du_infra.cli.release.shared import carried_out
 from du_infra.cli.release_view import show_history, show_plan, show_result, show_standings
@@ -82,7 +83,7 @@ def test_a_wrong_option_is_a_usage_error(fleet: Path, option: str, value: str, w
 
 def test_options_are_read_as_the_settings_are() -> None:
     context: Any = None
-    assert start._seconds(context, context, "2m") == 120
+    assert seconds(context, context, "2m") == 120
     assert start._shares(context, context, "5,25,100") == (5, 25, 100)
     assert start._shares(context, context, "none") == ()
     assert start._shares(context, context, None) is None
