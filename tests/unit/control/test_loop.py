@@ -193,17 +193,24 @@ def test_once_minds_every_region_or_those_that_were_named(tmp_path: Path, passes
     assert sorted(passes.regions) == ["away", "away", "home"]
 
 
+def put(file: Path, text: str) -> None:
+    """In one step: a file that is half-written is a mistake of its own."""
+    writing = file.with_suffix(".new")
+    writing.write_text(text)
+    writing.replace(file)
+
+
 def test_the_file_is_read_again_and_while_it_is_wrong_its_last_word_holds(tmp_path: Path, passes: Passes) -> None:
     file, told, stop = tmp_path / "fleet.yaml", list[Decision](), threading.Event()
     file.write_text(FLEET)
     running = threading.Thread(target=ControlLoop(file, [], told.append, silent).run, args=(0.1, stop))
     running.start()
     passes.wait_for("home")
-    file.write_text("fleet: [")
+    put(file, "fleet: [")
     time.sleep(0.5)
     passes.regions.clear()
     passes.wait_for("home")
-    file.write_text(FLEET.replace("away", "third"))
+    put(file, FLEET.replace("away", "third"))
     passes.wait_for("third")
     stop.set()
     running.join(10)
