@@ -23,6 +23,7 @@ pytestmark = pytest.mark.lxd
 REPLACED_SECONDS = 60.0
 CALM_UP_SECONDS = 20.0
 AWAY_SECONDS = 6.0
+WHOLE_SECONDS = 30.0
 FLEET = """fleet: {name}
 regions:
   home: {{provider: lxd, pool: {{nodes: 2}}, heal: {{dead_after: 4s}}}}
@@ -130,7 +131,10 @@ def holder(bed: Bed) -> str:
 
 
 def assert_whole(bed: Bed, without: str = "") -> None:
-    status = bed.region.status()
+    """Both nodes serve, if not at once then soon."""
+    deadline = time.monotonic() + WHOLE_SECONDS
+    while not (status := bed.region.status()).ready and time.monotonic() < deadline:
+        time.sleep(0.5)
     assert status.ready, status.why
     assert len(status.nodes) == 2
     assert without not in [node.name for node in status.nodes]
@@ -145,11 +149,10 @@ def test_a_node_that_stops_hard_and_cannot_start_again_is_replaced_in_a_minute(b
         lxc("stop", "--force", name)
         assert "is stopped" in minded.wait_for("start", name)[1]
         seconds, words = minded.wait_for("done", name)
-        minded.wait_for("well")
+        assert_whole(bed, without=name)
     print(f"replaced in {seconds:.1f} s; away for {client.away:.1f} s")
     assert words == f"{bed.name}-home-3 took its place"
     assert client.away < AWAY_SECONDS
-    assert_whole(bed, without=name)
 
 
 def test_a_frozen_node_is_woken(bed: Bed, minded: Loop) -> None:
@@ -158,10 +161,10 @@ def test_a_frozen_node_is_woken(bed: Bed, minded: Loop) -> None:
         minded.reset()
         lxc("pause", name)
         assert "is frozen" in minded.wait_for("start", name)[1]
-        seconds, _ = minded.wait_for("well")
+        seconds, _ = minded.wait_for("done", name)
+        assert_whole(bed)
     print(f"woken in {seconds:.1f} s; away for {client.away:.1f} s")
     assert client.away < AWAY_SECONDS
-    assert_whole(bed)
     assert name in bed.instances()
 
 
@@ -177,10 +180,9 @@ def test_a_node_without_a_network_is_replaced_though_the_loop_is_killed_meanwhil
         minded.kill_and_start_again()
         minded.wait_for("resume", name)
         minded.wait_for("done", name)
-        minded.wait_for("well")
+        assert_whole(bed, without=name)
     print(f"replaced in {time.monotonic() - begun:.1f} s, a kill of the loop included; away for {client.away:.1f} s")
     assert client.away < AWAY_SECONDS
-    assert_whole(bed, without=name)
 
 
 def test_a_frozen_gateway_is_restarted_by_its_node(bed: Bed) -> None:
