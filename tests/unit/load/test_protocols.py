@@ -108,7 +108,7 @@ def test_nginx_killed_is_a_loss_of_every_kind(served: tuple[str, subprocess.Pope
 
 def test_messages_of_streams_come_back_and_a_stop_of_the_service_is_a_cut_not_a_loss() -> None:
     with hello() as (address, server), Load(address, "websocket=3,events=2") as load:
-        time.sleep(2.2)
+        time.sleep(3)
         server.terminate()
         server.wait(10)
     report = load.report
