@@ -18,6 +18,7 @@ from du_infra.control.join import unpin
 from du_infra.control.machines import destroy_nodes
 from du_infra.control.observe import observe_nodes
 from du_infra.control.parallel import each
+from du_infra.control.relief import await_relief
 from du_infra.engines import ssh
 from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
@@ -45,7 +46,9 @@ def drain_node(
     """
     target = record.named(node)
     if not last:
-        refuse_last(observe_nodes(context, record.nodes), [node])
+        reports = observe_nodes(context, record.nodes)
+        refuse_last(reports, [node])
+        await_relief(context, target, _taking(record, reports, [node]), report)
     return drain(context, target, report, patience(context) if cut_after is None else cut_after)
 
 
@@ -141,6 +144,8 @@ def take_out(
         if told.name in names and not told.answers:
             report(Event("warning", STAGE, f"is not drained: {told.why}", node=told.name))
     serving = [node for node in leaving if not _forgotten(node.name, reports)]
+    if not last:
+        each(lambda node: await_relief(context, node, _taking(record, reports, names), report), serving)
     each(lambda node: drain_if_there(context, node, report, seconds), serving)
     each(lambda node: stand_back(context, node, report), serving)
     # another may be on its way out, and its machine just going
@@ -150,6 +155,12 @@ def take_out(
     configure_nodes(context, rest, others, report)
     each(lambda node: stop_services(context, node, report), leaving)
     return record
+
+
+def _taking(record: PoolRecord, reports: Sequence[NodeReport], names: Collection[str]) -> set[str]:
+    """The nodes that take requests and are none of ``names``, nor on their way out themselves."""
+    ready = {told.name for told in reports if told.answers and told.ready and not told.draining}
+    return {node.name for node in record.staying if node.name in ready} - {*names}
 
 
 def _forgotten(name: str, reports: Sequence[NodeReport]) -> bool:

@@ -45,7 +45,7 @@ def reboot(
         cut = 0
         if any(other.answers and other.ready for other in others):
             with stage(report, "drain", node):
-                cut = drain_node(context, record, node, report, cut_after, last=True)
+                cut = drain_node(context, record, node, report, cut_after, last=force)
         with stage(report, STAGE, node):
             _reboot(context, target, report)
             if record.named(node).state == "returning":

@@ -123,6 +123,7 @@ def cloud(region: RegionContext) -> Iterator[Cloud]:
             configure_nodes=world.configure,
             stop_services=world.stop,
             stand_back=lambda *_: None,
+            await_relief=lambda *_: None,
         ),
         patch("du_infra.control.node.leave.observe_nodes", world.observe),
         patch.multiple(reconcile, prepare=lambda *_, live: None, serve=world.serve, verify_region=lambda *_: "c0ffee"),

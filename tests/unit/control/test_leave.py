@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +41,7 @@ class Cloud:
     refuses: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     knows: tuple[str, ...] = NAMES
+    relief: dict[str, set[str]] = field(default_factory=dict)
     lives: int = 99
 
     def step(self, what: str) -> None:
@@ -74,6 +75,9 @@ class Cloud:
         self.step(f"undrain {node.name}")
         self.drained.discard(node.name)
 
+    def await_relief(self, context: RegionContext, node: Node, others: Collection[str], report: object) -> None:
+        self.relief[node.name] = {*others}
+
     def stand_back(self, context: RegionContext, node: Node, report: object) -> None:
         self.step(f"stand back {node.name}")
 
@@ -98,6 +102,7 @@ def cloud() -> Iterator[Cloud]:
     world = Cloud()
     fakes: dict[str, Callable[..., object]] = {
         "observe_nodes": world.observe,
+        "await_relief": world.await_relief,
         "drain": world.drain,
         "drain_if_there": world.drain,
         "undrain": world.undrain,
@@ -148,6 +153,7 @@ def test_a_node_leaves_in_order_and_others_stay_as_they_are(cloud: Cloud, region
     assert pool(region) == before.without(["demo-home-2"])
     assert "demo-home-2" not in region.known_hosts.read_text()
     assert "demo-home-3" in region.known_hosts.read_text()
+    assert cloud.relief == {"demo-home-2": {"demo-home-1", "demo-home-3"}}
 
 
 @pytest.mark.parametrize("lives", range(6))
