@@ -51,7 +51,7 @@ def window(samples: Sequence[Sample], length: float) -> Window:
     parts, before = [], float("-inf")
     for sample in samples:
         began = max(before, sample.when - MEASURED_SECONDS, start)
-        if sample.when > began:
+        if sample.when > start:  # one at the same moment as another speaks for no time of its own, and counts
             parts.append((sample.when - began, sample))
         before = max(before, sample.when)
     return Window(length, tuple(parts))
