@@ -69,6 +69,15 @@ def staying(record: PoolRecord, reports: Sequence[NodeReport]) -> list[NodeRepor
     return [told for told in reports if told.name in names]
 
 
+def configurable(record: PoolRecord, reports: Sequence[NodeReport]) -> list[NodeReport]:
+    """The reports of the nodes that must know who the others are: of those on their way out the ones that answer.
+
+    A node that takes requests and was not told of a new one would fight with it for the region's address.
+    """
+    stay = {node.name: node.staying for node in record.nodes}
+    return [told for told in reports if told.name in stay and (stay[told.name] or told.answers)]
+
+
 def connected(record: PoolRecord, reports: Sequence[NodeReport]) -> PoolRecord:
     """The pool as its nodes should know it: without those that are on their way out and take no requests any more."""
     serving = {told.name for told in reports if told.answers and not told.draining}

@@ -9,7 +9,7 @@ from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
 from du_infra.control.join import STAGE as BOOT
 from du_infra.control.join import join_nodes
-from du_infra.control.leave import RETURN, part_with, staying, take_back
+from du_infra.control.leave import RETURN, configurable, part_with, staying, take_back
 from du_infra.control.observe import observe_nodes
 from du_infra.control.release.resolve import Resolved, resolve, resolve_live
 from du_infra.control.services import STAGE as SERVICES
@@ -51,7 +51,7 @@ def serve(
         seen = observe_nodes(context, context.living(record.nodes))
         reports = staying(record, seen)
         known = part_with(context, record, seen, report)
-        changed = configure_nodes(context, known, reports, report, force=reconfigure)
+        changed = configure_nodes(context, known, configurable(known, seen), report, force=reconfigure)
     with stage(report, SERVICES):
         reports = observe_nodes(context, context.living(record.staying)) if changed else reports
         deployed = deploy(context, record, reports, resolved, report)

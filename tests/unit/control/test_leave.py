@@ -251,6 +251,15 @@ def test_a_leaving_node_is_known_to_the_others_as_long_as_it_takes_requests(
     assert leave.connected(record, drained) == record.without(["demo-home-2"])
 
 
+def test_a_node_that_is_to_be_replaced_is_told_of_the_new_one_too(cloud: Cloud, region: RegionContext) -> None:
+    cloud.dead.add("demo-home-3")
+    record = leave.mark(region, pool(region), ["demo-home-2"], "replaced")
+    reports = cloud.observe(region, record.nodes)
+    assert [told.name for told in leave.configurable(record, reports)] == [*NAMES]
+    record = leave.mark(region, record, ["demo-home-3"], "leaving")
+    assert [told.name for told in leave.configurable(record, reports)] == ["demo-home-1", "demo-home-2"]
+
+
 def test_whoever_is_forgotten_stands_back_from_the_address_first(cloud: Cloud, region: RegionContext) -> None:
     cloud.drained.update({"demo-home-2", "demo-home-3"})
     cloud.dead.add("demo-home-3")
