@@ -30,7 +30,7 @@ def sleeping(seconds: str) -> list[int]:
     return [pid for pid in process_ids() if command_line(pid) == ["sleep", seconds]]
 
 
-def wait_until(what: object, seconds: float = 5) -> bool:
+def wait_until(what: object, seconds: float = 30) -> bool:
     deadline = time.monotonic() + seconds
     while not what():  # type: ignore[operator]
         if time.monotonic() > deadline:
@@ -82,10 +82,13 @@ def test_whatever_ends_us_ends_what_we_started_and_its_mounts(tmp_path: Path, si
     folder.mkdir()
     argv = [sys.executable, "-c", _BUILDER, str(folder), seconds]
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as builder:
-        assert wait_until(lambda: len(sleeping(seconds)) == 2)
-        builder.send_signal(sign)
-        builder.wait(10)
-        assert wait_until(lambda: sleeping(seconds) == [])
+        try:
+            assert wait_until(lambda: len(sleeping(seconds)) == 2)
+            builder.send_signal(sign)
+            builder.wait(10)
+            assert wait_until(lambda: sleeping(seconds) == [])
+        finally:
+            builder.kill()  # else a failure would wait for its end for ever
     assert str(folder) not in Path("/proc/self/mountinfo").read_text()
 
 
