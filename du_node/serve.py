@@ -17,6 +17,7 @@ from typing import Any
 from du_node import load, places, readyz, settings, sockets
 from du_node.loop import Asking, Listener, Loop
 from du_node.membership import Membership
+from du_node.origin import Origin
 from du_node.probe import Answer
 from du_node.watch import Facts, Watch
 
@@ -80,6 +81,7 @@ class Server:
         self._settings = Cached(places.SETTINGS)
         self._kind = ""
         self._conf = Cached("")
+        self._origin = Origin()
         self._wanted = Cached(places.WANTED)
         self._result = Cached(places.RESULT)
         self._answers: dict[str, Answer] = {}
@@ -134,7 +136,9 @@ class Server:
             del self._answers[gone]
         stored = self._conf.get().get("hash", "")
         # between the new file and a gateway that works by it lies a moment that is no trouble
-        self._gateway_ok = bool(self._live) and (self._live == stored or self._busy())
+        busy = self._busy()
+        self._gateway_ok = bool(self._live) and (self._live == stored or busy)
+        self._origin.look(self._conf.stamp, busy=busy)
         self._others.look(self._settings.get())
         self._told = self._readyz(list(table.values()))
         self._mind_peers()
@@ -184,7 +188,7 @@ class Server:
         return Facts(
             {name: _word(self._answers.get(name)) for name in table},
             gateway_ok=self._gateway_ok or not wanted,
-            cut_off=bool(wanted) and not self._ended(),
+            cut_off=bool(wanted) and (self._origin.strange or not self._ended()),
             lost=[name for name in names if name not in table and name not in failed],
             over=[name for name, port in result.get("lingering", {}).items() if not sockets.to_slot(port)],
             busy=self._busy(),
@@ -193,7 +197,10 @@ class Server:
 
     def _busy(self) -> bool:
         """Whether a du-node that changes things is at work, ours or the controller's."""
-        self._healer = _still(self._healer)
+        if self._healer and (status := _ended(self._healer)) is not None:
+            self._healer = 0
+            if status == 0:
+                self._origin.healed()
         if self._healer or self._follows():
             return True
         descriptor = os.open(places.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -207,13 +214,15 @@ class Server:
 
     def _follows(self) -> bool:
         """Whether the gateway is being brought to its peers: beside an apply, if there is one, which may take long."""
-        self._follower = _still(self._follower)
+        if self._follower and _ended(self._follower) is not None:
+            self._follower = 0
         return bool(self._follower)
 
     def _heal(self, sick: list[str]) -> None:
         self._healer = self._start(sick)
 
     def _start(self, options: list[str]) -> int:
+        self._origin.begins()
         argv = [sys.executable, "-IS", sys.argv[0], "heal", *options]
         return os.posix_spawn(sys.executable, argv, dict(os.environ))
 
@@ -277,9 +286,10 @@ def notify(state: str) -> None:
         link.send(state.encode())
 
 
-def _still(child: int) -> int:
-    """``child`` as long as it runs, then 0."""
-    return child if child and not os.waitpid(child, os.WNOHANG)[0] else 0
+def _ended(child: int) -> int | None:
+    """How a child of ours ended, as wait(2) says it: 0 is well. None as long as it runs."""
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return status if pid else None
 
 
 def _word(answer: Answer | None) -> str:

@@ -36,7 +36,8 @@ class Facts:
     """One look at the node: ``answers`` by service ("ok", "refused", "failed"); the rest says what is amiss.
 
     ``lost`` are services that are not routed, ``over`` those whose old slot ran on and is not used any more.
-    ``silent``: the gateway takes connections and says nothing.
+    ``cut_off``: an apply was, or the gateway's table may be another du-node's (see Origin). ``silent``: the gateway
+    takes connections and says nothing.
     """
 
     __slots__ = ("answers", "busy", "cut_off", "gateway_ok", "lost", "over", "silent")
