@@ -32,7 +32,7 @@ def drain(cut_after: float = CUT_AFTER) -> int:
     """Ask for no more requests and wait for the end of those that there are, ``cut_after`` seconds at most.
 
     Returns how many connections are still open then. Alone, a node has nobody to send requests to: it is marked, and
-    serves on. Raises NodeError tool, gateway; what was done by then stays done.
+    serves on. An ``undrain`` meanwhile ends it. Raises NodeError tool, gateway; what was done by then stays done.
     """
     others = any(peer["up"] and not peer["draining"] for peer in peers())
     front = handover.holds_vip()
@@ -48,6 +48,10 @@ def drain(cut_after: float = CUT_AFTER) -> int:
         parting.ask_to_leave(settings.gateway())
         left = _await_the_end(cut_after)
         _try(handover.end)
+    if _taken_back():
+        parting.welcome(settings.gateway())  # whichever of the two came last
+        _warn("the drain was taken back: this node takes requests again")
+        return 0
     if left:
         _warn(f"{left} open connection(s) have not ended")
     return left
@@ -65,10 +69,14 @@ def _mark() -> None:
         files.write(places.DRAINED, json.dumps({"drained": True}) + "\n")
 
 
+def _taken_back() -> bool:
+    return not files.stamp(places.DRAINED)
+
+
 def _await_the_others() -> None:
     """Until they have had time to see it, and until one of them has the region's address."""
     began = time.monotonic()
-    while time.monotonic() - began < _NOTICE or handover.holds_vip():
+    while not _taken_back() and (time.monotonic() - began < _NOTICE or handover.holds_vip()):
         if time.monotonic() - began > _VIP_TIME:
             _warn("no other node takes the region's address, so requests still come here")
             return
@@ -84,7 +92,7 @@ def _await_the_end(seconds: float) -> int:
         left, now = _open(), time.monotonic()
         if left or any(attempts for _, attempts in map(access.parse, log.lines())):
             quiet_since = now
-        if now - quiet_since >= _QUIET or now >= deadline:
+        if now - quiet_since >= _QUIET or now >= deadline or _taken_back():
             return _callers() if left else 0
         time.sleep(_LOOK)
 

@@ -116,6 +116,22 @@ def test_a_drain_that_was_cut_off_is_done_again_and_undrain_takes_all_of_it_back
     assert node.asked[-2:] == ["end", "welcome"]
 
 
+@pytest.mark.parametrize("when", [0.5, 5.0])
+def test_a_drain_that_is_taken_back_meanwhile_ends_and_leaves_nobody_turned_away(
+    node: Node, monkeypatch: pytest.MonkeyPatch, when: float
+) -> None:
+    def sleep(seconds: float) -> None:
+        Node.sleep(node, seconds)
+        if node.now >= when and Path(places.DRAINED).exists():
+            undrain()
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    node.clients, node.looks_until_gone = 3, 1000
+    assert drain(30) == 0
+    assert node.asked[-1] == "welcome"
+    assert node.now < when + 1
+
+
 def test_the_verb_tells_its_steps_and_a_result(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["drain", "--cut-after", "5"]) == 0
     told = lines(capsys)
