@@ -37,10 +37,7 @@ class Front:
         noticed = self.drained and time.monotonic() - self._since >= _NOTICE
         text = "1\n" if peers.steps_back(sights, drained=noticed, stands=stands) else "0\n"
         if text != self._said:
-            # in place, as keepalived watches it
-            with open(places.VIP_AWAY, "w", encoding="ascii") as file:  # noqa: PTH123
-                file.write(text)
-            self._said = text
+            self._said = text if _write(places.VIP_AWAY, text) else ""
 
     def owed(self, sights: Sequence[peers.Sight]) -> bool:
         """Whether another peer hands the address over than the firewall knows of."""
@@ -57,3 +54,13 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def _write(path: str, text: str) -> bool:
+    """In place, as keepalived watches it. False where it cannot be, say on a full disk: it is tried again."""
+    try:
+        with open(path, "w", encoding="ascii") as file:  # noqa: PTH123
+            file.write(text)
+    except OSError:
+        return False
+    return True

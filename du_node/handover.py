@@ -20,6 +20,7 @@ _TABLE = {"family": "ip", "name": "du_handover"}
 _CHAIN = {"family": "ip", "table": "du_handover", "name": "moved"}
 _PORTS = [80, 443]
 _MANGLE = -150
+_UNSURE = "unsure"
 
 Json = dict[str, Any]
 
@@ -59,7 +60,13 @@ def follow(old: str) -> None:
     text = {"from": old, "nftables": commands}
     candidate = f"{places.HANDOVER}.nft"
     files.write(candidate, json.dumps({"nftables": commands}))
-    _must("nft", "-j", "-f", candidate)
+    before = files.read(places.HANDOVER) or "{}"
+    files.write(places.HANDOVER, json.dumps({"from": _UNSURE}))  # for whoever comes after us if we are killed now
+    try:
+        _must("nft", "-j", "-f", candidate)
+    except NodeError:
+        files.write(places.HANDOVER, before)  # it changes all or nothing
+        raise
     files.write(places.HANDOVER, json.dumps(text))
 
 

@@ -164,7 +164,35 @@ def test_rules_that_are_refused_are_owed_again(commands: Commands) -> None:
     commands.code = 1
     with pytest.raises(Exception, match="nft -j -f"):
         handover.follow("198.18.1.9")
-    assert not Path(places.HANDOVER).exists()
+    commands.code = 0
+    handover.follow("")  # nothing was changed, nothing is taken back
+    assert len(commands.run) == 1
+    handover.follow("198.18.1.9")
+    assert len(commands.run) == 2
+
+
+def test_a_handover_that_was_killed_in_the_middle_is_owed_again_also_when_there_is_none_any_more(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*argv: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(handover, "_must", killed)
+        handover.follow("198.18.1.9")
+    assert Front().owed([])
+    handover.follow("")
+    assert len(commands.run) == 1
+    assert not Front().owed([])
+
+
+def test_a_full_disk_ends_nobody_and_the_others_get_the_address_when_there_is_room(tmp_path: Path) -> None:
+    front = Front()
+    room, places.VIP_AWAY = places.VIP_AWAY, str(tmp_path / "no folder" / "vip-away")
+    front.mind([], stands=True)
+    places.VIP_AWAY = room
+    front.mind([], stands=True)
+    assert Path(room).read_text() == "0\n"
 
 
 def test_an_end_without_a_beginning_does_nothing(commands: Commands) -> None:
