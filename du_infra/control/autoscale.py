@@ -18,6 +18,7 @@ from du_infra.control.up import UpResult, bring_up
 from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
 from du_infra.pool.state import Node
+from du_infra.pool.wish import holds
 from du_infra.progress import Reporter
 
 
@@ -99,11 +100,20 @@ def _settings(context: RegionContext) -> Settings:
 def _decide(context: RegionContext, settings: Settings, sample: Sample) -> Decision:
     kept = context.store.autoscaling
     history = [s for s in kept.samples(context.name, sample.when - horizon(settings)) if s.when < sample.when]
-    state = State(sample.nodes, context.wish.nodes, tuple(kept.changes(context.name)))
+    state = State(sample.nodes, _wish(context, sample.nodes), tuple(kept.changes(context.name)))
     decision = plan(settings, [*history, sample], sample.when, state)
     if decision.changes and (service := _busy(context)):
         return Decision(decision.nodes, decision.nodes, f"{decision.why}, but a release of {service} is going live")
     return decision
+
+
+def _wish(context: RegionContext, nodes: int) -> int:
+    """Where the autoscaler goes on from: a scale that holds; else what stands, when it is more than fleet.yaml says.
+
+    A change of ``max`` ends a scale's word. Nodes that are at work must not go for that: the load decides.
+    """
+    wish = context.wish.nodes
+    return wish if holds(context.spec.pool, context.scaled) else max(wish, nodes)
 
 
 def _busy(context: RegionContext) -> str:

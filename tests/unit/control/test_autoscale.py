@@ -152,3 +152,9 @@ def test_a_node_that_leaves_does_not_count(home: RegionContext) -> None:
     home.store.save_pool("home", PoolRecord("198.18.1.1", 2, (NODES[0], replace(NODES[1], state="leaving"))))
     found = autoscale.plan_autoscale(home, reports())
     assert (found.sample.nodes, found.decision.want) == (1, 2)
+
+
+def test_another_max_takes_no_node_away_that_the_load_needs(home: RegionContext) -> None:
+    home.store.save_pool_wish("home", 2, "of another max")
+    assert autoscale.plan_autoscale(home, reports(50.0)).decision.want == 2
+    assert autoscale.plan_autoscale(home, reports(90.0)).decision.want >= 2
