@@ -139,6 +139,7 @@ class ControlLoop:
         self._contexts: dict[str, RegionContext] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._mistake = ""
+        self._broken: Exception | None = None
 
     def once(self) -> DuError | None:
         """One pass over every region; the first thing that went wrong. Raises SpecError for a wrong fleet file."""
@@ -150,7 +151,8 @@ class ControlLoop:
         """Go on until ``stop`` is set, with ``interval`` seconds between two passes over a region.
 
         The fleet file is read again each time; while it is wrong, what it said before holds. What is under way when
-        ``stop`` is set comes to its end first. Raises SpecError when the file is wrong at the beginning.
+        ``stop`` is set comes to its end first. Raises SpecError when the file is wrong at the beginning, and what
+        ``tell`` raised.
         """
         self._contexts = self._read()
         while not stop.is_set():
@@ -161,6 +163,8 @@ class ControlLoop:
             stop.wait(max(interval, _LEAST_INTERVAL))
             self._read_again()
         self.wait()
+        if self._broken:
+            raise self._broken
 
     def wait(self) -> None:
         """Wait for what is under way, after ``stop`` was set."""
@@ -169,9 +173,13 @@ class ControlLoop:
 
     def _mind(self, name: str, interval: float, stop: threading.Event) -> None:
         minder = self._minder(name)
-        while not stop.is_set() and (context := self._contexts.get(name)):
-            minder.mind(context)
-            stop.wait(max(interval, _LEAST_INTERVAL))
+        try:
+            while not stop.is_set() and (context := self._contexts.get(name)):
+                minder.mind(context)
+                stop.wait(max(interval, _LEAST_INTERVAL))
+        except Exception as error:  # nobody hears us any more; a loop that minds nothing must not seem to run
+            self._broken = error
+            stop.set()
         self._threads.pop(name, None)
 
     def _minder(self, name: str) -> Minder:

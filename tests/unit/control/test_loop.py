@@ -217,3 +217,15 @@ def test_the_file_is_read_again_and_while_it_is_wrong_its_last_word_holds(tmp_pa
     assert not running.is_alive()
     (mistake,) = told
     assert (mistake.kind, mistake.region) == ("failed", "")
+
+
+def test_a_loop_that_nobody_hears_any_more_ends_with_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+
+    def mind(minder: Minder, context: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Minder, "mind", mind)
+    stop = threading.Event()
+    with pytest.raises(BrokenPipeError):
+        ControlLoop(tmp_path / "fleet.yaml", [], print, silent).run(0.1, stop)
