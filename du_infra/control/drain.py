@@ -82,8 +82,9 @@ def stop_services(context: RegionContext, node: Node, report: Reporter) -> None:
     told = observe_node(context, node)
     wanted = Aim(context.fleet.fleet, context.name, {}, drop=frozenset(str(row["name"]) for row in told.services))
     order = json.dumps(wanted.wanted(told, "forward"))
+    graces = sum(service.stop_grace.seconds for service in context.services.values())
     try:
-        _ask(context, node, ["du-node", "apply"], report, _MARGIN_SECONDS, order)
+        _ask(context, node, ["du-node", "apply"], report, graces + _MARGIN_SECONDS, order)
     except DuError as error:
         report(Event("warning", STAGE, f"its services were not stopped in order: {error.what}", node=node.name))
 

@@ -97,12 +97,15 @@ def _bring(context: RegionContext, report: Reporter) -> PoolRecord:
 def destroy_nodes(context: RegionContext, record: PoolRecord, names: Collection[str], report: Reporter) -> None:
     """Destroy the machines of these nodes of ``record``, and no other. One that is gone already is no error.
 
+    None is made, either: a node that was lost would come back under a name that is spent.
+
     Raises Refused when the plan would destroy anything else, EngineFailed from Terraform.
     """
     workspace = open_workspace(context)
+    ours = own_machines(context, context.provider.machines())
+    record = replace(record, nodes=tuple(node for node in record.nodes if node.name in ours))
     _write(workspace, context, record)
     workspace.init(report)
-    ours = own_machines(context, context.provider.machines())
     if {*names} & {*ours} - workspace.tracked().keys():  # Terraform can take over only what is among its nodes
         workspace.plan_for(ours, report=report)
     _write(workspace, context, record.without(names))

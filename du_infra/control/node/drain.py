@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from du_infra.control.context import RegionContext
-from du_infra.control.leave import drain_node, undrain_node
+from du_infra.control.leave import drain_node, mark, undrain_node
 from du_infra.control.lock import locked
 from du_infra.control.node.desk import NodeResult, pool_of, result
 from du_infra.errors import Refused
@@ -20,6 +20,8 @@ def drain(
     """
     with locked(context, report), stage(report, "drain", node):
         record = pool_of(context, node)
+        if record.named(node).state == "returning":  # a reboot was cut off; from now on it is drained by hand
+            record = mark(context, record, [node], "")
         cut = drain_node(context, record, node, report, cut_after, last=force)
         context.store.event(context.name, "drain", node)
         return result(context, node, "drained", record, cut)
@@ -33,5 +35,6 @@ def undrain(context: RegionContext, node: str, report: Reporter) -> NodeResult:
             more = f"`du-infra region scale {context.name} {len(record.staying) + 1}` takes it back"
             raise Refused("it is on its way out of the region", where=node, todo=more)
         undrain_node(context, record, node, report)
+        record = mark(context, record, [node], "")
         context.store.event(context.name, "undrain", node)
         return result(context, node, "takes requests", record)

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 import du_infra
-from du_infra.control import leave
+from du_infra.control import leave, machines
 from du_infra.control.context import RegionContext
 from du_infra.control.machines import leaving
 from du_infra.control.node import drain as node_drain
@@ -317,3 +317,40 @@ def test_nobody_is_asked_twice_about_a_node_that_is_on_its_way_out(cloud: Cloud,
         assert leaving(RegionContext(region.fleet, "home", region.folder, nodes=2)) == []
         region.store.save_pool("home", pool(region).without(["demo-home-3"]))  # ours, and not recorded: it would go
         assert leaving(RegionContext(region.fleet, "home", region.folder, nodes=2)) == ["demo-home-3"]
+
+
+def test_a_node_drained_by_hand_after_a_reboot_was_cut_off_stays_so(cloud: Cloud, region: RegionContext) -> None:
+    leave.mark(region, pool(region), ["demo-home-2"], "returning")
+    node_drain.drain(region, "demo-home-2", silent)
+    assert states(region)["demo-home-2"] == ""
+    assert cloud.drained == {"demo-home-2"}
+
+
+class Folder:
+    """Terraform's folder: which nodes it was last asked for."""
+
+    asked: tuple[str, ...] = ()
+
+    def init(self, report: object) -> None: ...
+
+    def tracked(self) -> dict[str, str]:
+        return dict.fromkeys(NAMES, "")
+
+    def plan_for(self, there: Collection[str], *, report: object) -> SimpleNamespace:
+        return SimpleNamespace(changes=())
+
+    def apply(self, changes: object, report: object) -> None: ...
+
+
+def test_when_a_node_goes_one_that_was_lost_is_not_made_again_under_its_name(
+    region: RegionContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, folder = region.store.owner(), Folder()
+    there = [Machine(name, "running", owner=owner, region="home") for name in NAMES[1:]]
+    monkeypatch.setattr(machines, "open_workspace", lambda context: folder)
+    monkeypatch.setattr(
+        machines, "_write", lambda _, context, record: setattr(folder, "asked", tuple(n.name for n in record.nodes))
+    )
+    monkeypatch.setattr("du_infra.control.context.provider_for", lambda *_: SimpleNamespace(machines=lambda: there))
+    machines.destroy_nodes(region, pool(region), ["demo-home-2"], silent)
+    assert folder.asked == ("demo-home-3",)
