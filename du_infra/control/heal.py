@@ -95,6 +95,11 @@ def unfinished(context: RegionContext) -> dict[str, str]:
     return {name: row.why for name, row in rows.items()}
 
 
+def open_release(context: RegionContext) -> str:
+    """In words, the releases that run, are held, or were cut off, for which replacements wait; "" for none."""
+    return "; ".join(f"{service}: {text}" for service, text in under_way(context).items())
+
+
 def heal(context: RegionContext, report: Reporter) -> Healed:
     """Do what :func:`plan_heal` would say now, having looked again under the region's lock.
 
@@ -141,8 +146,7 @@ def _well(told: NodeReport) -> bool:
 
 
 def _history(context: RegionContext) -> History:
-    words = "; ".join(f"{service}: {text}" for service, text in under_way(context).items())
-    return context.store.healings.history(context.name, words)
+    return context.store.healings.history(context.name, open_release(context))
 
 
 def _remember(context: RegionContext, seen: Look, history: History) -> Healing:

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from du_infra.control.autoscale import carry_out, plan_autoscale
 from du_infra.control.context import RegionContext
-from du_infra.control.heal import Look, heal, look, plan_heal, unfinished
+from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
 from du_infra.control.parallel import each
 from du_infra.errors import Busy, DuError
 from du_infra.progress import Reporter
@@ -78,13 +78,17 @@ class Minder:
         plan, begun = plan_heal(context, seen), unfinished(context)
         for words in plan.why:
             self._say("left", words)
+        waits = open_release(context) if begun else ""
         for node, why in begun.items():
-            self._say("resume", f"its replacement goes on: {why}", node)
+            if waits:
+                self._say("left", f"its replacement waits: {waits}", node)
+            else:
+                self._say("resume", f"its replacement goes on: {why}", node)
         for action in plan.actions:
             self._say(action.kind, action.why, action.node)
-        if plan.actions or begun:
+        if plan.actions or (begun and not waits):  # else the lock would be taken for nothing, from who ends the release
             self._heal(context)
-        elif not plan.sightings and seen.views and context.spec.pool.autoscale:
+        elif not begun and not plan.sightings and seen.views and context.spec.pool.autoscale:
             self._scale(context, seen)
         if time.monotonic() >= self._not_before:
             self._wait = _FIRST_WAIT

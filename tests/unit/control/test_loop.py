@@ -30,6 +30,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.plan: Healing = WELL
         self.begun: dict[str, str] = {}
+        self.release = ""
         self.heal: Callable[[], Healed] = lambda: Healed(self.plan, {"a-2": "a-3 took its place"})
         self.healed = 0
         self.now = 1000.0
@@ -39,6 +40,7 @@ class World:
         monkeypatch.setattr(loop, "look", lambda context: Look(views=(View("a-1"),)))
         monkeypatch.setattr(loop, "plan_heal", lambda context, seen: self.plan)
         monkeypatch.setattr(loop, "unfinished", lambda context: self.begun)
+        monkeypatch.setattr(loop, "open_release", lambda context: self.release)
         monkeypatch.setattr(loop, "heal", self._heal)
         monkeypatch.setattr(loop, "plan_autoscale", self._plan_autoscale)
         monkeypatch.setattr(loop, "carry_out", lambda *given: SimpleNamespace(up=SimpleNamespace(nodes=("a-1", "a-2"))))
@@ -111,6 +113,16 @@ def test_what_was_cut_off_goes_on(world: World) -> None:
     world.begun = {"a-2": "dead for 31 s"}
     world.minder()()
     assert world.told[0] == ("resume", "its replacement goes on: dead for 31 s")
+    assert world.healed == 1
+
+
+def test_what_was_cut_off_waits_for_an_open_release_without_the_lock(world: World) -> None:
+    mind = world.minder()
+    world.begun, world.autoscale, world.release = {"a-2": "dead for 31 s"}, object(), "hello: v2 is held"
+    mind()
+    assert (world.healed, world.told) == (0, [("left", "its replacement waits: hello: v2 is held")])
+    world.release = ""
+    mind()
     assert world.healed == 1
 
 
