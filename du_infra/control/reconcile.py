@@ -95,7 +95,7 @@ def _look(context: RegionContext, report: Reporter, asked: Mapping[str, Any] | N
 
 def _record(context: RegionContext, found: Standing) -> PoolRecord:
     """Write down what stands, and that it is what is wanted."""
-    wanted = len(found.record.staying)
+    wanted = found.wanted(context.wish.nodes)
     check(context.name, context.spec.pool, wanted)
     before = context.store.pool(context.name)
     forget_nodes(context, before, {node.name for node in before.nodes} - {node.name for node in found.record.nodes})

@@ -28,6 +28,14 @@ class Standing:
     ignored: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
 
+    def wanted(self, before: int) -> int:
+        """How many nodes the region is to have from now on; ``before``: how many it was to have.
+
+        As many as stay. For a node that is to be replaced another may have been made already, or not.
+        """
+        stay, replaced = len(self.record.staying), sum(n.state == "replaced" for n in self.record.nodes)
+        return min(max(stay, before), stay + replaced)
+
 
 def plan_standing(
     wish: PoolWish,

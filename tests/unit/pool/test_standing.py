@@ -111,3 +111,18 @@ def test_what_stands_is_what_is_there_and_is_found_again(
     again = plan_standing(WISH, found.record, machines, OWNER, names)
     assert again.record == found.record
     assert (again.joined, again.left, again.lost) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("nodes", "before", "wanted"),
+    [
+        ((node(1), node(2)), 5, 2),
+        ((node(1), node(2, "leaving")), 2, 1),
+        ((node(1), node(2, "replaced")), 2, 2),  # the other one was not made yet
+        ((node(1), node(2, "replaced"), node(3)), 2, 2),
+        ((node(1), node(2, "replaced"), node(3), node(4)), 2, 3),
+    ],
+)
+def test_a_node_to_be_replaced_is_no_node_less(nodes: tuple[Node, ...], before: int, wanted: int) -> None:
+    machines = [machine(int(one.name.rpartition("-")[2])) for one in nodes]
+    assert plan_standing(WISH, record(*nodes), machines, OWNER).wanted(before) == wanted
