@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from du_node import settings
+from du_node import peers, settings
 from du_node.front import Front
 from du_node.loop import Loop
 from du_node.rounds import Rounds
@@ -11,7 +11,7 @@ from du_node.watch import Tries
 
 TYPE_CHECKING = False  # typing itself is not imported: serve has 15 MB
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any
 
 
@@ -23,6 +23,7 @@ class Membership:
         self._front = Front()
         self._severed = Severed()
         self._tries = Tries()
+        self._wish: tuple[Mapping[str, Sequence[peers.Named]], str] = {}, ""
 
     @property
     def next_due(self) -> float:
@@ -61,8 +62,12 @@ class Membership:
     def owes(self, table: Mapping[str, Mapping[str, Any]], now: float) -> bool:
         """Whether it is time to bring the gateway to the peers that take requests, and the firewall to a handover.
 
-        At once when they differ, and at growing distances where that does not help.
+        At once when they differ, also in another way than before, and at growing distances where that does not help.
         """
+        wish = self._rounds.rotation, peers.hands_over(self._rounds.sights)
+        if wish != self._wish:
+            self._wish = wish
+            self._tries.over()
         if not self._rounds.settled or not (self._differs(table) or self._front.owed(self._rounds.sights)):
             self._tries.over()
             return False
@@ -75,7 +80,7 @@ class Membership:
     def _differs(self, table: Mapping[str, Mapping[str, Any]]) -> bool:
         shared, rotation = bool(self._rounds.sights), self._rounds.rotation
         for name, item in table.items():
-            peers = [(peer["name"], peer["address"]) for peer in item.get("peers", ())]
-            if peers != rotation.get(name, []) or bool(item.get("shared")) != shared:
+            there = [(peer["name"], peer["address"]) for peer in item.get("peers", ())]
+            if there != rotation.get(name, []) or bool(item.get("shared")) != shared:
                 return True
         return False

@@ -108,6 +108,21 @@ def test_nothing_is_owed_before_the_peers_have_been_heard(monkeypatch: pytest.Mo
     assert not members.owes(SHARED, 1.0)
 
 
+def test_a_peer_that_dies_is_not_made_to_wait_by_what_did_not_help_before() -> None:
+    members = Membership(Loop())
+    members.look(told(A))
+    hears = members._rounds._hears(members._rounds.sights[0])
+    hears(SimpleNamespace(status=200, body=json.dumps(READY)))  # type: ignore[arg-type]
+    members.mind(ALONE, ["hello"], ready=True)
+    for now in (1.0, 100.0, 200.0):
+        assert members.owes(ALONE, now)
+        members.tried(now)
+    assert not members.owes(ALONE, 200.5)
+    hears(SimpleNamespace(status=0, refused=True))  # type: ignore[arg-type]
+    members.mind(ALONE, ["hello"], ready=True)
+    assert members.owes(SHARED, 200.5)
+
+
 def test_what_does_not_help_is_tried_at_growing_distances_and_anew_once_it_has() -> None:
     tries, times = Tries(), []
     for now in range(20):
