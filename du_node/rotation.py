@@ -34,10 +34,11 @@ def bring() -> bool:
     its time. A gateway that does not work by its stored table is left to a whole healing. Raises NodeError gateway,
     tool.
     """
-    with turn():
-        changes = _bring(gateway.chosen())
-    handover.follow(_leaving())
-    return changes
+    try:
+        with turn():
+            return _bring(gateway.chosen())
+    finally:
+        handover.follow(_leaving())
 
 
 def _bring(entrance: Driver) -> bool:

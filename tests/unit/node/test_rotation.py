@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from du_node import gateway, handover, places, rotation
+from du_node.errors import NodeError
 from du_node.gateway import nginx_conf
 from du_node.state import Gateway, Route
 from du_node.table import Entry, Peer, Table, Upstream, pairs, with_peers
@@ -116,3 +117,17 @@ def test_the_firewall_follows_the_peer_that_hands_the_address_over(entrance: Ent
     seen(a={"hands_over": False})
     rotation.bring()
     assert entrance.followed == [B.address, ""]  # type: ignore[attr-defined]
+
+
+def test_the_firewall_follows_also_where_the_gateway_refuses(
+    entrance: Entrance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(_: Table) -> str:
+        raise NodeError("gateway", "no")
+
+    settings(A)
+    seen(a={"hands_over": True})
+    monkeypatch.setattr(entrance, "set_table", refuses)
+    with pytest.raises(NodeError, match="no"):
+        rotation.bring()
+    assert entrance.followed == [A.address]  # type: ignore[attr-defined]
