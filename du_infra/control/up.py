@@ -15,6 +15,7 @@ from du_infra.control.serve import Served, prepare, serve
 from du_infra.control.verify import STAGE as VERIFY
 from du_infra.control.verify import verify_region
 from du_infra.health.plan import service_url
+from du_infra.pool.wish import holds
 from du_infra.progress import Event, Reporter, stage
 
 
@@ -65,6 +66,9 @@ def bring_up(context: RegionContext, report: Reporter, *, reconfigure: bool = Fa
     ``live``: services stay at the release that serves, whatever fleet.yaml says now; for who asks for other nodes.
     """
     clock = _Clock(report)
+    if (scaled := context.scaled) and not holds(context.spec.pool, scaled):
+        # fleet.yaml has had its word since; should it say again what it said then, the scale is not to come back
+        context.store.forget_pool_wish(context.name)
     context.store.event(context.name, "up", "started")
     served, config = _run(context, clock, reconfigure, live)
     context.store.event(context.name, "up", f"ready with configuration {config}")

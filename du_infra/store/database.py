@@ -122,6 +122,11 @@ class Store:
         with self._engine.begin() as connection:
             _wish(connection, region, nodes, mark)
 
+    def forget_pool_wish(self, region: str) -> None:
+        """Drop what the last scale of a region asked for."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(tables.pool_wishes).where(tables.pool_wishes.c.region == region))
+
     def regions(self) -> list[str]:
         """The regions that have a pool recorded."""
         with self._engine.connect() as connection:
