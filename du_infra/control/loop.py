@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -43,9 +44,21 @@ Teller: TypeAlias = Callable[[Decision], None]
 
 
 class Minder:
-    """Minds one region, pass by pass. ``dry_run``: says what it would do, and changes nothing."""
+    """Minds one region, pass by pass. ``dry_run``: says what it would do, and changes nothing.
 
-    def __init__(self, region: str, tell: Teller, report: Reporter, *, dry_run: bool = False) -> None:
+    A pass that finds that the loop is ``stopping`` when it has looked begins nothing.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        tell: Teller,
+        report: Reporter,
+        *,
+        dry_run: bool = False,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._stopping = stopping
         self._region = region
         self._tell = tell
         self._report = report
@@ -75,6 +88,9 @@ class Minder:
 
     def _pass(self, context: RegionContext) -> None:
         seen = look(context)
+        if self._stopping():
+            self._saying = {*self._told}
+            return
         plan, begun = plan_heal(context, seen), unfinished(context)
         for words in plan.why:
             self._say("left", words)
@@ -176,7 +192,10 @@ class ControlLoop:
             thread.join()
 
     def _mind(self, name: str, interval: float, stop: threading.Event) -> None:
-        minder = self._minder(name)
+        # What this thread starts inherits that: Ctrl-C in a terminal goes to the whole process group, and what is under
+        # way there is to come to its end.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        minder = self._minder(name, stop.is_set)
         try:
             while not stop.is_set() and (context := self._contexts.get(name)):
                 minder.mind(context)
@@ -186,8 +205,8 @@ class ControlLoop:
             stop.set()
         self._threads.pop(name, None)
 
-    def _minder(self, name: str) -> Minder:
-        return Minder(name, self._tell, self._report, dry_run=self._dry_run)
+    def _minder(self, name: str, stopping: Callable[[], bool] = lambda: False) -> Minder:
+        return Minder(name, self._tell, self._report, dry_run=self._dry_run, stopping=stopping)
 
     def _read(self) -> dict[str, RegionContext]:
         fleet = load_spec(self._file)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from du_infra.control.context import RegionContext
 from du_infra.control.hooks import hooks_of
 from du_infra.control.observe import front_of, observe_nodes
+from du_infra.control.parallel import each
 from du_infra.control.region_plan import same_runtime
 from du_infra.engines.keys import ensure_key
 from du_infra.pool.guard import guard
@@ -111,6 +112,7 @@ def destroy_nodes(context: RegionContext, record: PoolRecord, names: Collection[
     _write(workspace, context, record.without(names))
     changes = workspace.plan_for(ours, report=report)
     guard(changes.changes, may_destroy=frozenset(names))
+    _halt(context, {*names} & {*ours})
     workspace.apply(changes, report)
 
 
@@ -126,7 +128,14 @@ def destroy_machines(context: RegionContext, report: Reporter) -> None:
     workspace.init(report)
     changes = workspace.plan_for(ours, destroy=True, report=report)
     guard(changes.changes, may_destroy=frozenset(ours))
+    _halt(context, ours)
     workspace.apply(changes, report)
+
+
+def _halt(context: RegionContext, names: Collection[str]) -> None:
+    """Cut the power of machines that are about to be destroyed: a provider that first asks one to shut down, which is
+    still booting or hangs, gives up on it."""
+    each(context.provider.halt, sorted(names))
 
 
 def open_workspace(context: RegionContext) -> Workspace:

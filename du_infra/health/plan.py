@@ -27,7 +27,7 @@ def judge(
     nodes = tuple(_node(report, leaving.get(report.name, "")) for report in reports)
     counted = [report for report in reports if report.name not in leaving]
     states = tuple(_service(key, spec, vip, counted) for key, spec in services.items())
-    reasons = tuple(_reasons(vip, [node for node in nodes if node.name not in leaving], states, answer))
+    reasons = tuple(_reasons(name, vip, [node for node in nodes if node.name not in leaving], states, answer))
     return RegionStatus(
         name=name,
         provider=region.provider,
@@ -72,10 +72,10 @@ def _survives(region: RegionSpec, services: Mapping[str, ServiceSpec], nodes: Se
 
 
 def _reasons(
-    vip: str, nodes: Iterable[NodeStatus], services: Iterable[ServiceStatus], answer: VipReport
+    name: str, vip: str, nodes: Iterable[NodeStatus], services: Iterable[ServiceStatus], answer: VipReport
 ) -> Iterable[str]:
     if not vip:
-        yield "the region is not up"
+        yield f"the region is not up: `du-infra region up {name}`"
         return
     for node in nodes:
         if not node.ready:

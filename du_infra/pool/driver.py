@@ -49,6 +49,9 @@ class Provider(Protocol):
     def start(self, name: str) -> None:
         """Start a machine that is stopped."""
 
+    def halt(self, name: str) -> None:
+        """Stop a machine at once, as if its power were cut; nothing happens to one that is stopped."""
+
     def host_key(self, name: str) -> str:
         """The node's public SSH host key ("ssh-ed25519 AAAA…"), read through the provider and never over SSH.
 

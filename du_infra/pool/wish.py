@@ -52,4 +52,6 @@ def check(region: str, pool: PoolSpec, nodes: int) -> None:
         raise SpecError(f"a region has at least 1 node (got {nodes})", where=where, todo=todo)
     if not pool.least <= nodes <= pool.most:
         what = f"{nodes} node(s) are not between {pool.least} and {pool.most}"
-        raise Refused(what, where=where, todo="change min or max in fleet.yaml first")
+        bounded = pool.min is not None or pool.max is not None
+        todo = "change min or max in fleet.yaml first" if bounded else "ask for fewer; more regions can have more"
+        raise Refused(what, where=where, todo=todo)

@@ -64,6 +64,11 @@ def _services_are_known(fleet: Mapping[str, Any]) -> bool:
     return not any(nearest(str(key), ["services"]) for key in fleet)
 
 
+def _named(name: str) -> str:
+    """A name as a sentence shows it: one that is not fit to be a name may hold anything."""
+    return name if name.isprintable() and name.split() == [name] else quoted(name)
+
+
 def _same_address(region: str, services: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
     seen: dict[tuple[str, str], str] = {}
     for name, service in services.items():
@@ -74,7 +79,7 @@ def _same_address(region: str, services: Mapping[str, Mapping[str, Any]]) -> Ite
         if first != name:
             where = f"host {quoted(host)}" if host else "any host"
             yield Complaint(
-                f"has the same address as service {first} in region {region} "
+                f"has the same address as service {_named(first)} in region {_named(region)} "
                 f"({where}, path {quoted(path)}): give one of them another host or path",
                 ("services", name),
             )
@@ -86,7 +91,9 @@ def _same_folder(services: Mapping[str, Any]) -> Iterator[Complaint]:
         for volume, folder in _mapping(_mapping(service).get("volumes")).items():
             first = seen.setdefault(folder, volume) if isinstance(folder, str) else volume
             if first != volume:
-                yield Complaint(f"is the folder of volume {first} as well", ("services", name, "volumes", volume))
+                yield Complaint(
+                    f"is the folder of volume {_named(first)} as well", ("services", name, "volumes", volume)
+                )
 
 
 def _too_large(
@@ -96,7 +103,7 @@ def _too_large(
     if not isinstance(text, str) or Size.rule.broken(text):
         return
     size = Size(text)
-    limit = f"must be at most what a machine of region {region_name} has"
+    limit = f"must be at most what a machine of region {_named(region_name)} has"
     for name, service in services.items():
         memory, cpus = service.get("memory"), service.get("cpus")
         if isinstance(memory, str) and not Memory.rule.broken(memory) and Memory(memory).mb > size.memory_mb:

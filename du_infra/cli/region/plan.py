@@ -23,5 +23,6 @@ def command(name: str, fleet_file: Path, output: str) -> None:
         echo_json(plan.to_json())
         return
     if not plan.actions:
-        click.echo(f"Region {name} is as fleet.yaml says; nothing to do.")
+        what = "fleet.yaml and what was done by hand since say" if plan.notes else "fleet.yaml says"
+        click.echo(f"Region {name} is as {what}; nothing to do.")
     show_plan(plan)

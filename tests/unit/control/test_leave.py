@@ -351,6 +351,9 @@ def test_when_a_node_goes_one_that_was_lost_is_not_made_again_under_its_name(
     monkeypatch.setattr(
         machines, "_write", lambda _, context, record: setattr(folder, "asked", tuple(n.name for n in record.nodes))
     )
-    monkeypatch.setattr("du_infra.control.context.provider_for", lambda *_: SimpleNamespace(machines=lambda: there))
-    machines.destroy_nodes(region, pool(region), ["demo-home-2"], silent)
+    halted: list[str] = []
+    provider = SimpleNamespace(machines=lambda: there, halt=halted.append)
+    monkeypatch.setattr("du_infra.control.context.provider_for", lambda *_: provider)
+    machines.destroy_nodes(region, pool(region), ["demo-home-1", "demo-home-2"], silent)
     assert folder.asked == ("demo-home-3",)
+    assert halted == ["demo-home-2"]  # and not the one that is gone, nor the one that stays

@@ -241,3 +241,10 @@ def test_a_loop_that_nobody_hears_any_more_ends_with_an_error(tmp_path: Path, mo
     stop = threading.Event()
     with pytest.raises(BrokenPipeError):
         ControlLoop(tmp_path / "fleet.yaml", [], print, silent).run(0.1, stop)
+
+
+def test_a_look_that_was_cut_off_by_the_end_of_the_loop_tells_nothing_and_begins_nothing(world: World) -> None:
+    minder = Minder("home", world.tell, silent, stopping=lambda: True)
+    world.plan = DEAD
+    minder.mind(SimpleNamespace(spec=SimpleNamespace(pool=SimpleNamespace(autoscale=None))))  # type: ignore[arg-type]
+    assert (world.told, world.healed) == ([], 0)

@@ -113,7 +113,7 @@ def test_what_is_seen_for_the_first_time_waits_and_what_waits_is_told(
 ) -> None:
     fresh = plan_healing(pool, votes, replace(history, sightings={}), spec, now)
     assert fresh.actions == ()
-    later = plan_healing(pool, votes, replace(history, sightings=fresh.sightings), spec, now + 10 * 300.0)
+    later = plan_healing(pool, votes, replace(history, sightings=fresh.sightings), spec, now + 10 * 300.0 + 1)
     told = " ".join((*later.why, *(action.node for action in later.actions)))
     assert all(name in told for name in later.sightings)
 

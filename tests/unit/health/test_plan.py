@@ -32,7 +32,7 @@ def test_a_healthy_region_is_ready_and_has_nothing_to_complain_about() -> None:
 def test_a_region_that_was_never_up_says_so() -> None:
     found = status(vip="", answer=VipReport())
     assert not found.ready
-    assert found.why == ("the region is not up",)
+    assert found.why == ("the region is not up: `du-infra region up home`",)
 
 
 def test_one_node_that_does_not_answer_makes_the_region_not_ready_by_name() -> None:
