@@ -32,7 +32,8 @@ def observe_node(context: RegionContext, node: Node) -> NodeReport:
     try:
         done = ssh.run(context.target(node), ["du-node", "status"], timeout=_NODE_SECONDS)
     except DuError as error:
-        return NodeReport(node.name, node.address, reachable=False, why=error.what)
+        why = error.what if node.joined else f"is not there yet: `du-infra region up {context.name}` goes on"
+        return NodeReport(node.name, node.address, reachable=False, why=why)
     if done.rc == _COMMAND_NOT_FOUND:
         return NodeReport(node.name, node.address, installed=False, why="not configured yet")
     try:

@@ -74,7 +74,9 @@ def why_configure(report: NodeReport, configuration: str) -> str:
     if report.drift:
         return f"changed by hand: {', '.join(report.drift)}"
     if report.configured != configuration:
-        return "playbooks or settings changed" if report.configured else "an earlier run did not finish"
+        return (
+            "playbooks, settings or the other nodes changed" if report.configured else "an earlier run did not finish"
+        )
     return ""
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from du_infra.control import observe
 from du_infra.engines import ssh
+from du_infra.errors import Unreachable
 from du_infra.health.state import VipReport
 from du_infra.pool.state import Node
 
@@ -30,3 +31,17 @@ def test_a_node_that_says_junk_counts_as_not_configured(words: str, monkeypatch:
     report = observe.observe_node(context, Node("demo-home-1", "1c1g", "198.18.1.2"))
     assert not report.installed
     assert report.why
+
+
+@pytest.mark.parametrize(("joined", "why"), [(True, "no route"), (False, "is not there yet")])
+def test_a_node_that_was_never_made_is_not_told_as_one_that_is_in_trouble(
+    joined: bool, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*given: object, **more: object) -> ssh.Result:
+        raise Unreachable("no route")
+
+    monkeypatch.setattr(observe.ssh, "run", run)
+    context = SimpleNamespace(name="home", dead=frozenset(), target=lambda node: None)
+    report = observe.observe_node(context, Node("demo-home-1", "1c1g", "198.18.1.2", joined=joined))
+    assert not report.reachable
+    assert report.why.startswith(why)
