@@ -17,10 +17,14 @@ from du_infra.engines.terraform.plan import Plan, read_plan
 from du_infra.engines.terraform.rootmodule import Hooks, write_root
 from du_infra.engines.terraform.runner import LOCK_TIMEOUT, STAGE, Runner
 from du_infra.engines.terraform.state import Tracked, read_state
+from du_infra.errors import EngineFailed
 from du_infra.progress import Event, Reporter, silent
 
 STATE_FILE = "terraform.tfstate"
 PLAN_FILE = "plan.tfplan"
+_PASSING = "The source server isn't listening on the network"
+"""LXD's provider 1.5.0 says so now and then when it makes two machines at once; what is left of the plan, and no more
+than that, is tried once more."""
 
 
 class Workspace:
@@ -80,8 +84,19 @@ class Workspace:
         """Carry out the plan that ``plan`` made last. At Ctrl-C, Terraform ends in order and writes state."""
         if plan.empty:
             return
-        self._run.stream("apply", PLAN_FILE, report=report, input=False, lock_timeout=LOCK_TIMEOUT)
+        try:
+            self._apply(report)
+        except EngineFailed as error:
+            if _PASSING not in error.detail:
+                raise
+            again = self.plan()
+            if not {(one.address, one.kind) for one in again.changes} <= {(c.address, c.kind) for c in plan.changes}:
+                raise
+            self._apply(report)
         (self.folder / PLAN_FILE).unlink(missing_ok=True)
+
+    def _apply(self, report: Reporter) -> None:
+        self._run.stream("apply", PLAN_FILE, report=report, input=False, lock_timeout=LOCK_TIMEOUT)
 
     def adopt(self, addresses: Mapping[str, str], report: Reporter = silent) -> None:
         """Take machines into the state that exist already: node name → resource address."""
