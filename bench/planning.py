@@ -17,6 +17,7 @@ from du_infra.health.heal import CONTROLLER, History, Sighting, View, plan_heali
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord, PoolWish, plan_pool
 from du_infra.pool.state import Machine, Network, Node, NodeView
+from du_infra.pool.survey import Survey
 from du_infra.release.aim import Aim, Kept
 from du_infra.release.goal import goal_of
 from du_infra.release.state import Json
@@ -71,7 +72,7 @@ def _reports(region: int) -> list[NodeReport]:
     ]
 
 
-def _plan(region: int, machines: list[Machine], reports: list[NodeReport], history: list[Sample]) -> int:
+def _plan(region: int, machines: Survey, reports: list[NodeReport], history: list[Sample]) -> int:
     """One region's pass; how many things there are to do."""
     names = [_name(region, n) for n in range(1, NODES + 1)]
     nodes = tuple(Node(name, "1c1g", _address(region, n + 1), joined=True) for n, name in enumerate(names))
@@ -98,7 +99,8 @@ def _main() -> None:
         for _ in range(REGIONS)
     ]
     start = time.process_time()
-    todo = sum(_plan(region, machines, observed[region], histories[region]) for region in range(REGIONS))
+    survey = Survey(machines)
+    todo = sum(_plan(region, survey, observed[region], histories[region]) for region in range(REGIONS))
     seconds = time.process_time() - start
     if todo < REGIONS:
         sys.exit("nothing was planned: this measures nothing")
