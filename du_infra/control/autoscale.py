@@ -92,8 +92,7 @@ def _settings(context: RegionContext) -> Settings:
     if pool.autoscale is None:
         todo = f"add regions.{context.name}.pool.autoscale to fleet.yaml, such as {{cpu: 60%}}, and max beside it"
         raise Refused("fleet.yaml does not say how to scale it", where=where, todo=todo)
-    if not context.state.is_dir() or not context.store.pool(context.name).nodes:
-        raise Refused("the region is not up", where=where, todo=f"`du-infra region up {context.name}`")
+    context.must_be_up()
     return settings_of(pool, pool.autoscale)
 
 

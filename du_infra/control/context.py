@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from du_infra.engines.ssh import Target
 from du_infra.pool.driver import Provider
-from du_infra.pool.plan import PoolWish
+from du_infra.pool.plan import PoolRecord, PoolWish, not_up
 from du_infra.pool.providers import provider_for
 from du_infra.pool.state import Node
 from du_infra.pool.wish import Scaled, nodes_wanted
@@ -84,6 +84,18 @@ class RegionContext:
         store = Store(self.fleet.state, self.folder)
         store.claim(self.fleet.fleet)
         return store
+
+    @property
+    def record(self) -> PoolRecord:
+        """The pool as it is recorded; empty where the region is not up. Makes no store."""
+        return self.store.pool(self.name) if self.state.is_dir() else PoolRecord()
+
+    def must_be_up(self) -> PoolRecord:
+        """``record``. Raises Refused where the region is not up."""
+        record = self.record
+        if not record.nodes:
+            raise not_up(self.name)
+        return record
 
     @cached_property
     def provider(self) -> Provider:

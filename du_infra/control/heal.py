@@ -62,7 +62,7 @@ class Healed:
 
 def look(context: RegionContext) -> Look:
     """Look at the region; empty where it is not up. Raises EngineFailed or Unreachable when the provider fails."""
-    record = context.store.pool(context.name) if context.state.is_dir() else PoolRecord()
+    record = context.record
     if not record.nodes:
         return Look()
     context.provider.connect()

@@ -36,7 +36,7 @@ def plan_machines(context: RegionContext, machines: list[Machine], record: PoolR
 
 def leaving(context: RegionContext) -> list[str]:
     """The nodes that ``region up`` would have leave now and that nobody has said yes to yet, by name."""
-    record = context.store.pool(context.name) if context.state.is_dir() else PoolRecord()
+    record = context.record
     if not record.nodes:
         return []
     context.provider.connect()

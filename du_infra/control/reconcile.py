@@ -15,8 +15,7 @@ from du_infra.control.scale import set_wish
 from du_infra.control.serve import prepare, serve
 from du_infra.control.verify import STAGE as VERIFY
 from du_infra.control.verify import verify_region
-from du_infra.errors import Refused
-from du_infra.pool.plan import PoolRecord
+from du_infra.pool.plan import PoolRecord, not_up
 from du_infra.pool.standing import Standing, plan_standing
 from du_infra.pool.wish import check
 from du_infra.progress import Event, Reporter, stage
@@ -54,8 +53,7 @@ def reconcile(context: RegionContext, report: Reporter, asked: Mapping[str, Any]
     up or has more nodes than fleet.yaml's max, and any DuError of ``region_up``.
     """
     if not context.state.is_dir():
-        todo = f"`du-infra region up {context.name}`"
-        raise Refused("the region is not up", where=f"region {context.name}", todo=todo)
+        raise not_up(context.name)
     with locked(context, report):
         context.store.event(context.name, "reconcile", "started")
         resolved = prepare(context, report, live=True)

@@ -9,7 +9,6 @@ from du_infra.control.lock import locked
 from du_infra.control.region_plan import RegionPlan
 from du_infra.control.status import region_plan
 from du_infra.control.up import UpResult, bring_up
-from du_infra.errors import Refused
 from du_infra.pool.wish import check, mark_of
 from du_infra.progress import Reporter
 
@@ -40,6 +39,4 @@ def set_wish(context: RegionContext, nodes: int) -> None:
 
 def _check(context: RegionContext, nodes: int) -> None:
     check(context.name, context.spec.pool, nodes)
-    if not context.state.is_dir() or not context.store.pool(context.name).nodes:
-        todo = f"`du-infra region up {context.name}`"
-        raise Refused("the region is not up", where=f"region {context.name}", todo=todo)
+    context.must_be_up()

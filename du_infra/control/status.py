@@ -16,13 +16,13 @@ from du_infra.control.release.resolve import over_words, resolve, resolve_live
 from du_infra.control.services import goal
 from du_infra.health.plan import judge, with_releases
 from du_infra.health.state import NodeReport, RegionStatus, VipReport
-from du_infra.pool.plan import PoolPlan, PoolRecord
+from du_infra.pool.plan import PoolPlan
 from du_infra.pool.wish import words as wish_words
 
 
 def region_status(context: RegionContext) -> RegionStatus:
     """The region as its nodes and its VIP describe it now; a region that was never brought up is not ready."""
-    record = context.store.pool(context.name) if context.state.is_dir() else PoolRecord()
+    record = context.record
     reports = observe_nodes(context, record.nodes)
     leaving = {node.name: node.state for node in record.nodes if not node.staying}
     answer = observe_vip(record.vip) if record.vip else VipReport()

@@ -54,6 +54,11 @@ class PoolRecord:
         return replace(self, nodes=tuple(node for node in self.nodes if node.name not in names))
 
 
+def not_up(region: str) -> Refused:
+    """The error for what can only be done to a region that is up."""
+    return Refused("the region is not up", where=f"region {region}", todo=f"`du-infra region up {region}`")
+
+
 @dataclass(frozen=True)
 class PoolWish:
     """What is asked of a pool: how many nodes (by fleet.yaml, or by a scale), and how large each is."""

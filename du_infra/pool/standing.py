@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from du_infra.errors import Refused
 from du_infra.pool.names import number_of
-from du_infra.pool.plan import PoolRecord, PoolWish, adopt
+from du_infra.pool.plan import PoolRecord, PoolWish, adopt, not_up
 from du_infra.pool.state import Machine, Node
 
 
@@ -53,8 +53,7 @@ def plan_standing(
     Raises Refused for a region that is not up, and for one with no node left.
     """
     if not record.vip or not record.nodes:
-        todo = f"`du-infra region up {wish.region}`"
-        raise Refused("the region is not up", where=f"region {wish.region}", todo=todo)
+        raise not_up(wish.region)
     ours = {m.name: m for m in machines if m.owner == owner and m.region == wish.region}
     known = {n.name for n in record.nodes}
     fresh = [m for m in ours.values() if m.name not in known]

@@ -7,7 +7,6 @@ from typing import Any
 
 from du_infra.control.context import RegionContext
 from du_infra.control.observe import observe_nodes
-from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
 
@@ -29,10 +28,7 @@ class NodeResult:
 
 def pool_of(context: RegionContext, node: str) -> PoolRecord:
     """The region's pool. Raises Refused when it is not up, or has no such node."""
-    record = context.store.pool(context.name) if context.state.is_dir() else PoolRecord()
-    if not record.nodes:
-        todo = f"`du-infra region up {context.name}`"
-        raise Refused("the region is not up", where=f"region {context.name}", todo=todo)
+    record = context.must_be_up()
     record.named(node)
     return record
 

@@ -36,12 +36,7 @@ def service_of(context: RegionContext, name: str) -> ServiceSpec:
 
 def nodes(context: RegionContext, secrets: Secrets) -> SshNodes:
     """The region's nodes over SSH. Raises Refused when the region is not up."""
-    record = context.store.pool(context.name) if context.state.is_dir() else None
-    if record is None or not record.nodes:
-        raise Refused(
-            "the region is not up", where=f"region {context.name}", todo=f"`du-infra region up {context.name}`"
-        )
-    return SshNodes(context, record, secrets)
+    return SshNodes(context, context.must_be_up(), secrets)
 
 
 def ready(context: RegionContext, service: str) -> Site:
