@@ -50,7 +50,7 @@ def sample_of(nodes: Collection[str], reports: Sequence[NodeReport], when: float
 
 
 def _tells(report: NodeReport) -> bool:
-    return report.answers and report.ready and not report.draining and all(key in report.load for key in _NEEDED)
+    return report.takes_requests and all(key in report.load for key in _NEEDED)
 
 
 def _mean(told: Sequence[Mapping[str, float]], key: str) -> float | None:

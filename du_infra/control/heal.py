@@ -74,7 +74,7 @@ def look(context: RegionContext) -> Look:
             name=node.name,
             machine=machines.get(node.name, GONE),
             reachable=told.reachable,
-            serving=told.answers and told.ready and not told.draining,
+            serving=told.takes_requests,
             joined=node.joined,
             going=not node.staying,
         )

@@ -168,7 +168,7 @@ def take_out(
 
 def _taking(record: PoolRecord, reports: Sequence[NodeReport], names: Collection[str]) -> set[str]:
     """The nodes that take requests and are none of ``names``, nor on their way out themselves."""
-    ready = {told.name for told in reports if told.answers and told.ready and not told.draining}
+    ready = {told.name for told in reports if told.takes_requests}
     return {node.name for node in record.staying if node.name in ready} - {*names}
 
 

@@ -45,6 +45,11 @@ class NodeReport:
         """Whether du-node itself has answered."""
         return self.reachable and self.installed
 
+    @property
+    def takes_requests(self) -> bool:
+        """Whether requests should come here: it is ready, and was not asked to take none."""
+        return self.answers and self.ready and not self.draining
+
 
 @dataclass(frozen=True)
 class VipReport:

@@ -59,7 +59,7 @@ def _may_reboot(seen: NodeReport, others: Sequence[NodeReport], force: bool) -> 
     if not seen.answers:
         todo = f"`du-infra node replace {seen.name}`, or restart it where it was made, then `du-infra region up`"
         raise Unreachable(f"cannot be rebooted: {seen.why or 'does not answer'}", where=seen.name, todo=todo)
-    bad = [other.name for other in others if not other.answers or not other.ready or other.draining]
+    bad = [other.name for other in others if not other.takes_requests]
     if bad and not force:
         todo = "see `du-infra region status`; reboot one node after the other"
         raise Refused("another node takes no requests now", where=", ".join(bad), todo=todo)
