@@ -8,7 +8,7 @@ from typing import Any
 
 from du_infra.control.context import RegionContext
 from du_infra.control.observe import observe_node
-from du_infra.control.release.words import failure_of, line_of, listener
+from du_infra.control.release.words import failure_of, last_error, line_of, listener
 from du_infra.engines import ssh
 from du_infra.errors import DuError, Unreachable
 from du_infra.pool.state import Node
@@ -40,13 +40,14 @@ def drain(context: RegionContext, node: Node, report: Reporter, cut_after: float
     does not answer, and what du-node says when it refuses.
     """
     argv = ["du-node", "drain", "--cut-after", f"{cut_after:g}"]
-    for _ in range(_TRIES - 1):
+    tries = 1
+    while True:
         try:
             return int(_ask(context, node, argv, report, cut_after + _MARGIN_SECONDS).get("cut") or 0)
         except Unreachable:
-            if not observe_node(context, node).answers:
+            if tries == _TRIES or not observe_node(context, node).answers:
                 raise
-    return int(_ask(context, node, argv, report, cut_after + _MARGIN_SECONDS).get("cut") or 0)
+            tries += 1
 
 
 def drain_if_there(context: RegionContext, node: Node, report: Reporter, cut_after: float) -> None:
@@ -102,6 +103,5 @@ def _ask(
 
     done = ssh.stream(context.target(node), argv, stdin, hear, timeout=seconds)
     if done.rc != 0:
-        errors = [line for line in lines if line.get("kind") == "error"]
-        raise failure_of(node.name, errors[-1] if errors else {}, done)
+        raise failure_of(node.name, last_error(lines), done)
     return lines[-1]

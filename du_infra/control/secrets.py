@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from du_infra.control.release.words import failure_of, line_of
+from du_infra.control.release.words import failure_of, last_error, line_of
 from du_infra.engines import ssh
 from du_infra.release.secrets import Secrets, order_of
 
@@ -24,5 +24,5 @@ def send_secrets(target: ssh.Target, wanted: Mapping[str, Any], secrets: Secrets
         return
     done = ssh.run(target, ["du-node", "secrets"], stdin=json.dumps(order), timeout=_SECONDS)
     if done.rc != 0:
-        errors = [line for text in done.stdout.splitlines() if (line := line_of(text)).get("kind") == "error"]
-        raise failure_of(target.name, errors[-1] if errors else {}, done, "du-node could not keep the secrets")
+        last = last_error(map(line_of, done.stdout.splitlines()))
+        raise failure_of(target.name, last, done, "du-node could not keep the secrets")

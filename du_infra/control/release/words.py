@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from du_infra.engines import ssh
@@ -29,6 +29,12 @@ def line_of(text: str) -> Mapping[str, Any]:
     except ValueError:
         line = {"kind": "warning", "text": text}
     return line
+
+
+def last_error(lines: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last error among du-node's lines; empty where it told none."""
+    errors = [line for line in lines if line.get("kind") == "error"]
+    return errors[-1] if errors else {}
 
 
 def failure_of(node: str, last: Mapping[str, Any], done: ssh.Result, what: str = "") -> DuError:
