@@ -14,6 +14,7 @@ import os
 import time
 
 from du_node import places
+from du_node.logfile import inode_and_size, read_from
 
 TYPE_CHECKING = False  # typing itself is not imported: serve has 15 MB
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _put(found: dict[str, float], name: str, value: float | None) -> None:
 
 def _now() -> Mark:
     busy, total = ticks(_text("/proc/stat"))
-    return Mark(time.monotonic(), busy, total, *_size(places.ACCESS_LOG))
+    return Mark(time.monotonic(), busy, total, *inode_and_size(places.ACCESS_LOG))
 
 
 def _kept() -> list[Mark]:
@@ -178,28 +179,11 @@ def _answers(lines: Iterable[str]) -> tuple[int, list[int]]:
 def _added(since: Mark, now: Mark) -> Iterator[bytes]:
     """What the log got since then. One that was moved aside meanwhile goes on in .1 where it was."""
     if since.inode and (since.inode != now.inode or now.size < since.size):
-        yield _bytes(f"{places.ACCESS_LOG}.1", since.size)
-        yield _bytes(places.ACCESS_LOG, 0)
+        yield read_from(f"{places.ACCESS_LOG}.1", since.size)
+        yield read_from(places.ACCESS_LOG, 0)
     else:
-        yield _bytes(places.ACCESS_LOG, since.size)
-
-
-def _size(path: str) -> tuple[int, int]:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return 0, 0
-    return found.st_ino, found.st_size
-
-
-def _bytes(path: str, offset: int) -> bytes:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            file.seek(offset)
-            return file.read()
-    except OSError:
-        return b""
+        yield read_from(places.ACCESS_LOG, since.size)
 
 
 def _text(path: str) -> str:
-    return _bytes(path, 0).decode("ascii", "replace")
+    return read_from(path, 0).decode("ascii", "replace")

@@ -10,11 +10,11 @@ which may last for hours, does not look like a slow answer.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from du_node import places
+from du_node.logfile import inode_and_size, read_from
 
 PATH = places.ACCESS_LOG
 _LOOPBACK = "127.0.0.1:"
@@ -64,18 +64,18 @@ class Tail:
 
     def __init__(self, path: str = PATH) -> None:
         self._path = path
-        self._inode, self._offset = _size(path)
+        self._inode, self._offset = inode_and_size(path)
         self._rest = b""
 
     def lines(self) -> Iterator[str]:
         """The lines since the last call."""
-        inode, size = _size(self._path)
+        inode, size = inode_and_size(self._path)
         if self._inode and (inode != self._inode or size < self._offset):
             # The old content is in .1 now, with the offsets that it had.
-            yield from self._whole(_read(f"{self._path}.1", self._offset))
+            yield from self._whole(read_from(f"{self._path}.1", self._offset))
             self._rest, self._offset = b"", 0
         self._inode = inode
-        new = _read(self._path, self._offset)
+        new = read_from(self._path, self._offset)
         self._offset += len(new)
         yield from self._whole(new)
 
@@ -112,27 +112,9 @@ def _attempt(address: str, status: str, seconds: str) -> Attempt | None:
 
 def _last_lines(path: str) -> list[str]:
     """The end of the log; where it was cut a moment ago, the end of what was moved aside comes first."""
-    _, size = _size(path)
-    text = _read(path, max(0, size - _MOST_BYTES))
+    _, size = inode_and_size(path)
+    text = read_from(path, max(0, size - _MOST_BYTES))
     if size < _MOST_BYTES:
-        _, before = _size(f"{path}.1")
-        text = _read(f"{path}.1", max(0, before - (_MOST_BYTES - size))) + text
+        _, before = inode_and_size(f"{path}.1")
+        text = read_from(f"{path}.1", max(0, before - (_MOST_BYTES - size))) + text
     return text.decode("ascii", "replace").split("\n")
-
-
-def _size(path: str) -> tuple[int, int]:
-    """(inode, length); zeros when there is no file."""
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return 0, 0
-    return found.st_ino, found.st_size
-
-
-def _read(path: str, offset: int) -> bytes:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            file.seek(offset)
-            return file.read()
-    except OSError:
-        return b""
