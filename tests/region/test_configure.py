@@ -6,7 +6,6 @@ import json
 import secrets
 import socket
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +22,7 @@ from du_infra.engines.ansible import Outcome, run_playbook
 from du_infra.errors import EngineFailed, Refused
 from du_infra.pool.lxd import LxdProvider
 from du_infra.progress import silent
+from tests.region.gaps import Gaps
 
 pytestmark = pytest.mark.lxd
 
@@ -140,32 +140,9 @@ def ask(url: str) -> tuple[int, Any]:
         return error.code, json.load(error)
 
 
-class Held:
-    """Connects to port 80 of an address while the block lasts; ``longest`` without success, in seconds."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-        self.longest = 0.0
-
-    def __enter__(self) -> Held:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
-        last = time.monotonic()
-        while not self._stop.wait(0.02):
-            try:
-                socket.create_connection((self._address, 80), timeout=0.3).close()
-            except OSError:
-                continue
-            now = time.monotonic()
-            self.longest, last = max(self.longest, now - last), now
+def connections(address: str) -> Gaps:
+    """How long port 80 of an address takes no connection."""
+    return Gaps(lambda: socket.create_connection((address, 80), timeout=0.3).close())
 
 
 def test_a_second_run_changes_nothing(node: Node) -> None:
@@ -294,7 +271,7 @@ def test_other_nodes_come_and_go_without_a_restart_and_the_address_stays(node: N
     )  # beside others it must have been asked something
     units = ["containerd", "nginx", "keepalived", "du-node"]
     before = node.run("systemctl", "show", "-P", "MainPID", *units)
-    with Held(node.vip) as held:
+    with connections(node.vip) as held:
         other = {"name": "dtest-other", "address": "198.18.200.1"}
         assert node.configure(du_peers=[other["address"]], du_peer_nodes=[other]).changed > 0
         time.sleep(2)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -16,6 +15,7 @@ import pytest
 from bench.load.runner import Load
 from du_infra.control.observe import http_get
 from tests.region.conftest import Bed, lxc
+from tests.region.gaps import Gaps
 
 pytestmark = pytest.mark.lxd
 
@@ -71,32 +71,9 @@ def await_rotation(node: str, count: int) -> None:
         time.sleep(0.1)
 
 
-class Gaps:
-    """Asks the VIP every 20 ms while the block lasts; ``longest`` is the longest time without an answer, in seconds."""
-
-    def __init__(self, vip: str) -> None:
-        self._vip = vip
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-        self.longest = 0.0
-
-    def __enter__(self) -> Gaps:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
-        last = time.monotonic()
-        while not self._stop.wait(0.02):
-            try:
-                http_get(self._vip, "/readyz", timeout=0.5)
-            except OSError:
-                continue
-            now = time.monotonic()
-            self.longest, last = max(self.longest, now - last), now
+def answers(vip: str) -> Gaps:
+    """How long the VIP is without an answer."""
+    return Gaps(lambda: http_get(vip, "/readyz", timeout=0.5))
 
 
 def test_each_node_knows_the_other_and_one_holds_the_address(nodes: tuple[str, str]) -> None:
@@ -121,7 +98,7 @@ def test_only_the_other_node_reaches_the_peer_port(bed: Bed, nodes: tuple[str, s
 def test_a_drained_node_gives_the_address_away_and_loses_no_request(bed: Bed, nodes: tuple[str, str]) -> None:
     front, other = nodes
     vip = bed.region.status().vip
-    with Gaps(vip) as gaps, Load(vip) as load:
+    with answers(vip) as gaps, Load(vip) as load:
         time.sleep(2)
         told = [json.loads(line) for line in sh(front, "du-node", "drain", "--cut-after", str(_CUT_AFTER)).splitlines()]
         assert peers(other) == []
@@ -145,7 +122,7 @@ def test_a_dead_node_is_out_of_rotation_in_two_seconds_and_its_address_has_moved
 ) -> None:
     front, other = nodes
     pid = json.loads(lxc("query", f"/1.0/instances/{front}/state"))["pid"]
-    with Gaps(bed.region.status().vip) as gaps:
+    with answers(bed.region.status().vip) as gaps:
         watching = subprocess.Popen(
             ["lxc", "exec", other, "-T", "--", "python3", "-c", _UNTIL_OUT], stdout=subprocess.PIPE, text=True
         )
