@@ -7,6 +7,7 @@ from typing import Any
 
 from du_infra.control.context import RegionContext
 from du_infra.control.observe import observe_nodes
+from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
 
@@ -31,6 +32,18 @@ def pool_of(context: RegionContext, node: str) -> PoolRecord:
     record = context.must_be_up()
     record.named(node)
     return record
+
+
+def refuse_going(context: RegionContext, record: PoolRecord, node: str) -> None:
+    """Raises Refused for a node that is on its way out: whatever it is given, it is drained and destroyed next."""
+    state = record.named(node).state
+    if record.named(node).staying:
+        return
+    todo = f"`du-infra region up {context.name}` goes on with it"
+    if state == "leaving":
+        todo += f"; `du-infra region scale {context.name} {len(record.staying) + 1}` takes it back"
+    words = "another is to take its place, and then it leaves" if state == "replaced" else "it leaves the region"
+    raise Refused(f"it is on its way out: {words}", where=node, todo=todo)
 
 
 def others_of(context: RegionContext, record: PoolRecord, node: str) -> list[NodeReport]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from du_infra.control.context import RegionContext
 from du_infra.control.leave import drain_node, mark, undrain_node
 from du_infra.control.lock import locked
-from du_infra.control.node.desk import NodeResult, pool_of, result
-from du_infra.errors import Refused
+from du_infra.control.node.desk import NodeResult, pool_of, refuse_going, result
 from du_infra.progress import Reporter, stage
 
 
@@ -31,9 +30,7 @@ def undrain(context: RegionContext, node: str, report: Reporter) -> NodeResult:
     """Have a node take requests again. Raises Refused for one that leaves, Unreachable when it does not answer."""
     with locked(context, report), stage(report, "undrain", node):
         record = pool_of(context, node)
-        if not record.named(node).staying:
-            more = f"`du-infra region scale {context.name} {len(record.staying) + 1}` takes it back"
-            raise Refused("it is on its way out of the region", where=node, todo=more)
+        refuse_going(context, record, node)
         undrain_node(context, record, node, report)
         record = mark(context, record, [node], "")
         context.store.event(context.name, "undrain", node)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from du_infra.control.context import RegionContext
 from du_infra.control.leave import drain_node, mark, undrain_node
 from du_infra.control.lock import locked
-from du_infra.control.node.desk import NodeResult, others_of, pool_of, result
+from du_infra.control.node.desk import NodeResult, others_of, pool_of, refuse_going, result
 from du_infra.control.observe import observe_node
 from du_infra.engines import ssh
 from du_infra.errors import DuError, NotReady, Refused, Unreachable
@@ -30,17 +30,18 @@ def reboot(
     """Reboot a node, without a request lost where there are others.
 
     Killed on the way, the same command or ``region up`` ends it. A node that was drained by hand stays drained. Raises
-    Refused when another node is not ready (unless ``force``), Unreachable when this one does not answer, NotReady when
-    it does not come back in time.
+    Refused when another node is not ready (unless ``force``) or this one is on its way out, Unreachable when it does
+    not answer, NotReady when it does not come back in time.
     """
     with locked(context, report):
         record = pool_of(context, node)
+        refuse_going(context, record, node)
         target = record.named(node)
         seen = observe_node(context, target)
         others = others_of(context, record, node)
         _may_reboot(seen, others, force)
         by_hand = seen.draining and target.state == ""
-        if not by_hand and target.staying:
+        if not by_hand:
             record = mark(context, record, [node], "returning")
         cut = 0
         if any(other.answers and other.ready for other in others):

@@ -15,11 +15,12 @@ from du_infra.control import leave, machines
 from du_infra.control.context import RegionContext
 from du_infra.control.machines import leaving
 from du_infra.control.node import drain as node_drain
+from du_infra.control.node import reboot as node_reboot
 from du_infra.control.node.remove import remove
 from du_infra.errors import EngineFailed, Refused, SpecError
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
-from du_infra.pool.state import Machine, Network, Node
+from du_infra.pool.state import Machine, Network, Node, NodeState
 from du_infra.progress import Event, silent
 
 FLEET = "fleet: demo\nregions:\n  home: {provider: lxd, pool: {nodes: 3}}\nservices: {}\n"
@@ -299,6 +300,19 @@ def test_a_node_on_its_way_out_is_not_simply_undrained(cloud: Cloud, region: Reg
     with pytest.raises(Refused, match="on its way out") as caught:
         node_drain.undrain(region, "demo-home-2", silent)
     assert "region scale home 3" in caught.value.todo
+
+
+@pytest.mark.parametrize("state", ["leaving", "replaced"])
+@pytest.mark.parametrize("order", [node_drain.undrain, node_reboot.reboot])
+def test_a_node_on_its_way_out_is_not_rebooted_and_left_drained(
+    cloud: Cloud, region: RegionContext, order: Callable[..., object], state: NodeState
+) -> None:
+    leave.mark(region, pool(region), ["demo-home-2"], state)
+    with pytest.raises(Refused, match="on its way out") as caught:
+        order(region, "demo-home-2", silent)
+    assert "region up home" in caught.value.todo
+    assert ("region scale home 3" in caught.value.todo) == (state == "leaving")  # what is replaced is not taken back
+    assert cloud.done == []
 
 
 def test_nobody_is_asked_twice_about_a_node_that_is_on_its_way_out(cloud: Cloud, region: RegionContext) -> None:
