@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from du_infra.control.context import RegionContext
@@ -39,12 +39,16 @@ STAGE = "heal"
 
 @dataclass(frozen=True)
 class Look:
-    """A region as healing sees it: its nodes, and for each what every observer says of it (true: it is well)."""
+    """A region as healing sees it: its nodes, and for each what every observer says of it (true: it is well).
+
+    ``strays`` are machines of ours that are not recorded.
+    """
 
     record: PoolRecord = field(default_factory=PoolRecord)
     reports: tuple[NodeReport, ...] = ()
     views: tuple[View, ...] = ()
     votes: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    strays: tuple[str, ...] = ()
 
     @property
     def silent(self) -> frozenset[str]:
@@ -80,7 +84,8 @@ def look(context: RegionContext) -> Look:
         )
         for node, told in zip(record.nodes, reports, strict=True)
     )
-    return Look(record, tuple(reports), views, votes_of(views, reports))
+    strays = tuple(sorted(machines.keys() - {node.name for node in record.nodes}))
+    return Look(record, tuple(reports), views, votes_of(views, reports), strays)
 
 
 def plan_heal(context: RegionContext, seen: Look) -> Healing:
@@ -95,9 +100,12 @@ def unfinished(context: RegionContext) -> dict[str, str]:
     return {name: row.why for name, row in rows.items()}
 
 
-def open_release(context: RegionContext) -> str:
-    """In words, the releases that run, are held, or were cut off, for which replacements wait; "" for none."""
-    return "; ".join(f"{service}: {text}" for service, text in under_way(context).items())
+def open_release(context: RegionContext, but: Collection[str] = ()) -> str:
+    """In words, the releases that run, are held, or were cut off, for which replacements wait; "" for none.
+
+    Those of the services ``but`` do not count.
+    """
+    return "; ".join(f"{service}: {text}" for service, text in under_way(context).items() if service not in but)
 
 
 def heal(context: RegionContext, report: Reporter) -> Healed:

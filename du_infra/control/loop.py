@@ -15,7 +15,9 @@ from du_infra.control.autoscale import carry_out, plan_autoscale
 from du_infra.control.context import RegionContext
 from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
 from du_infra.control.parallel import each
+from du_infra.control.resume import plan_unfinished, resume
 from du_infra.errors import Busy, DuError
+from du_infra.health.resume import Resume
 from du_infra.progress import Reporter
 from du_infra.spec import load_spec, region_of
 
@@ -104,7 +106,7 @@ class Minder:
             self._say(action.kind, action.why, action.node)
         if plan.actions or (begun and not waits):  # else the lock would be taken for nothing, from who ends the release
             self._heal(context)
-        elif not begun and not plan.sightings and seen.views and context.spec.pool.autoscale:
+        elif not begun and not plan.sightings and not self._resume(context, seen) and seen.views:
             self._scale(context, seen)
         if time.monotonic() >= self._not_before:
             self._wait = _FIRST_WAIT
@@ -115,8 +117,31 @@ class Minder:
         for node, words in heal(context, self._report).done.items():
             self._tell(Decision(self._region, "done", words, node))
 
+    def _resume(self, context: RegionContext, seen: Look) -> bool:
+        """Whether other work than a replacement of ours was cut off, and goes on; told when it is sure, under the lock,
+        that nobody is at it."""
+        found = plan_unfinished(context, seen)
+        if found.waits or not found.work:
+            self._tell_unfinished(found)
+            return False
+        if time.monotonic() < self._not_before:
+            self._tell_unfinished(found)
+            return True
+        for node, words in resume(context, self._report, self._tell_unfinished, dry_run=self._dry_run).items():
+            self._tell(Decision(self._region, "done", words, node))
+        return True
+
+    def _tell_unfinished(self, found: Resume) -> None:
+        for node, words in found.work.items():
+            if found.waits:
+                self._say("left", f"{words}, and that waits: {found.waits}", node)
+            else:
+                self._say("resume", f"{words}: that was cut off, and goes on", node)
+
     def _scale(self, context: RegionContext, seen: Look) -> None:
         """Only where nothing is amiss: a node too few is healing's matter first."""
+        if not context.spec.pool.autoscale:
+            return
         staying = {node.name for node in seen.record.staying}
         planned = plan_autoscale(context, [told for told in seen.reports if told.name in staying])
         if not planned.decision.changes:

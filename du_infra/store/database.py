@@ -176,6 +176,13 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(insert(tables.events).values(row))
 
+    def last_order(self, region: str, node: str) -> str:
+        """The kind of the last event that was about this node alone ("leave", "remove", "drain" …); "" for none."""
+        t = tables.events
+        query = select(t.c.kind).where(t.c.region == region, t.c.text == node).order_by(t.c.id.desc()).limit(1)
+        with self._engine.connect() as connection:
+            return str(connection.scalar(query) or "")
+
 
 def actor() -> str:
     """Who we are, as history tells it: user@host."""

@@ -46,8 +46,8 @@ def _leave(context: RegionContext, record: PoolRecord, node: str, report: Report
     before, wanted = context.wish.nodes, _wanted(context, record, node)
     refuse_last(observe_nodes(context, record.nodes), [node])
     pool = mark_of(context.spec.pool)
+    context.store.event(context.name, "leave", node)  # first: by it control.resume knows that its machine is not ours
     context.store.save_pool(context.name, marked(record, [node], "leaving"), (wanted, pool))
-    context.store.event(context.name, "leave", node)
     try:
         return take_out(context, record, [node], report)
     except DuError:

@@ -17,6 +17,7 @@ from du_infra.control.heal import Healed, Look
 from du_infra.control.loop import ControlLoop, Decision, Minder
 from du_infra.errors import Busy, EngineFailed
 from du_infra.health.heal import Action, Healing, Sighting, View
+from du_infra.health.resume import Resume
 from du_infra.progress import silent
 
 DEAD = Healing((Action("replace", "a-2", "dead for 31 s"),), (), {"a-2": Sighting("dead", 0.0)})
@@ -31,6 +32,9 @@ class World:
         self.plan: Healing = WELL
         self.begun: dict[str, str] = {}
         self.release = ""
+        self.half = Resume()
+        self.resumed = 0
+        self.locked = False
         self.heal: Callable[[], Healed] = lambda: Healed(self.plan, {"a-2": "a-3 took its place"})
         self.healed = 0
         self.now = 1000.0
@@ -42,6 +46,8 @@ class World:
         monkeypatch.setattr(loop, "unfinished", lambda context: self.begun)
         monkeypatch.setattr(loop, "open_release", lambda context: self.release)
         monkeypatch.setattr(loop, "heal", self._heal)
+        monkeypatch.setattr(loop, "plan_unfinished", lambda context, seen: self.half)
+        monkeypatch.setattr(loop, "resume", self._resume)
         monkeypatch.setattr(loop, "plan_autoscale", self._plan_autoscale)
         monkeypatch.setattr(loop, "carry_out", lambda *given: SimpleNamespace(up=SimpleNamespace(nodes=("a-1", "a-2"))))
         monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
@@ -49,6 +55,13 @@ class World:
     def _heal(self, context: object, report: object) -> Healed:
         self.healed += 1
         return self.heal()
+
+    def _resume(self, context: object, report: object, tell: Callable[[Resume], None], *, dry_run: bool) -> Any:
+        if self.locked:
+            raise Busy("another du-infra (process 7) is at work on region home")
+        tell(self.half)
+        self.resumed += not dry_run
+        return {} if dry_run else dict.fromkeys(self.half.work, "done")
 
     def _plan_autoscale(self, context: object, reports: object) -> Any:
         class Wanted:
@@ -124,6 +137,45 @@ def test_what_was_cut_off_waits_for_an_open_release_without_the_lock(world: Worl
     world.release = ""
     mind()
     assert world.healed == 1
+
+
+HALF = Resume(2, {"a-2": "it is to take requests again"})
+
+
+def test_an_order_that_was_cut_off_goes_on_and_nothing_is_scaled_meanwhile(world: World) -> None:
+    mind = world.minder()
+    world.half, world.autoscale = HALF, object()
+    mind()
+    assert world.told == [("resume", "it is to take requests again: that was cut off, and goes on"), ("done", "done")]
+    world.half, world.want = Resume(), 1
+    mind()
+    assert (world.resumed, world.told[-1][0]) == (1, "well")
+
+
+def test_an_order_that_somebody_is_at_is_not_taken_for_one_that_was_cut_off(world: World) -> None:
+    world.half, world.locked = HALF, True
+    assert isinstance(world.minder()(), Busy)
+    assert [kind for kind, _ in world.told] == ["busy"]
+
+
+def test_an_order_that_may_not_go_on_is_told_without_the_lock_and_hinders_nothing_else(world: World) -> None:
+    world.half = Resume(2, HALF.work, waits="healing is turned off")
+    world.autoscale = object()
+    world.minder()()
+    assert world.told[0] == ("left", "it is to take requests again, and that waits: healing is turned off")
+    assert (world.resumed, world.told[1][0]) == (0, "scale")
+
+
+def test_while_a_node_is_in_a_bad_way_that_comes_first(world: World) -> None:
+    world.half, world.plan = HALF, WAITS
+    world.minder()()
+    assert (world.resumed, [kind for kind, _ in world.told]) == (0, ["left"])
+
+
+def test_a_dry_run_tells_what_was_cut_off_and_goes_on_with_nothing(world: World) -> None:
+    world.half = HALF
+    world.minder(dry_run=True)()
+    assert (world.resumed, [kind for kind, _ in world.told]) == (0, ["resume"])
 
 
 def test_a_failure_is_told_and_tried_again_later_and_later(world: World) -> None:
