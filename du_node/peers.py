@@ -21,14 +21,14 @@ class Sight:
     """One peer as the last answers showed it. ``since`` is when ``up`` last changed, in seconds of some clock.
 
     ``up``: it answers at all. ``draining``: it wants no requests. ``front``: what comes to the region's address comes
-    to it. ``stands``: it has services, or needs none.
+    to it. ``stands``: it has services, or needs none. ``well``: it says that all it should serve is ready.
     """
 
-    __slots__ = ("_bad", "_default", "_ready", "_streaks", "draining", "front", "peer", "since", "stands", "up")
+    __slots__ = ("_bad", "_default", "_ready", "_streaks", "draining", "front", "peer", "since", "stands", "up", "well")
 
     def __init__(self, peer: Named, now: float, usable: Mapping[str, bool], *, default: bool) -> None:
         self.peer = peer
-        self.up = True
+        self.up = self.well = True
         self.since = now
         self.draining = self.front = self.stands = False
         self._bad = 0
@@ -43,6 +43,7 @@ class Sight:
         self.draining = bool(said.get("draining"))
         self.front = bool(said.get("front"))
         releases = said.get("releases") or {}
+        self.well = bool(said.get("ready"))
         self.stands = bool(said.get("ready") or releases)
         for service in {*releases, *self._ready}:
             self._count(service, good=bool(releases.get(service, {}).get("ready")))
@@ -55,7 +56,7 @@ class Sight:
             self._count(service, good=False, surely=gone)
         if self._bad >= _BAD:
             self._note(up=False, now=now)
-            self.draining = self.front = self.stands = False
+            self.draining = self.front = self.stands = self.well = False
             self._ready = dict.fromkeys(self._ready, False)
             self._default = False
 

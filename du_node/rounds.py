@@ -87,7 +87,10 @@ class Rounds:
             self._before = found
             _write(places.PEERS, {name: [_told(peer) for peer in there] for name, there in found.items()})
         old = peers.hands_over(self.sights)
-        seen = {sight.peer[0]: {"up": sight.up, "since": sight.since, **_wish(sight, old)} for sight in self.sights}
+        seen = {
+            sight.peer[0]: {"up": sight.up, "ready": sight.well, "since": sight.since, **_wish(sight, old)}
+            for sight in self.sights
+        }
         text = json.dumps(seen)
         if text != self._written:
             self._written = text

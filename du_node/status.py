@@ -74,13 +74,13 @@ def result(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def peers() -> list[dict[str, Any]]:
-    """The region's other nodes as ``serve`` sees them. One that it has not judged yet counts as up."""
+    """The region's other nodes as ``serve`` sees them. One that it has not judged yet counts as up and ready."""
     seen, now = files.read_json(places.SEEN), time.clock_gettime(time.CLOCK_BOOTTIME)
     rows = []
     for name, address in settings.peers():
         told = seen.get(name, {})
         age = max(0.0, now - float(told.get("since", now)))
-        known = {"up": bool(told.get("up", True)), "draining": bool(told.get("draining"))}
+        known = {key: bool(told.get(key, True)) for key in ("up", "ready")} | {"draining": bool(told.get("draining"))}
         when = {"since": round(time.time() - age, 1), "for_s": round(age, 1)}
         rows.append({"name": name, "address": address, **known, **when})
     return rows

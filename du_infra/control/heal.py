@@ -81,6 +81,7 @@ def look(context: RegionContext) -> Look:
             serving=told.takes_requests,
             joined=node.joined,
             going=not node.staying,
+            why=told.why if told.broken else "",
         )
         for node, told in zip(record.nodes, reports, strict=True)
     )
@@ -136,21 +137,27 @@ def _ask(context: RegionContext, node: Node, machine: str) -> NodeReport:
 
 
 def votes_of(views: Sequence[View], reports: Sequence[NodeReport]) -> dict[str, dict[str, bool]]:
-    """What each observer says of each node. A machine that runs is no word for a node: it may do so and be dead."""
+    """What each observer says of each node. A machine that runs is no word for a node: it may do so and be dead.
+
+    Another node's word is that it answers at all; of one that lets us in, that it is ready.
+    """
+    lets_us_in = {told.name for told in reports if told.reachable}
     votes: dict[str, dict[str, bool]] = {view.name: {} for view in views}
     for view, told in zip(views, reports, strict=True):
         votes[view.name][CONTROLLER] = _well(told)
         if view.machine != RUNNING:
             votes[view.name][PROVIDER] = False
         for peer in told.peers if told.answers else ():
-            if peer.get("name") in votes and isinstance(peer.get("up"), bool):
-                votes[peer["name"]][told.name] = peer["up"]
+            name, up = peer.get("name"), peer.get("up")
+            if name in votes and isinstance(up, bool):
+                votes[name][told.name] = up and (name not in lets_us_in or bool(peer.get("ready", True)))
     return votes
 
 
 def _well(told: NodeReport) -> bool:
     """Our own word. What is drained, worked on, or not configured yet is somebody's work, and not an illness."""
-    return told.reachable and (told.ready or told.draining or bool(told.busy) or not told.installed)
+    unconfigured = not told.installed and not told.broken
+    return told.reachable and (told.ready or told.draining or bool(told.busy) or unconfigured)
 
 
 def _history(context: RegionContext) -> History:

@@ -6,7 +6,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -32,8 +32,8 @@ class Decision:
     """What was decided, or why nothing was; told when it changes, and not again every pass.
 
     ``kind``: "start", "replace", "resume", "scale" are about to be done; "done" has been; "left" is amiss and left
-    alone; "well" comes after trouble; "busy": another du-infra is at work; "failed": what was tried did not work.
-    ``node`` is "" where the region is meant.
+    alone; "well" comes after trouble, and answers a dry run; "busy": another du-infra is at work; "failed": what was
+    tried did not work. ``node`` is "" where the region is meant.
     """
 
     region: str
@@ -66,6 +66,8 @@ class Minder:
         self._report = report
         self._dry_run = dry_run
         self._told: frozenset[str] = frozenset()
+        self._asked = dry_run
+        self._well = ""
         self._saying: set[str] = set()
         self._wait = _FIRST_WAIT
         self._not_before = 0.0
@@ -83,8 +85,9 @@ class Minder:
         except Exception as error:
             return self._failed(DuError(f"unforeseen: {type(error).__name__}: {error}"))
         finally:
-            if self._told and not self._saying:
-                self._tell(Decision(self._region, "well", "nothing is amiss any more"))
+            if not self._saying and (self._told or self._well):
+                self._tell(Decision(self._region, "well", self._well or "nothing is amiss any more"))
+            self._well = ""
             self._told = frozenset(self._saying)
         return None
 
@@ -93,8 +96,10 @@ class Minder:
         if self._stopping():
             self._saying = {*self._told}
             return
+        if self._asked:  # who asks what would be done wants an answer, if only that it is nothing
+            self._asked, self._well = False, _well(seen)
         plan, begun = plan_heal(context, seen), unfinished(context)
-        for words in plan.why:
+        for words in (*plan.why, *(plan.early if self._dry_run else ())):
             self._say("left", words)
         waits = open_release(context) if begun else ""
         for node, why in begun.items():
@@ -106,7 +111,7 @@ class Minder:
             self._say(action.kind, action.why, action.node)
         if plan.actions or (begun and not waits):  # else the lock would be taken for nothing, from who ends the release
             self._heal(context)
-        elif not begun and not plan.sightings and not self._resume(context, seen) and seen.views:
+        elif not begun and not self._resume(context, seen, plan.sightings.keys()) and not plan.sightings and seen.views:
             self._scale(context, seen)
         if time.monotonic() >= self._not_before:
             self._wait = _FIRST_WAIT
@@ -117,10 +122,12 @@ class Minder:
         for node, words in heal(context, self._report).done.items():
             self._tell(Decision(self._region, "done", words, node))
 
-    def _resume(self, context: RegionContext, seen: Look) -> bool:
+    def _resume(self, context: RegionContext, seen: Look, unwell: Set[str]) -> bool:
         """Whether other work than a replacement of ours was cut off, and goes on; told when it is sure, under the lock,
-        that nobody is at it."""
+        that nobody is at it. A node that is unwell for another reason than that comes first."""
         found = plan_unfinished(context, seen)
+        if unwell - found.work.keys():
+            return False
         if found.waits or not found.work:
             self._tell_unfinished(found)
             return False
@@ -165,6 +172,14 @@ class Minder:
         self._saying.add(key)
         if key not in self._told:
             self._tell(Decision(self._region, kind, text, node))
+
+
+def _well(seen: Look) -> str:
+    """What was seen of a region in which nothing is amiss."""
+    if not seen.views:
+        return "it is not up, so there is nothing to mind"
+    taking = [view.name for view in seen.views if view.serving]
+    return f"nothing is amiss: {len(taking)} of {len(seen.views)} node(s) take requests ({', '.join(taking) or 'none'})"
 
 
 class ControlLoop:

@@ -39,8 +39,9 @@ def observe_node(context: RegionContext, node: Node) -> NodeReport:
     try:
         return _report(node, json.loads(done.stdout))
     except (ValueError, KeyError, TypeError, AttributeError):
-        words = (done.stderr or done.stdout).strip().splitlines()
-        return NodeReport(node.name, node.address, installed=False, why=words[-1] if words else "du-node says nothing")
+        said = (done.stderr or done.stdout).strip().splitlines()
+        why = f"`du-node status` does not work: {said[-1][:200] if said else 'it says nothing'}"
+        return NodeReport(node.name, node.address, installed=False, broken=True, why=why)
 
 
 def front_of(record: PoolRecord, reports: Sequence[NodeReport]) -> str:

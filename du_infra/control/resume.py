@@ -59,7 +59,7 @@ def _piece(context: RegionContext, seen: Look, node: Node, told: NodeReport) -> 
         name=node.name,
         state=node.state,
         joined=node.joined,
-        configured=told.installed or not told.reachable,
+        configured=told.installed or told.broken or not told.reachable,
         complete=_complete(context, seen, told),
         foreign=node.state == "leaving" and context.store.last_order(context.name, node.name) == "leave",
     )

@@ -33,7 +33,7 @@ class View:
 
     ``machine``: the provider's word for its machine ("running", "stopped", "frozen" …), "gone" when it has none.
     ``reachable``: it let du-infra in. ``serving``: it answers and takes requests. ``joined``: it has been part of the
-    region. ``going``: it is on its way out already.
+    region. ``going``: it is on its way out already. ``why``: what else is known of why it is not ready.
     """
 
     name: str
@@ -42,6 +42,12 @@ class View:
     serving: bool = True
     joined: bool = True
     going: bool = False
+    why: str = ""
+
+    @property
+    def amiss(self) -> str:
+        """What is wrong with one that lets us in and is not well, in words."""
+        return f"not ready ({self.why})" if self.why else "not ready"
 
 
 @dataclass(frozen=True)
@@ -86,12 +92,14 @@ class Action:
 class Healing:
     """One pass: ``actions`` in order; ``why`` says what else is amiss and why it is left alone.
 
-    ``sightings`` are for the next pass's history.
+    ``early`` says which nodes are in a bad way, but have not been for long enough. ``sightings`` are for the next
+    pass's history.
     """
 
     actions: tuple[Action, ...] = ()
     why: tuple[str, ...] = ()
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
+    early: tuple[str, ...] = ()
 
 
 def plan_healing(views: Sequence[View], votes: Votes, history: History, settings: HealSpec, now: float) -> Healing:
@@ -125,7 +133,9 @@ def plan_healing(views: Sequence[View], votes: Votes, history: History, settings
             room.taken += 1
             actions.append(Action("replace", view.name, words[view.name]))
     notes += [f"{view.name} was started, and has some time to answer" for view in waiting]
-    return Healing(tuple(actions), tuple(notes), sightings)
+    young = [view for view in views if view.name in sightings and view not in due]
+    early = tuple(_early(view, votes, known, settings, now) for view in young)
+    return Healing(tuple(actions), tuple(notes), sightings, early)
 
 
 def sight(views: Iterable[View], votes: Votes, history: History, now: float) -> dict[str, Sighting]:
@@ -190,7 +200,7 @@ def _alone(views: Iterable[View], votes: Votes) -> Iterator[str]:
         said = votes.get(view.name, {})
         if view.going or not view.joined or said.get(CONTROLLER, True) or _condemned(said):
             continue
-        amiss = "is not ready" if view.reachable else "does not answer du-infra"
+        amiss = f"is {view.amiss}" if view.reachable else "does not answer du-infra"
         well = sorted(name for name, word in said.items() if word)
         others = f"{', '.join(well)} reaches it" if well else "nobody else says that it is dead"
         yield f"{view.name} {amiss}, but {others}"
@@ -223,10 +233,15 @@ def _urgency(view: View) -> tuple[bool, bool, str]:
 
 
 def _words(view: View, votes: Votes, age: float) -> str:
-    condition = "not ready" if view.reachable else "dead"
+    condition = view.amiss if view.reachable else "dead"
     return (
         f"{condition} for {age:.0f} s by the word of {_listed(sorted(votes[view.name]))}; its machine is {view.machine}"
     )
+
+
+def _early(view: View, votes: Votes, history: History, settings: HealSpec, now: float) -> str:
+    said = _words(view, votes, _age(view, history, now))
+    return f"{view.name} is {said}; nothing is done within {_patience(view, settings):.0f} s"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -12,7 +12,8 @@ class NodeReport:
     """What du-node answered on one node, or why nothing came.
 
     ``config`` is the hash of what the node runs, ``configured`` the hash of what Ansible put there, ``drift``
-    the managed files that changed since. ``installed`` is false where du-node is not there yet. ``busy`` is the
+    the managed files that changed since. ``installed`` is false where du-node is not there yet, or (``broken``) is
+    there and does not tell how the node is. ``busy`` is the
     du-node at work there ({} for none), ``result`` how the last apply ended, ``peers`` the other nodes as this one sees
     them, ``load`` what it had to do in the last minute (docs/du-node.md has the fields of all). ``runtime``: ""
     where an earlier du-node does not tell it. ``draining``: it was asked to take no new requests. ``front``: it holds
@@ -23,6 +24,7 @@ class NodeReport:
     address: str
     reachable: bool = True
     installed: bool = True
+    broken: bool = False
     ready: bool = False
     config: str = ""
     configured: str = ""

@@ -104,6 +104,22 @@ def test_a_node_that_somebody_works_on_is_not_ill(fields: dict[str, Any]) -> Non
     assert votes_of([View("a-1")], [NodeReport("a-1", "", **fields)])["a-1"] == {CONTROLLER: True}
 
 
+def test_a_node_whose_du_node_is_broken_is_ill() -> None:
+    broken = NodeReport("a-1", "", installed=False, broken=True)
+    assert votes_of([View("a-1")], [broken])["a-1"] == {CONTROLLER: False}
+
+
+@pytest.mark.parametrize(
+    ("reachable", "ready", "well"), [(True, False, False), (True, True, True), (False, False, True)]
+)
+def test_of_a_node_that_lets_us_in_the_others_word_is_whether_it_is_ready(
+    reachable: bool, ready: bool, well: bool
+) -> None:
+    word = {"name": "a-2", "up": True, "ready": ready}
+    reports = [NodeReport("a-1", "", ready=True, peers=(word,)), NodeReport("a-2", "", reachable=reachable)]
+    assert votes_of([View("a-1"), View("a-2")], reports)["a-2"]["a-1"] is well
+
+
 def test_a_region_that_is_well_or_not_up_is_left_alone(world: World, tmp_path: Path) -> None:
     assert heal(world.context, silent).done == {}
     world.context.store.forget("home")

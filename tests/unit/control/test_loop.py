@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,6 +123,21 @@ def test_a_dry_run_tells_and_does_nothing(world: World) -> None:
     assert (world.told, world.healed) == ([("replace", "dead for 31 s")], 0)
 
 
+def test_a_dry_run_of_a_region_that_is_well_says_what_was_seen_once(world: World) -> None:
+    mind = world.minder(dry_run=True)
+    mind()
+    mind()
+    assert world.told == [("well", "nothing is amiss: 1 of 1 node(s) take requests (a-1)")]
+
+
+def test_a_dry_run_tells_what_is_not_due_yet_and_a_loop_does_not(world: World) -> None:
+    world.plan = Healing(sightings={"a-2": Sighting("dead", 0.0)}, early=("a-2 is dead for 4 s",))
+    world.minder()()
+    assert world.told == []
+    world.minder(dry_run=True)()
+    assert world.told == [("left", "a-2 is dead for 4 s")]
+
+
 def test_what_was_cut_off_goes_on(world: World) -> None:
     world.begun = {"a-2": "dead for 31 s"}
     world.minder()()
@@ -167,9 +183,15 @@ def test_an_order_that_may_not_go_on_is_told_without_the_lock_and_hinders_nothin
 
 
 def test_while_a_node_is_in_a_bad_way_that_comes_first(world: World) -> None:
-    world.half, world.plan = HALF, WAITS
+    world.half, world.plan = HALF, replace(WAITS, sightings={"a-3": Sighting("dead", 0.0)})
     world.minder()()
     assert (world.resumed, [kind for kind, _ in world.told]) == (0, ["left"])
+
+
+def test_a_node_that_is_not_ready_because_it_was_cut_off_is_no_reason_to_wait(world: World) -> None:
+    world.half, world.plan = HALF, Healing(sightings={"a-2": Sighting("sick", 0.0)})
+    world.minder()()
+    assert world.resumed == 1
 
 
 def test_a_dry_run_tells_what_was_cut_off_and_goes_on_with_nothing(world: World) -> None:

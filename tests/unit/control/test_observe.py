@@ -24,13 +24,20 @@ def test_a_stranger_at_the_vip_is_not_ready(body: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("words", [*JUNK, "{}", json.dumps({"ready": True, "services": [1], "configured": 3})])
-def test_a_node_that_says_junk_counts_as_not_configured(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_says_junk_counts_as_broken(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observe.ssh, "run", lambda *given, **more: ssh.Result(0, words, ""))
     target = ssh.Target("demo-home-1", "198.18.1.2", Path("key"), Path("known"))
     context = SimpleNamespace(dead=frozenset(), target=lambda node: target)
     report = observe.observe_node(context, Node("demo-home-1", "1c1g", "198.18.1.2"))
-    assert not report.installed
-    assert report.why
+    assert (report.installed, report.broken) == (False, True)
+    assert report.why.startswith("`du-node status` does not work: ")
+
+
+def test_a_node_without_du_node_is_not_broken_but_not_configured_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe.ssh, "run", lambda *given, **more: ssh.Result(127, "", "not found"))
+    context = SimpleNamespace(dead=frozenset(), target=lambda node: None)
+    report = observe.observe_node(context, Node("demo-home-1", "1c1g", "198.18.1.2"))
+    assert (report.installed, report.broken) == (False, False)
 
 
 @pytest.mark.parametrize(("joined", "why"), [(True, "no route"), (False, "is not there yet")])

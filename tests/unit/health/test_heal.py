@@ -140,6 +140,22 @@ def test_a_node_that_answers_and_is_not_ready_gets_ten_times_as_long() -> None:
     assert "not ready for 300 s" in healing.actions[0].why
 
 
+def test_a_sick_node_that_cannot_say_how_it_is_is_told_with_its_words() -> None:
+    broken = replace(SICK, why="`du-node status` does not work: no module named json")
+    healing = plan(WELL, broken, history=LONG_SICK, now=300.0)
+    assert done(healing) == [("replace", "a-2")]
+    assert "no module named json" in healing.actions[0].why
+    alone = plan(WELL, broken, votes={"a-2": {CONTROLLER: False, "a-1": True}})
+    assert "no module named json), but a-1 reaches it" in alone.why[0]
+
+
+def test_what_is_not_due_yet_is_known_with_its_time() -> None:
+    (early,) = plan(WELL, SILENT, history=LONG_DEAD, now=4.0).early
+    assert early.startswith("a-2 is dead for 4 s by the word of a-1 and du-infra")
+    assert early.endswith("nothing is done within 30 s")
+    assert plan(WELL, SILENT).early == ()
+
+
 def test_a_sick_node_that_dies_is_dead_from_then_on() -> None:
     assert plan(WELL, SILENT, history=LONG_SICK).sightings == {"a-2": Sighting("dead", 60.0)}
 

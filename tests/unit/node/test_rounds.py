@@ -95,6 +95,7 @@ def test_a_peer_that_answers_is_written_down_and_asked_a_few_times_a_second(othe
     assert 2 <= other.asked <= 5
     seen = json.loads(Path(places.SEEN).read_text())["a"]
     assert (seen["up"], seen["draining"], seen["hands_over"]) == (True, False, False)
+    assert seen["ready"] is True
 
 
 def test_a_peer_that_is_gone_is_out_at_once_and_comes_back(other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
