@@ -37,6 +37,7 @@ _UNSENT = "connect-failure,refused-stream,reset-before-request"
 _ANY = f"{_UNSENT},reset"
 # The header by which a peer says that it could not give the request to its slot.
 _NOT_SENT = "x-du-not-sent"
+_RELEASE = "x-du-release"
 _PROOF_HOST = "localhost"
 
 Json = dict[str, Any]
@@ -52,7 +53,7 @@ def render(table: Table) -> tuple[str, str]:
         "@type": _TYPE,
         "name": "du",
         "ignore_port_in_host_matching": True,
-        "request_headers_to_remove": ["x-envoy-external-address"],
+        "request_headers_to_remove": ["x-envoy-external-address", _NOT_SENT, _RELEASE],
         "response_headers_to_add": [_header("X-Du-Release", "%UPSTREAM_METADATA(du:release)%")],
         "virtual_hosts": [_virtual_host(host, table, digest) for host in _hosts(table)],
     }
@@ -128,7 +129,8 @@ def _both(item: Entry, match: Json, to: Json, peers: Peers = (), headers: Sequen
     once = {"name": ":method", "string_match": {"safe_regex": {"regex": _ONCE}}}
     common: Json = {"name": item.service}
     common |= {"response_headers_to_add": list(headers)} if headers else {"request_headers_to_remove": [_NUMBER]}
-    common |= {"response_headers_to_remove": [_NOT_SENT]} if peers else {}
+    # The client is not told; and on the way to a peer only Envoy's own word is left, which it adds after this.
+    common |= {"response_headers_to_remove": [_NOT_SENT]} if item.shared else {}
     whole = {**to, "timeout": "0s"}
     guarded = {**match, "headers": [*match.get("headers", ()), once]}
     retry = _retry_elsewhere if peers else _retry

@@ -21,6 +21,10 @@ _PROXY = """\
     proxy_set_header X-Forwarded-Proto $scheme;
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $du_connection;
+    proxy_set_header X-Du-Visitor @visitor@;
+    proxy_set_header X-Du-Release "";
+    proxy_set_header X-Du-Not-Sent "";
+    proxy_hide_header X-Du-Not-Sent;
     proxy_connect_timeout @connect@;
     proxy_read_timeout 60s;
     proxy_next_upstream error timeout;
@@ -84,11 +88,16 @@ def maps(table: Table) -> str:
 
 
 def proxy(table: Table) -> str:
-    """How requests are passed on: to peers with less patience and more tries."""
+    """How requests are passed on: to peers with less patience and more tries.
+
+    What nodes tell one another by headers of ours no client tells them: a peer may be in the middle of a sticky canary
+    of which this node does not know yet.
+    """
     shared = any(e.peers for e in table)
-    visitor = "    proxy_set_header X-Du-Visitor $du_visitor_new;\n" if any(e.peers and e.sticky for e in table) else ""
+    visitor = "$du_visitor_new" if any(e.peers and e.sticky for e in table) else '""'
     host, connect, tries = ("du_host", "1s", "3") if shared else ("http_host", "2s", "2")
-    return _PROXY.replace("@host@", host).replace("@connect@", connect).replace("@tries@", tries) + visitor
+    text = _PROXY.replace("@host@", host).replace("@visitor@", visitor)
+    return text.replace("@connect@", connect).replace("@tries@", tries)
 
 
 def service(item: Entry) -> str:

@@ -1,7 +1,8 @@
 """The parts of du.conf that let nodes share their requests: groups with peers in them, and what peers ask for.
 
 - A request is tried elsewhere, a POST too, as long as nobody was sent it: a node that is off costs a second, once
-  in two seconds. A peer that could not reach its own slot says so by a status of its own, which no client sees.
+  in two seconds. A peer that could not reach its own slot says so by a status of its own, which no client sees, and a
+  header that no service can say it by: each gateway takes that from what its own slots answer.
 - Peers stand in each group twice: passed over after a failure, and as the last resort in spite of it, so that nginx
   never finds that it has nobody left to ask.
 - Connections to peers are not kept: a peer may close one at the moment in which a POST is sent on it.
@@ -24,6 +25,8 @@ PROXY = """\
     proxy_set_header Host $http_host;
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $du_connection;
+    proxy_set_header X-Du-Visitor "";
+    proxy_hide_header X-Du-Not-Sent;
     proxy_connect_timeout 2s;
     proxy_read_timeout 60s;
     proxy_next_upstream error timeout;
@@ -46,6 +49,14 @@ map $upstream_bytes_sent $du_not_sent {
 }
 """
 
+# Whether a peer said that it could not give the request to its slot. A service may say what it likes.
+_SENT_BACK = """\
+map "$upstream_addr $upstream_http_x_du_not_sent" $du_sent_back {
+    default "";
+    "~:@port@ 1$" 1;
+}
+"""
+
 # The front gives a visitor his number and his cookie; a peer goes by the number that it is told.
 _VISITORS = """\
 map $cookie_du_visitor $du_visitor_new {
@@ -64,9 +75,10 @@ map $cookie_du_visitor $du_visitor_own {
 
 
 def maps(table: Table) -> str:
-    """The host for peers; whether a slot was sent anything; a visitor's number as the front and a peer know it."""
+    """The host for peers; whether one sent a request back; whether a slot was sent anything; a visitor's number as the
+    front and a peer know it."""
     return (
-        (_HOST if any(e.peers for e in table) else "")
+        (_HOST + _SENT_BACK.replace("@port@", str(places.PEER_PORT)) if any(e.peers for e in table) else "")
         + (_NOT_SENT if any(e.shared for e in table) else "")
         + (_VISITORS if any(e.shared and e.sticky for e in table) else "")
     )
@@ -89,7 +101,8 @@ def front(item: Entry, log: str, headers: str) -> tuple[str, str]:
     """What a front's location needs besides, and the locations that it leads to."""
     name = f"@du_{item.service}"
     caught = f"proxy_intercept_errors on; recursive_error_pages on; error_page {NOT_SENT} ="
-    once_more = f"{headers}proxy_pass http://du_{item.service}_again; {log} {caught} {name}_dead;"
+    theirs = 'if ($du_sent_back = "") { return 502; }'
+    once_more = f"{headers}{theirs} proxy_pass http://du_{item.service}_again; {log} {caught} {name}_dead;"
     return f" {caught} {name}_again;", (
         f"    location {name}_again {{ {once_more} }}\n    location {name}_dead {{ {log} return 502; }}\n"
     )

@@ -26,7 +26,7 @@ PROGRAM = Path(envoy.__file__).parent / "_bin" / "envoy"
 
 
 class Slot(BaseHTTPRequestHandler):
-    """Answers with its name, and with what it was sent."""
+    """Answers with its name, and with what it was sent; with the status and the header that it is asked for."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # head and body in one packet
@@ -40,6 +40,8 @@ class Slot(BaseHTTPRequestHandler):
         text = json.dumps(told).encode()
         self.send_response(int(self.headers.get("X-Answer", "200")))
         self.send_header("Content-Length", str(len(text)))
+        if extra := self.headers.get("X-Answer-Header"):
+            self.send_header(extra, "1")
         self.end_headers()
         self.wfile.write(text)
 

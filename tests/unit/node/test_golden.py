@@ -1,4 +1,4 @@
-"""What the gateways get on a node without others, to the letter as it was before there were peers."""
+"""What the gateways get on a node without others, to the letter: a change of it reloads every region of one node."""
 
 from __future__ import annotations
 

@@ -200,6 +200,32 @@ def test_a_visitor_is_on_one_side_on_every_node_by_one_cookie(nodes: tuple[Node,
     assert sides == {"blue", "green"}
 
 
+def test_a_client_cannot_tell_a_node_what_only_nodes_tell_one_another(nodes: tuple[Node, Node]) -> None:
+    """A peer is in the middle of a sticky canary of which the node that is asked knows nothing."""
+    a, b = nodes
+    a.set((a.hello(b),))
+    b.set((b.hello(a, canary=True, share=50, sticky=True),))
+    sent = {"X-Du-Visitor": "0" * 32, "X-Du-Not-Sent": "1", "X-Du-Release": "mine"}
+    sides = set()
+    for _ in range(60):
+        _, told = a.ask(headers=sent)
+        assert not [name for name in told if name.startswith("x-du")]
+        sides.add(told["name"])
+    assert sides == {"a-blue", "b-blue", "b-green"}
+
+
+def test_a_service_cannot_pass_for_the_node_that_it_runs_on(nodes: tuple[Node, Node]) -> None:
+    a, b = shared(nodes)
+    a.slots[0].stop()  # all goes to the other node
+    before = len(b.attempts())
+    for status in (200, 597) * 2:
+        headers = {"X-Answer": str(status), "X-Answer-Header": "X-Du-Not-Sent"}
+        answer, _ = a.ask(method="POST", body=b"x", headers=headers)
+        assert answer.status in (status, 502)
+        assert answer.getheader("X-Du-Not-Sent") is None
+    assert len(b.attempts()) == before + 4
+
+
 def test_the_peer_port_answers_for_du_node(nodes: tuple[Node, Node]) -> None:
     a, _ = nodes
     a.set((a.hello(),))
