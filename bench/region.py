@@ -8,10 +8,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import du_infra
 from bench.report import Row, at_most
+from du_infra.control.parallel import each
 from du_infra.fleet import Fleet
 from du_infra.pool.lxd import LxdProvider
 from du_infra.progress import silent
@@ -22,6 +24,7 @@ fleet: {fleet}
 regions:
   one: {{provider: lxd}}
   three: {{provider: lxd, pool: {{nodes: 3}}}}
+  five: {{provider: lxd, pool: {{nodes: 5}}}}
 services:
   hello: {{image: registry.local:5000/hello, tag: v1, port: 8080}}
 """
@@ -41,6 +44,8 @@ def measure() -> list[Row]:
         fleet.region("one").down()
         down = time.perf_counter() - start
         three, _ = _up(fleet, "three")
+        fleet.region("three").down()
+        five, _ = _up(fleet, "five")
     used = status.nodes[0].memory_used_mb or 0
     return [
         Row("a node by hand: create, boot, SSH greets (floor)", f"{floor:.1f} s"),
@@ -49,6 +54,11 @@ def measure() -> list[Row]:
         at_most("`region up` again, nothing to do", again, 6, "s"),
         Row("`region up`, three nodes", f"{three:.1f} s"),
         at_most("three nodes against one", three / first, 1.5, "times"),
+        Row("`region up`, five nodes", f"{five:.1f} s"),
+        at_most("five nodes against one", five / first, 1.5, "times"),
+        Row(
+            "five nodes by hand, at once, against one (floor: the machine's cores)", f"{_by_hand(5) / floor:.1f} times"
+        ),
         Row("`region down`, one node", f"{down:.1f} s"),
         at_most("our share of a node's memory (containerd, nginx, keepalived, du-node)", overhead, 120, "MB"),
         at_most(f"`du-node status` on a node (mean of {_RUNS})", told, 300, "ms"),
@@ -90,28 +100,35 @@ def _status_ms(node: str) -> float:
     return (time.perf_counter() - start) / _RUNS * 1000
 
 
-def _by_hand() -> float:
-    """Seconds from `lxc init` to sshd's greeting, without Terraform or anything else of ours."""
+def _by_hand(nodes: int = 1) -> float:
+    """Seconds from `lxc init` to the last sshd's greeting, without Terraform or anything else of ours."""
     from du_infra.control.join import greets
 
     provider = LxdProvider()
     inputs = provider.terraform_vars()
-    name = f"bench-floor-{secrets.token_hex(3)}"
-    address = provider.network().last
-    command = ["lxc", "init", str(inputs["image"]), name]
-    command += ["-s", str(inputs["storage_pool"]), "-n", str(inputs["network"])]
-    limits = {"limits.cpu": "1", "limits.memory": "1GiB", "security.nesting": "true", "security.privileged": "true"}
-    command += [part for key, value in limits.items() for part in ("-c", f"{key}={value}")]
-    start = time.perf_counter()
-    try:
+    network = provider.network()
+    names = [f"bench-floor-{secrets.token_hex(3)}" for _ in range(nodes)]
+    addresses = [str(ip_address(network.last) - number) for number in range(nodes)]
+
+    def make(one: tuple[str, str]) -> None:
+        name, address = one
+        command = ["lxc", "init", str(inputs["image"]), name]
+        command += ["-s", str(inputs["storage_pool"]), "-n", str(inputs["network"])]
+        limits = {"limits.cpu": "1", "limits.memory": "1GiB", "security.nesting": "true", "security.privileged": "true"}
+        command += [part for key, value in limits.items() for part in ("-c", f"{key}={value}")]
         _run(command)
         _run(["lxc", "config", "device", "set", name, "eth0", f"ipv4.address={address}"])
         _run(["lxc", "start", name])
         while not greets(address):
             time.sleep(0.05)
+
+    start = time.perf_counter()
+    try:
+        each(make, list(zip(names, addresses, strict=True)))
         return time.perf_counter() - start
     finally:
-        subprocess.run(["lxc", "delete", "--force", name], capture_output=True, check=False)
+        for name in names:
+            subprocess.run(["lxc", "delete", "--force", name], capture_output=True, check=False)
 
 
 def _run(command: list[str]) -> None:
