@@ -63,12 +63,25 @@ def _take(descriptor: int, path: Path, what: str, report: Reporter, deadline: fl
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
         if time.monotonic() > deadline:
-            raise Busy(
-                f"another du-infra (process {holder}) is at work on {what}",
-                where=str(path),
-                todo="wait for it to end, then run the same command again",
-            )
+            raise _busy(holder, what, path)
         if not told:
             report(Event("step", what, f"waiting for another du-infra (process {holder})"))
             told = True
         time.sleep(_POLL)
+
+
+def _busy(holder: str, what: str, path: Path) -> Busy:
+    """The holder is named; one that was frozen lets go only when it is woken, or ends."""
+    who, todo = f"process {holder}", "wait for it to end, then run the same command again"
+    if _frozen(holder):
+        who += ", which is frozen"
+        todo = f"wake it (`kill -CONT {holder}`) or end it (`kill -KILL {holder}`), then run the same command again"
+    return Busy(f"another du-infra ({who}) is at work on {what}", where=str(path), todo=todo)
+
+
+def _frozen(holder: str) -> bool:
+    """Whether that process was stopped by a signal (proc(5), state T)."""
+    try:
+        return Path(f"/proc/{int(holder)}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except (OSError, ValueError):
+        return False

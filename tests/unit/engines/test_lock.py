@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -33,6 +34,23 @@ def test_the_second_is_told_who_is_at_work(tmp_path: Path) -> None:
         exclusive(lock, what="region a", report=silent, wait=0),
     ):
         pytest.fail("two at once")
+
+
+def test_of_a_holder_that_is_frozen_it_is_said_and_what_frees_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout and holder.stdout.readline() == b"held\n"
+        holder.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, holder.pid, os.WSTOPPED)
+        with (
+            pytest.raises(Busy, match=f"process {holder.pid}, which is frozen") as error,
+            exclusive(lock, what="region a", report=silent, wait=0),
+        ):
+            pytest.fail("two at once")
+        assert f"kill -CONT {holder.pid}" in error.value.todo
+        holder.kill()
+    with exclusive(lock, what="it", report=silent, wait=0):
+        pass
 
 
 def test_a_holder_that_is_killed_frees_the_lock(tmp_path: Path) -> None:
