@@ -47,7 +47,7 @@ def leaving(context: RegionContext) -> list[str]:
 
 
 def views_of(context: RegionContext, record: PoolRecord) -> dict[str, NodeView]:
-    """How the nodes are, as far as it matters for which of them leave."""
+    """How the nodes are, as far as it matters for which of them leaves, or has its turn."""
     reports = observe_nodes(context, [node for node in record.nodes if node.joined])
     front = front_of(record, reports)
     return {

@@ -97,3 +97,8 @@ class NodeView:
     ready: bool = True
     front: bool = False
     drained: bool = False
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether requests should come here."""
+        return self.answers and self.ready and not self.drained

@@ -18,9 +18,10 @@ class _Node(LazyGroup):
         "leave": ("du_infra.cli.node.leave", "Drain a node for who destroys its machine; for Terraform's hooks"),
         "replace": ("du_infra.cli.node.replace", "Make another node, then drain and destroy this one"),
         "reboot": ("du_infra.cli.node.reboot", "Drain a node, reboot it, have it serve again"),
+        "upgrade": ("du_infra.cli.node.upgrade", "Drain a node, bring its packages up to date, have it serve again"),
     }
 
 
 @click.group(cls=_Node)
 def command() -> None:
-    """Single machines: list, drain, remove, replace, reboot. The region is found by the node's name."""
+    """Single machines: list, drain, remove, replace, reboot, upgrade. The region is found by the node's name."""

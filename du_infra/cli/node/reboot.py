@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from du_infra.cli.node.shared import cut_after_option, force_option, node_argument, show_result
+from du_infra.cli.node.shared import cost_of, cut_after_option, force_option, node_argument, show_result
 from du_infra.cli.options import confirm, output_option, yes_option
 from du_infra.cli.progress_view import progress_view
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 @yes_option
 def command(region: Region, node: str, cut_after: float | None, force: bool, output: str, yes: bool) -> None:
     """Drain NODE, reboot it, and have it take requests again once it serves. Asks first."""
-    others = [one.name for one in region.nodes() if one.name != node and one.ready and not one.draining]
-    cost = f"{', '.join(others)} take(s) its requests meanwhile" if others else "nobody answers meanwhile"
-    confirm(f"Reboot {node}? {cost}.", yes)
+    confirm(f"Reboot {node}? {cost_of(region, node)}.", yes)
     with progress_view() as report:
         result = region.reboot(node, cut_after=cut_after, force=force, report=report)
     show_result(result, output)

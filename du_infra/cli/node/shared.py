@@ -13,6 +13,7 @@ from du_infra.cli.options import echo_json, fleet_option
 
 if TYPE_CHECKING:
     from du_infra.control.node.desk import NodeResult
+    from du_infra.fleet import Region
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,3 +52,9 @@ def show_result(result: NodeResult, output: str) -> None:
         return
     cut = f"; {result.cut} connection(s) were cut" if result.cut else ""
     click.secho(f"{result.node}: {result.done}{cut}. Region {result.region}: {', '.join(result.nodes)}", fg="green")
+
+
+def cost_of(region: Region, node: str) -> str:
+    """What it costs that ``node`` is away for a while, for the question."""
+    others = [one.name for one in region.nodes() if one.name != node and one.ready and not one.draining]
+    return f"{', '.join(others)} take(s) its requests meanwhile" if others else "Nobody answers meanwhile"
