@@ -7,7 +7,7 @@ WORKERS := -n auto --dist loadscope
 YESFLAG := $(if $(filter 1 yes true,$(YES)),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help program setup venv-dev setup-dev region-up region-down region-scale region-status region-plan release sample-images local-down test test-fast lint format faults bench clean
+.PHONY: help program setup venv-dev setup-dev region-up region-down region-scale region-reboot region-upgrade region-status region-plan release sample-images local-down test test-fast lint format faults bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ region-down: setup ## Destroy REGION's machines and forget it (asks)
 
 region-scale: setup ## Have REGION consist of NODES nodes (asks)
 	@$(DU) region scale $(REGION) "$(NODES)" --fleet $(FLEET) $(YESFLAG)
+
+region-reboot: setup ## Reboot every node of REGION, one at a time (asks)
+	@$(DU) region reboot $(REGION) --fleet $(FLEET) $(YESFLAG)
+
+region-upgrade: setup ## Bring the packages of every node of REGION up to date, one at a time (asks)
+	@$(DU) region upgrade $(REGION) --fleet $(FLEET) $(YESFLAG)
 
 region-status: program ## Nodes, services, readiness of REGION
 	@$(DU) region status $(REGION) --fleet $(FLEET)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from du_infra.control.region_plan import RegionPlan
     from du_infra.control.release.past import Standing
     from du_infra.control.release.result import ReleaseResult
+    from du_infra.control.rounds import RoundResult
     from du_infra.control.up import UpResult
     from du_infra.health.state import NodeStatus, RegionStatus
+    from du_infra.pool.turns import RoundKind
     from du_infra.release.outline import ReleasePlan
     from du_infra.release.state import Holder, Rollout
 
@@ -185,6 +187,43 @@ class Region:
         from du_infra.control.node.reboot import reboot
 
         return reboot(self._context(), node, report, cut_after=cut_after, force=force)
+
+    def upgrade(
+        self, node: str, *, cut_after: float | None = None, force: bool = False, report: Reporter = silent
+    ) -> NodeResult:
+        """Drain a node, bring its packages up to date, reboot it if one asks for it, and have it take requests again.
+
+        Raises what ``reboot`` does, and EngineFailed when the packages' own tool fails; the node serves on then.
+        """
+        from du_infra.control.node.upgrade import upgrade
+
+        return upgrade(self._context(), node, report, cut_after=cut_after, force=force)
+
+    def reboot_all(
+        self, *, cut_after: float | None = None, force: bool = False, report: Reporter = silent
+    ) -> RoundResult:
+        """``reboot`` every node, one at a time, the holder of the region's address last; nobody is asked.
+
+        It stops at the first failure. Again, after that or a kill, it goes on with the nodes that are left. Raises
+        Refused when another node than the one whose turn it is takes no requests, unless ``force``.
+        """
+        from du_infra.control.rounds import run_round
+
+        return run_round(self._context(), "reboot", report, cut_after=cut_after, force=force)
+
+    def upgrade_all(
+        self, *, cut_after: float | None = None, force: bool = False, report: Reporter = silent
+    ) -> RoundResult:
+        """``upgrade`` every node, as ``reboot_all`` reboots them."""
+        from du_infra.control.rounds import run_round
+
+        return run_round(self._context(), "upgrade", report, cut_after=cut_after, force=force)
+
+    def plan_round(self, kind: RoundKind, *, force: bool = False) -> RegionPlan:
+        """What ``reboot_all`` or ``upgrade_all`` would do now, in order: ``kind`` says which."""
+        from du_infra.control.rounds import plan_round
+
+        return plan_round(self._context(), kind, force=force)
 
     def release(
         self,

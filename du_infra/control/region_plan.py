@@ -9,10 +9,13 @@ from typing import Any, Literal, TypeAlias
 from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolPlan
+from du_infra.pool.turns import RoundKind
 from du_infra.release.aim import Aim
 from du_infra.release.goal import Goal
 
-Kind: TypeAlias = Literal["create", "adopt", "resize", "start", "configure", "deploy", "remove", "return", "leave"]
+Kind: TypeAlias = (
+    Literal["create", "adopt", "resize", "start", "configure", "deploy", "remove", "return", "leave"] | RoundKind
+)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from du_infra.errors import DuError, Refused, SpecError, ToolMissing
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.pool.wish import Scaled
-from du_infra.store import autoscaling, healings, leases, rollouts, tables
+from du_infra.store import autoscaling, healings, leases, rollouts, rounds, tables
 from du_infra.store.migrate import add_missing_columns
 
 _SQLITE = "sqlite:///"
@@ -54,6 +54,7 @@ class Store:
         self.leases = leases.Leases(self._engine)
         self.healings = healings.Healings(self._engine)
         self.autoscaling = autoscaling.Autoscaling(self._engine)
+        self.rounds = rounds.Rounds(self._engine)
 
     def _unusable(self, error: DatabaseError) -> DuError:
         where, words = str(self.path), str(error.orig)
@@ -143,6 +144,7 @@ class Store:
             leases.forget(connection, region)
             healings.forget(connection, region)
             autoscaling.forget(connection, region)
+            rounds.forget(connection, region)
 
     def record_release(self, region: str, release: dict[str, Any]) -> None:
         """Keep a release for ever; the same one twice is kept once.

@@ -14,6 +14,8 @@ class _Region(LazyGroup):
         "up": ("du_infra.cli.region.up", "Bring a region to what fleet.yaml says"),
         "down": ("du_infra.cli.region.down", "Destroy a region's machines and forget it"),
         "scale": ("du_infra.cli.region.scale", "Have a region consist of another number of nodes"),
+        "reboot": ("du_infra.cli.region.reboot", "Reboot every node, one at a time"),
+        "upgrade": ("du_infra.cli.region.upgrade", "Bring every node's packages up to date, one at a time"),
         "status": ("du_infra.cli.region.status", "Nodes, services, readiness; exit 6 when not ready"),
         "reconcile": (
             "du_infra.cli.region.reconcile",
