@@ -86,12 +86,18 @@ def _await_the_others() -> None:
 def _await_the_end(seconds: float) -> int:
     """Until nothing is connected and no request has ended for a second; what is connected after ``seconds``."""
     log = access.Tail()
-    deadline = quiet_since = time.monotonic()
+    deadline = quiet_since = asked_since = time.monotonic()
     deadline += seconds
+    kind = settings.gateway()
     while True:
         left, now = _open(), time.monotonic()
         if left or any(attempts for _, attempts in map(access.parse, log.lines())):
             quiet_since = now
+        if not left or not parting.all_idle(kind):
+            asked_since = now
+        elif now - asked_since >= _QUIET:
+            parting.end_idle(_WEB)
+            asked_since = now
         if now - quiet_since >= _QUIET or now >= deadline or _taken_back():
             return _callers() if left else 0
         time.sleep(_LOOK)

@@ -10,6 +10,7 @@ from http.client import HTTPConnection, HTTPException
 _TIMEOUT = 2.0
 _PARTS = ("cluster_manager.cds", "http.du.rds.du")
 _ASKED = f"/stats?filter=^({'|'.join(_PARTS)})[.](version_text|update_rejected|update_failure)$"
+_ACTIVE = "http.du.downstream_rq_active"
 _LINE = re.compile(r'^(\S+): "?([^"\n]*)"?$', re.MULTILINE)
 
 
@@ -44,6 +45,12 @@ def loaded(path: str) -> Loaded | None:
     # rejected: it means nothing to Envoy; failure: it is not even JSON of the right kind
     refused = [sum(int(found.get(f"{part}.update_{how}", 0)) for how in ("rejected", "failure")) for part in _PARTS]
     return Loaded(*versions, *refused)
+
+
+def active(path: str) -> int | None:
+    """How many requests the Envoy with the socket ``path`` has under way; None when it does not say."""
+    found = dict(_LINE.findall(_ask(path, f"/stats?filter=^{_ACTIVE.replace('.', '[.]')}$")))
+    return int(found[_ACTIVE]) if _ACTIVE in found else None
 
 
 def tell(path: str, what: str) -> bool:

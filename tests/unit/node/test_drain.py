@@ -13,7 +13,7 @@ from du_node import gateway, handover, places, rotation, sockets
 from du_node.__main__ import main
 from du_node.drain import drain, undrain
 from du_node.errors import NodeError
-from du_node.gateway import parting
+from du_node.gateway import envoy_admin, parting
 
 OTHER = {"name": "b", "address": "198.18.0.2", "up": True, "draining": False}
 
@@ -77,6 +77,22 @@ def test_what_does_not_end_is_counted_after_its_time(node: Node) -> None:
     assert drain(5) == 3
     assert 7.5 < node.now < 9
     assert node.asked == ["keep", "leave", "end"]
+
+
+def test_with_envoy_connections_that_nobody_asks_on_are_ended_once_nothing_is_under_way(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(ports: tuple[int, ...]) -> None:
+        node.asked.append(f"end idle {ports}")
+        node.looks_until_gone = 0
+
+    Path(places.SETTINGS).write_text('{"gateway": "envoy"}')
+    monkeypatch.setattr(envoy_admin, "active", lambda path: int(node.now < 6))  # a request until then
+    monkeypatch.setattr(parting, "end_idle", end)
+    node.clients, node.looks_until_gone = 3, 1000
+    assert drain(30) == 0
+    assert node.asked == ["keep", "leave", "end idle (80, 443)", "end"]
+    assert 7 < node.now < 10
 
 
 def test_a_node_that_does_not_hold_the_address_hands_nothing_over(node: Node) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 
@@ -35,6 +36,30 @@ def test_with_envoy_kept_connections_and_new_ones_close_after_an_answer_until_th
         assert closes(link) is True, "a connection made since"
         parting.welcome("envoy")
         assert closes(link) is False
+    finally:
+        slot.stop()
+
+
+def test_a_connection_that_is_only_kept_is_ended_when_nothing_is_asked(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "ENVOY_ADMIN", bed.driver.admin)
+    slot = Server("blue")
+    try:
+        bed.driver.set_table((Entry("hello", Route(), Upstream("blue", slot.server_port, "r", "v1", "sha256:1")),))
+        kept, asks = (HTTPConnection("127.0.0.1", bed.web, timeout=10) for _ in range(2))
+        assert closes(kept) is False
+        assert parting.all_idle("envoy")
+        assert not parting.all_idle("nginx")  # ends them by itself
+        asks.request("GET", "/slow")
+        time.sleep(0.3)
+        assert not parting.all_idle("envoy")
+        asks.getresponse().read()
+        asks.close()
+        parting.end_idle((bed.web,))
+        assert kept.sock.recv(1) == b""
+    except ConnectionResetError:
+        pass
     finally:
         slot.stop()
 
