@@ -9,9 +9,9 @@ from typing import ClassVar
 import click
 
 from du_infra._version import __version__
-from du_infra.cli.failure import report_failure
+from du_infra.cli.failure import asked_for_json, report_failure
 from du_infra.cli.lazy import LazyGroup
-from du_infra.errors import INTERRUPTED, DuError
+from du_infra.errors import INTERRUPTED, DuError, SpecError
 
 
 class _Main(LazyGroup):
@@ -46,18 +46,22 @@ def main() -> None:
 
 
 def _run(colour: bool | None) -> None:
+    as_json = asked_for_json(sys.argv[1:])
     try:
         sys.exit(cli.main(standalone_mode=False, color=colour) or 0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        error.show()
+        if as_json:
+            report_failure(SpecError(error.format_message(), todo="see --help of the verb"), as_json=True)
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; run the same command again to go on", err=True)
         sys.exit(INTERRUPTED)
     except DuError as error:
-        report_failure(error)
+        report_failure(error, as_json=as_json)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,7 +69,7 @@ def _run(colour: bool | None) -> None:
     except Exception as error:
         if os.environ.get("DU_DEBUG"):
             raise
-        report_failure(unforeseen(error))
+        report_failure(unforeseen(error), as_json=as_json)
         sys.exit(DuError.exit_code)
 
 

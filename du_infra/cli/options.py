@@ -41,6 +41,12 @@ def yes_option(function: F) -> F:
     return click.option("--yes", is_flag=True, envvar="DU_YES", help="Answer every question with yes.")(function)
 
 
+def yes_anyway_option(function: F) -> F:
+    """``--yes`` of a verb that asks nothing: whoever gives it to all of its kin need not know."""
+    words = "As for the other verbs; nothing is asked here."
+    return click.option("--yes", is_flag=True, expose_value=False, help=words)(function)
+
+
 def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """A callback of options: a duration such as 60s in seconds."""
     from du_infra.spec import Duration

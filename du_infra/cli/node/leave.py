@@ -8,7 +8,7 @@ import click
 
 from du_infra.cli.hook import hook_option
 from du_infra.cli.node.shared import node_argument, show_result
-from du_infra.cli.options import output_option
+from du_infra.cli.options import output_option, yes_anyway_option
 from du_infra.cli.progress_view import progress_view
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @node_argument
 @hook_option
 @output_option
+@yes_anyway_option
 def command(region: Region, node: str, hook: bool, output: str) -> None:
     """Drain NODE, have the others forget it and stop its services, for who destroys its machine then.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from du_infra.cli.failure import error_json
 from du_infra.cli.options import confirm, echo_json, fleet_option
 from du_infra.cli.progress_view import progress_view
 from du_infra.errors import INTERRUPTED, DuError, SpecError
@@ -80,7 +81,7 @@ def carried_out(region: Region, output: str, work: Callable[[Reporter], ReleaseR
     except DuError as error:
         if output == "json":
             ours = [row.to_json() for row in region.releases(limit=1) if row.id not in past]
-            echo_json({"state": "failed", **(ours[0] if ours else {}), "error": _told(error)})
+            echo_json({"state": "failed", **(ours[0] if ours else {}), "error": error_json(error)})
         raise
 
 
@@ -93,8 +94,3 @@ def _say_what_goes_on(region: Region) -> None:
     for row in rows:
         click.echo(f"  `du-infra release resume {row.service}` goes on with {row.release}", err=True)
         click.echo(f"  `du-infra release abort {row.service}` goes back to {row.previous or 'nothing'}", err=True)
-
-
-def _told(error: DuError) -> dict[str, Any]:
-    keys = ("what", "where", "todo", "detail", "done", "exit_code")
-    return {"kind": type(error).__name__, **{key: getattr(error, key) for key in keys}}

@@ -89,6 +89,27 @@ def test_a_region_that_is_not_up_has_no_nodes_and_nothing_is_left_behind(fleet: 
     assert {p.name for p in fleet.iterdir()} <= {"fleet.yaml", ".du"}
 
 
+@pytest.mark.parametrize("verb", ["drain", "undrain", "leave"])
+def test_verbs_that_ask_nothing_take_yes_as_their_kin_do(
+    fleet: Path, asked: list[Any], verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Region, "leave", lambda region, node, **more: done(region, node, "left"))
+    assert run(fleet, "node", verb, "demo-home-2", "--yes").exit_code == 0
+
+
+def test_for_programs_an_error_is_one_object_on_stderr(fleet: Path) -> None:
+    told = du_infra("node", "drain", "demo-home-1", "--output", "json", folder=fleet)
+    error = json.loads(told.stderr.splitlines()[-1])
+    assert told.stdout == ""
+    assert error["exit_code"] == told.returncode == 4
+    assert (error["kind"], error["what"], error["where"]) == ("Refused", "the region is not up", "region home")
+    assert "region up home" in error["todo"]
+    wrong = du_infra("region", "status", "--output=json", folder=fleet)
+    error = json.loads(wrong.stderr)
+    assert (error["kind"], error["exit_code"], wrong.returncode) == ("SpecError", 2, 2)
+    assert "NAME" in error["what"]
+
+
 def test_drain_says_what_was_cut_and_passes_its_options_on(fleet: Path, asked: list[Any]) -> None:
     told = run(fleet, "node", "drain", "demo-home-2", "--cut-after", "5", "--force", "--output", "json")
     assert json.loads(told.stdout) == {
