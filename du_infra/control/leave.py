@@ -96,7 +96,7 @@ def part_with(
 
 
 def mark(context: RegionContext, record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:
-    """Write into the store that these nodes are in ``state``; the pool as it is then. Raises Refused for strangers."""
+    """Write into the store that these nodes are in ``state``; the pool as it is then. SpecError for strangers."""
     changed = marked(record, names, state)
     if changed != record:
         context.store.save_pool(context.name, changed)
@@ -104,7 +104,7 @@ def mark(context: RegionContext, record: PoolRecord, names: Collection[str], sta
 
 
 def marked(record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:
-    """The pool with these nodes in ``state``. Raises Refused for names that it does not have."""
+    """The pool with these nodes in ``state``. Raises SpecError for names that it does not have."""
     for name in names:
         record.named(name)
     nodes = tuple(replace(node, state=state) if node.name in names else node for node in record.nodes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from du_infra.errors import Refused
+from du_infra.errors import Refused, SpecError
 from du_infra.pool.choose import choose_leaving, choose_returning
 from du_infra.pool.names import node_name
 from du_infra.pool.names import number_of as number_of
@@ -42,11 +42,11 @@ class PoolRecord:
         return tuple(node.name for node in self.nodes if node.state == "returning")
 
     def named(self, name: str) -> Node:
-        """The node of this name. Raises Refused, which names those there are."""
+        """The node of this name. Raises SpecError, which names those there are."""
         found = next((node for node in self.nodes if node.name == name), None)
         if found is None:
             names = ", ".join(node.name for node in self.nodes) or "none"
-            raise Refused("the region has no such node", where=name, todo=f"its nodes are: {names}")
+            raise SpecError("the region has no such node", where=name, todo=f"its nodes are: {names}")
         return found
 
     def without(self, names: Collection[str]) -> PoolRecord:

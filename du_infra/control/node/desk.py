@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from du_infra.control.context import RegionContext
+from du_infra.control.machines import own_machines
 from du_infra.control.observe import observe_nodes
 from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
@@ -28,10 +29,20 @@ class NodeResult:
 
 
 def pool_of(context: RegionContext, node: str) -> PoolRecord:
-    """The region's pool. Raises Refused when it is not up, or has no such node."""
+    """The region's pool. Raises Refused when it is not up or only Terraform knows the node, SpecError for no node."""
     record = context.must_be_up()
+    if all(one.name != node for one in record.nodes):
+        _refuse_unrecorded(context, node)
     record.named(node)
     return record
+
+
+def _refuse_unrecorded(context: RegionContext, node: str) -> None:
+    """A machine of ours that was made without du-infra, by Terraform say, is no node before somebody has it join."""
+    context.provider.connect()
+    if node in own_machines(context, context.provider.machines()):
+        todo = f"`du-infra region reconcile {context.name}` has it join; or destroy it by what made it"
+        raise Refused("its machine is there, but it is no node of the region yet", where=node, todo=todo)
 
 
 def refuse_going(context: RegionContext, record: PoolRecord, node: str) -> None:

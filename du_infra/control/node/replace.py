@@ -24,8 +24,8 @@ def plan_replace(context: RegionContext, node: str) -> RegionPlan:
 def replace_node(context: RegionContext, node: str, report: Reporter) -> UpResult:
     """Have a new node made and serve the live releases; then the old one is drained if it answers, and destroyed.
 
-    That it is to be replaced is written down first: after a kill `region up` goes on with it. Raises Refused where the
-    region has no such node, and any DuError of ``region_up``.
+    That it is to be replaced is written down first: after a kill `region up` goes on with it. Raises SpecError where
+    the region has no such node, and any DuError of ``region_up``.
     """
     with locked(context, report):
         mark(context, pool_of(context, node), [node], "replaced")

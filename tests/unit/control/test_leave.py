@@ -229,7 +229,7 @@ def test_a_drained_node_is_not_destroyed_when_the_others_broke_meanwhile(cloud: 
 
 
 def test_a_stranger_is_refused_by_name(cloud: Cloud, region: RegionContext) -> None:
-    with pytest.raises(Refused, match="no such node") as caught:
+    with pytest.raises(SpecError, match="no such node") as caught:
         leave.leave_nodes(region, pool(region), ["demo-home-9"], silent)
     assert "demo-home-1, demo-home-2, demo-home-3" in caught.value.todo
 
@@ -313,6 +313,21 @@ def test_a_node_on_its_way_out_is_not_rebooted_and_left_drained(
     assert "region up home" in caught.value.todo
     assert ("region scale home 3" in caught.value.todo) == (state == "leaving")  # what is replaced is not taken back
     assert cloud.done == []
+
+
+def test_a_name_that_the_region_does_not_have_is_a_mistake_and_a_machine_that_is_no_node_yet_is_told_of(
+    cloud: Cloud, region: RegionContext
+) -> None:
+    owner = region.store.owner()
+    ours = [Machine("demo-home-7", "running", owner=owner, region="home"), Machine("demo-home-8", "running")]
+    provider = SimpleNamespace(connect=lambda: None, machines=lambda: ours)
+    with patch("du_infra.control.context.provider_for", return_value=provider):
+        for name in ("demo-home-8", "demo-home-9"):
+            with pytest.raises(SpecError, match="no such node"):
+                remove(region, name, silent)
+        with pytest.raises(Refused, match="its machine is there") as caught:
+            remove(region, "demo-home-7", silent)
+    assert "region reconcile home" in caught.value.todo
 
 
 def test_nobody_is_asked_twice_about_a_node_that_is_on_its_way_out(cloud: Cloud, region: RegionContext) -> None:
