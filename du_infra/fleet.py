@@ -34,15 +34,16 @@ class Region:
     fleet: Fleet
     name: str
 
-    def up(self, *, report: Reporter = silent, reconfigure: bool = False) -> UpResult:
+    def up(self, *, report: Reporter = silent, reconfigure: bool = False, may_destroy: bool = True) -> UpResult:
         """Bring the region to what fleet.yaml says; safe to run again at any time.
 
-        ``report`` is told of every stage and step; ``reconfigure`` runs Ansible even where nothing asks for it.
-        Raises a subclass of DuError.
+        Where that is fewer nodes, some are drained and destroyed, and nobody is asked: ``leaving`` says which, and
+        with ``may_destroy=False`` Refused is raised instead. ``report`` is told of every stage and step;
+        ``reconfigure`` runs Ansible even where nothing asks for it. Raises a subclass of DuError.
         """
         from du_infra.control.up import region_up
 
-        return region_up(self._context(), report, reconfigure=reconfigure)
+        return region_up(self._context(), report, reconfigure=reconfigure, may_destroy=may_destroy)
 
     def down(self, *, report: Reporter = silent) -> DownResult:
         """Destroy the region's machines and forget it. Nobody is asked: that is the command line's part."""

@@ -10,10 +10,11 @@ from du_infra.control.leave import STAGE as LEAVE
 from du_infra.control.leave import leave_nodes
 from du_infra.control.lock import locked
 from du_infra.control.machines import STAGE as MACHINES
-from du_infra.control.machines import bring_machines
+from du_infra.control.machines import bring_machines, leaving
 from du_infra.control.serve import Served, prepare, serve
 from du_infra.control.verify import STAGE as VERIFY
 from du_infra.control.verify import verify_region
+from du_infra.errors import Refused
 from du_infra.health.plan import service_url
 from du_infra.pool.wish import holds
 from du_infra.progress import Event, Reporter, stage
@@ -50,13 +51,18 @@ class _Clock:
         self._report(event)
 
 
-def region_up(context: RegionContext, report: Reporter, *, reconfigure: bool = False) -> UpResult:
+def region_up(
+    context: RegionContext, report: Reporter, *, reconfigure: bool = False, may_destroy: bool = True
+) -> UpResult:
     """Bring the region up. Run it again after a kill, or when fleet.yaml changed: it goes on from what is there.
 
     ``reconfigure`` runs Ansible on every node even if nothing asks for it. Raises any DuError; Busy when
-    another du-infra works on the region.
+    another du-infra works on the region, Refused for nodes that would leave, unless they ``may_destroy``.
     """
     with locked(context, report):
+        if not may_destroy and (names := leaving(context)):
+            todo = f"`du-infra region plan {context.name}` says why; run it again to be asked, or allow it"
+            raise Refused("would be drained and destroyed", where=", ".join(names), todo=todo)
         return bring_up(context, report, reconfigure=reconfigure)
 
 

@@ -28,5 +28,5 @@ def command(name: str, reconfigure: bool, fleet_file: Path, output: str, yes: bo
     if leaving := region.leaving():
         confirm(f"Drain and destroy {', '.join(leaving)} and everything on them?", yes)
     with progress_view() as report:
-        result = region.up(report=report, reconfigure=reconfigure)
+        result = region.up(report=report, reconfigure=reconfigure, may_destroy=bool(leaving))
     show_up(result, output)

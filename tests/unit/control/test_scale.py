@@ -9,6 +9,7 @@ import pytest
 from du_infra.control import up
 from du_infra.control.context import RegionContext
 from du_infra.control.scale import set_wish
+from du_infra.errors import Refused
 from du_infra.progress import silent
 from du_infra.spec.load import check_text
 
@@ -42,3 +43,17 @@ def test_a_scale_that_fleet_yaml_has_overruled_does_not_come_back(
     assert after(3) == 5
     assert after(4) == 4
     assert after(3) == 3
+
+
+def test_up_refuses_to_destroy_what_it_may_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    brought: list[str] = []
+    monkeypatch.setattr(up, "leaving", lambda context: ["demo-home-2"])
+    monkeypatch.setattr(up, "bring_up", lambda context, report, **more: brought.append(context.name))
+    spec, complaints = check_text("fleet: demo\nregions: {home: {provider: lxd}}\n")
+    assert spec, complaints
+    context = RegionContext(spec, "home", tmp_path)
+    with pytest.raises(Refused, match="demo-home-2: would be drained and destroyed"):
+        up.region_up(context, silent, may_destroy=False)
+    assert brought == []
+    up.region_up(context, silent)
+    assert brought == ["home"]
