@@ -64,10 +64,10 @@ class Region:
         return region_status(self._context())
 
     def plan(self) -> RegionPlan:
-        """What ``up`` would do now."""
-        from du_infra.control.status import region_plan
+        """What ``up`` would do now; changes nothing, and makes no state where there is none."""
+        from du_infra.control.plan_up import plan_up
 
-        return region_plan(self._context())
+        return plan_up(self._context())
 
     def scale(self, nodes: int, *, report: Reporter = silent) -> UpResult:
         """Have the region consist of ``nodes`` nodes, until fleet.yaml's pool says something new; nobody is asked.

@@ -25,7 +25,8 @@ class RegionContext:
     """One region of a fleet; ``folder`` is where fleet.yaml stands, ``file`` its name there.
 
     ``nodes``: how many nodes there should be, whatever fleet.yaml and the store say; None for their word. ``dead``:
-    names of nodes that are known not to answer, so that nobody waits for them again.
+    names of nodes that are known not to answer, so that nobody waits for them again. ``scratch``: a folder for the
+    fleet's state in place of its own, for who only plans where there is none.
     """
 
     fleet: FleetSpec
@@ -34,6 +35,7 @@ class RegionContext:
     nodes: int | None = None
     dead: frozenset[str] = frozenset()
     file: str = "fleet.yaml"
+    scratch: Path | None = None
 
     @property
     def spec(self) -> RegionSpec:
@@ -48,7 +50,7 @@ class RegionContext:
     @property
     def state(self) -> Path:
         """The fleet's own folder, 0700."""
-        return self.folder / ".du"
+        return self.scratch or self.folder / ".du"
 
     @property
     def home(self) -> Path:
@@ -81,7 +83,7 @@ class RegionContext:
         from du_infra.store.database import Store
 
         self.state.mkdir(mode=0o700, exist_ok=True)
-        store = Store(self.fleet.state, self.folder)
+        store = Store("sqlite:///state.db", self.scratch) if self.scratch else Store(self.fleet.state, self.folder)
         store.claim(self.fleet.fleet)
         return store
 

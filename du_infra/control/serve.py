@@ -15,6 +15,7 @@ from du_infra.control.release.resolve import Resolved, resolve, resolve_live
 from du_infra.control.services import STAGE as SERVICES
 from du_infra.control.services import Deployed, deploy
 from du_infra.pool.plan import PoolRecord
+from du_infra.pool.room import check_size
 from du_infra.progress import Reporter, stage
 
 CLOUD = "cloud"
@@ -30,7 +31,11 @@ class Served:
 
 
 def prepare(context: RegionContext, report: Reporter, *, live: bool) -> Resolved:
-    """Have the cloud stand, and know which release each service should run; ``live``: the one that serves."""
+    """Have the cloud stand, and know which release each service should run; ``live``: the one that serves.
+
+    Raises SpecError for machines larger than there can be.
+    """
+    check_size(context.name, context.spec.pool.size, context.provider.room())
     with stage(report, CLOUD, context.spec.provider):
         context.provider.prepare(report)
         if context.services:

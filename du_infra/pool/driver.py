@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from du_infra.pool.room import Room
 from du_infra.pool.state import Machine, Network, Registry
 from du_infra.progress import Reporter
 
@@ -42,6 +43,9 @@ class Provider(Protocol):
 
     def connect(self) -> None:
         """Make the provider's API answer, and nothing more; quick. For status and for taking down."""
+
+    def room(self) -> Room | None:
+        """The largest machine that can be made; None where Terraform's own plan says what is too large."""
 
     def machines(self) -> list[Machine]:
         """Every machine the provider has, ours or not."""

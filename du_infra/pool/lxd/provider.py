@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ from du_infra.pool.lxd import daemon, image, kernel, network, profile, storage, 
 from du_infra.pool.lxd.machines import machine
 from du_infra.pool.lxd.recipe import Recipe
 from du_infra.pool.lxd.site import HERE, Site
+from du_infra.pool.room import Room
 from du_infra.pool.state import Machine, Network, Registry
 from du_infra.progress import Reporter, silent
 
@@ -97,6 +99,11 @@ class LxdProvider:
 
         registry.ensure(report, self.site)
         samples.ensure(samples.wanted(images, self.site), report, self.site)
+
+    def room(self) -> Room:
+        """This machine: LXD starts a larger instance, which finds out too late that it is not."""
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return Room(os.cpu_count() or 1, memory >> 20)
 
     def machines(self) -> list[Machine]:
         """Every instance, running or not, ours or not."""
