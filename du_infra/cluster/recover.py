@@ -1,0 +1,108 @@
+"""A cluster whose API does not answer: what brings it back, and what needs a person's word first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from du_infra.cluster.action import NOTHING, Action, Turn, one, wait
+from du_infra.cluster.quorum import has_quorum, healthy, majority, voters
+from du_infra.cluster.seats import is_external
+from du_infra.cluster.standing import idle, is_server, keeps_data, names, spent, stopped, usable, well
+from du_infra.cluster.state import Member, Observed, Wish
+from du_infra.cluster.versions import cluster_version
+
+
+def undo_migration(wish: Wish, observed: Observed) -> Turn:
+    """A move to etcd that failed is taken back: the sqlite database is still there, whole, until others have joined."""
+    if observed.migration != "failed":
+        return NOTHING
+    moved = [m for m in observed.members if is_server(m)]
+    if len(voters(observed)) > 1:
+        return wait("the move to etcd failed and yet others have joined: nothing is undone", holds=True)
+    able = [m for m in moved if usable(m)]
+    if not able:
+        return wait("the move to etcd failed, and is undone as soon as the server answers", holds=True)
+    return one(Action("undo-migration", able[0].name, "the move to etcd failed: it goes on with sqlite"))
+
+
+def recover(wish: Wish, observed: Observed) -> Turn:
+    """While the API does not answer nobody joins or leaves: servers are started, waited for, restored or reset."""
+    if observed.api:
+        return NOTHING
+    votes = voters(observed)
+    coming = [m for m in observed.members if _counts(m) and not _lost(m)]
+    if votes and len(coming) < majority(len(votes)):
+        return _reset(wish, coming, votes) if coming else _restore(wish, observed)
+    if asleep := [m for m in coming if idle(m)]:
+        return one(Action("start", asleep[0].name, f"the API does not answer, and its K3s is {asleep[0].service}"))
+    alone = votes and has_quorum(votes) and not any(is_server(m) and not _lost(m) for m in observed.members)
+    if coming and not alone:
+        return _waiting([m for m in coming if not well(m)])
+    return _another_server(wish, observed) if alone or is_external(wish, observed) else _restore(wish, observed)
+
+
+def _counts(member: Member) -> bool:
+    """Whether the API may come back with it: its vote, its database, or (the data being elsewhere) itself."""
+    if member.etcd is not None:
+        return not member.etcd.learner
+    return keeps_data(member) or (is_server(member) and member.datastore == "external")
+
+
+def _lost(member: Member) -> bool:
+    return member.dead or member.machine == "gone"
+
+
+def _waiting(coming: Iterable[Member]) -> Turn:
+    return wait(f"the API does not answer: waiting for {names(coming) or 'it'}", holds=True)
+
+
+def _another_server(wish: Wish, observed: Observed) -> Turn:
+    """The data is elsewhere, with the witness or in an external datastore: another server is all it takes."""
+    able = _candidates(wish, observed)
+    if not able:
+        return wait("no server is left: another begins as soon as a new node is there", holds=True)
+    version, datastore = cluster_version(wish, observed), observed.datastore
+    return one(Action("join-server", able[0].name, "no server is left", version=version, datastore=datastore))
+
+
+def _reset(wish: Wish, left: Sequence[Member], votes: Sequence[Member]) -> Turn:
+    """One of those that are left goes on alone with its data, and the others join it anew later."""
+    able = sorted((m for m in left if usable(m)), key=lambda m: (m.role == "witness", m not in healthy(left)))
+    if not able:
+        return _waiting(left)
+    why = f"too many voters are lost for a majority: {able[0].name} goes on alone with what it has"
+    return _with_consent(wish, Action("reset", able[0].name, why), [m for m in votes if m != able[0]])
+
+
+def _restore(wish: Wish, observed: Observed) -> Turn:
+    if observed.backup is None:
+        return wait("every server is lost and there is no backup: the region has to be made anew", holds=True)
+    able = _candidates(wish, observed)
+    if not able:
+        return wait("every server is lost: the backup is restored as soon as a new node is there", holds=True)
+    hours = (observed.now - observed.backup.at) / 3600
+    doubt = "" if observed.backup.verified else ", which nobody has read back"
+    why = f"every server is lost: back to the backup of {hours:.1f} h ago{doubt}"
+    running = [m for m in observed.members if m.role == "server" and m.dead and m.machine == "running"]
+    action = Action("restore", able[0].name, why, version=cluster_version(wish, observed), datastore=observed.datastore)
+    return _with_consent(wish, action, [m for m in running if m.name != able[0].name])
+
+
+def _with_consent(wish: Wish, action: Action, others: Iterable[Member]) -> Turn:
+    """Both give up what was written since. Whoever has the old data is off first, or there would be two clusters."""
+    if not wish.may_restore:
+        return Turn(asks=(action,), waits=(f"{action.why}; a person has to agree to that",), holds=True)
+    for member in others:
+        if not stopped(member) and not (member.dead or usable(member)):
+            words = f"{member.name} has the old data and does not answer: waiting until it does, or is dead"
+            return wait(words, holds=True)
+        if not stopped(member):
+            why = "it has the old data, and must not run beside what takes its place"
+            return one(Action("halt" if member.dead else "stop", member.name, why))
+    return one(action)
+
+
+def _candidates(wish: Wish, observed: Observed) -> list[Member]:
+    """Nodes that could be the first server again: one that was begun, then new ones; agents keep serving."""
+    able = [m for name in wish.nodes if (m := observed.find(name)) and usable(m) and not spent(m)]
+    return sorted((m for m in able if m.role in ("", "server")), key=lambda m: m.role == "")
