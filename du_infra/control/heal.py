@@ -200,10 +200,17 @@ def _open(context: RegionContext, record: PoolRecord) -> dict[str, Record]:
 
 def _never_came(context: RegionContext, seen: Look, history: History) -> list[Action]:
     """Machines of an attempt that failed because they did not come up."""
-    if not any(row.detail for row in _open(context, seen.record).values()):
+    begun = _open(context, seen.record)
+    if not any(row.detail for row in begun.values()):
         return []
-    names = never_came(seen.views, history, context.spec.heal, time.monotonic())
+    names = never_came(seen.views, history, context.spec.heal, time.monotonic(), begun)
     return [Action("replace", name, "it was made to replace a dead node, and has not come up") for name in names]
+
+
+def _waited_for_again(seen: Look, counted: Collection[str]) -> list[str]:
+    """Machines that never came and that the budget of the hour lets nobody make others for."""
+    given_up = {node.name for node in seen.record.nodes if node.state == "replaced"}
+    return [view.name for view in seen.views if view.never_came and view.name in given_up - {*counted}]
 
 
 def _replace(context: RegionContext, seen: Look, lost: Sequence[Action], report: Reporter) -> dict[str, str]:
@@ -219,6 +226,7 @@ def _replace(context: RegionContext, seen: Look, lost: Sequence[Action], report:
         context.store.event(context.name, "heal", f"{action.node} is replaced: {action.why}")
     names = {action.node for action in lost}
     record = mark(context, context.store.pool(context.name), names, "replaced")
+    record = mark(context, record, _waited_for_again(seen, names | begun.keys()), "")
     old = tuple(node.name for node in record.nodes if not node.staying)
     dead = seen.silent | {view.name for view in seen.views if view.name in names and not view.reachable}
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from du_infra.control.context import RegionContext
@@ -19,7 +19,6 @@ from du_infra.progress import Event, Reporter
 STAGE = "boot"
 
 _SSH_PORT = 22
-_BOOT_SECONDS = 120
 _FIRST_BOOT_SECONDS = 300
 _CLOUD_INIT_RESULT = "/run/cloud-init/result.json"
 _POLL_SECONDS = 0.2
@@ -30,10 +29,11 @@ def join_nodes(context: RegionContext, record: PoolRecord, report: Reporter) -> 
 
     Nodes on their way out, and those that are known to be dead, are not waited for.
 
-    Raises NotReady for a node that does not come up, Refused for one with another host key than the pinned.
+    Raises NotReady for a node that does not come up (and marks one that never has: see control.late), Refused for one
+    with another host key than the pinned.
     """
     pinned, awaited = _pinned(context), context.living(record.staying)
-    each(lambda node: _wait_for_ssh(node), awaited)
+    _wait_for_ssh(context, record, awaited)
     # A machine that never joined may have been deleted and made again under its name, with another key.
     fresh = [node for node in awaited if not node.joined or node.name not in pinned]
     keys = each(lambda node: context.provider.host_key(node.name), fresh)
@@ -69,17 +69,32 @@ def _pin(context: RegionContext, keys: dict[str, str]) -> None:
     writing.replace(context.known_hosts)
 
 
-def _wait_for_ssh(node: Node) -> None:
-    """Until the node's sshd greets; a TCP connection alone can be the work of something in between."""
-    deadline = time.monotonic() + _BOOT_SECONDS
-    while not greets(node.address):
+def _wait_for_ssh(context: RegionContext, record: PoolRecord, nodes: Sequence[Node]) -> None:
+    """Until each sshd greets; a TCP connection alone can be the work of something in between."""
+    seconds = context.spec.pool.boot_timeout.seconds
+    deadline = time.monotonic() + seconds
+    came = each(lambda node: _greets_by(node.address, deadline), nodes)
+    silent = [node for node, greeted in zip(nodes, came, strict=True) if not greeted]
+    if not silent:
+        return
+    todo = "look at the machine's console; run the same command again to go on waiting"
+    if strangers := {node.name for node in silent if not node.joined}:
+        late = tuple(replace(node, state="replaced") if node.name in strangers else node for node in record.nodes)
+        context.store.save_pool(context.name, replace(record, nodes=late))
+        todo = (
+            "look at the machine's console, and at pool.boot_timeout in fleet.yaml; `du-infra region up "
+            f"{context.name}` goes on with it if it answers by then, and makes another in its place if not"
+        )
+    where = ", ".join(f"{node.name} ({node.address})" for node in silent)
+    raise NotReady(f"no SSH within {seconds:g} s", where=where, todo=todo)
+
+
+def _greets_by(address: str, deadline: float) -> bool:
+    while not greets(address):
         if time.monotonic() > deadline:
-            raise NotReady(
-                f"no SSH within {_BOOT_SECONDS} s",
-                where=f"{node.name} ({node.address})",
-                todo="look at the machine's console; run the same command again to go on waiting",
-            )
+            return False
         time.sleep(_POLL_SECONDS)
+    return True
 
 
 def greets(address: str) -> bool:

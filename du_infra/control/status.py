@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from du_infra.control.configure import configurations, hash_of
 from du_infra.control.context import RegionContext
+from du_infra.control.late import heard
 from du_infra.control.leave import connected, staying
 from du_infra.control.machines import plan_machines
 from du_infra.control.observe import observe_nodes, observe_vip
@@ -39,7 +40,8 @@ def region_plan(context: RegionContext, *, live: bool = False) -> RegionPlan:
     The local cloud must run; an image that is not there yet is an error.
     """
     context.provider.connect()
-    return plan_for(context, plan_machines(context, context.provider.machines()), live=live)
+    record = context.record if live else heard(context.record)
+    return plan_for(context, plan_machines(context, context.provider.machines(), record), live=live)
 
 
 def plan_for(context: RegionContext, pool: PoolPlan, *, live: bool) -> RegionPlan:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from du_infra.control.context import RegionContext
+from du_infra.control.late import dismiss
 from du_infra.control.leave import STAGE as LEAVE
 from du_infra.control.leave import leave_nodes
 from du_infra.control.lock import locked
@@ -93,6 +94,7 @@ def bring_up(context: RegionContext, report: Reporter, *, reconfigure: bool = Fa
 def _run(context: RegionContext, report: Reporter, reconfigure: bool, live: bool) -> tuple[Served, str]:
     resolved = prepare(context, report, live=live)
     with stage(report, MACHINES, f"{context.wish.nodes} x {context.wish.size}"):
+        dismiss(context, report, hear=not live)
         record = bring_machines(context, report)
     served = serve(context, record, resolved, report, reconfigure=reconfigure)
     if going := served.record.going:

@@ -7,7 +7,7 @@ du-infra itself, every other node that answers, and the provider, whose word cou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -43,6 +43,11 @@ class View:
     joined: bool = True
     going: bool = False
     why: str = ""
+
+    @property
+    def never_came(self) -> bool:
+        """Whether there is a machine that has never let anybody in, and does not now."""
+        return not (self.joined or self.reachable or self.machine == GONE)
 
     @property
     def amiss(self) -> str:
@@ -150,13 +155,16 @@ def sight(views: Iterable[View], votes: Votes, history: History, now: float) -> 
     return found
 
 
-def never_came(views: Iterable[View], history: History, settings: HealSpec, now: float) -> tuple[str, ...]:
+def never_came(
+    views: Iterable[View], history: History, settings: HealSpec, now: float, counted: Collection[str] = ()
+) -> tuple[str, ...]:
     """Machines of a replacement that failed, which never let anybody in: others are made in their place.
 
-    Nobody has ever used them, so that our own word is enough; the budget of the hour counts them.
+    Nobody has ever used them, so that our own word is enough; the budget of the hour counts them. Those that were
+    ``counted`` are not counted again.
     """
     left = settings.per_hour - sum(now - at < HOUR for at in history.replaced)
-    found = [view.name for view in views if not (view.joined or view.going or view.reachable or view.machine == GONE)]
+    found = [view.name for view in views if view.never_came and view.name not in counted]
     return tuple(found[: max(0, left)])
 
 

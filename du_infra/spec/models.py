@@ -32,6 +32,12 @@ CROSS_ERROR = "du_cross"
 MOST_NODES = 50
 
 
+def _more_than_nothing(value: Duration) -> Duration:
+    if value.seconds == 0:
+        raise PydanticCustomError(RULE_ERROR, "{words}", {"words": "must be more than 0", "meant": ""})
+    return value
+
+
 class PoolSpec(Model):
     """The machines of a region."""
 
@@ -50,10 +56,17 @@ class PoolSpec(Model):
     size: Size = Field(
         default=Size("1c1g"), description="CPUs and memory of each machine: 1c1g is one CPU and one GiB."
     )
-
+    boot_timeout: Duration = Field(
+        default=Duration("2m"), description="How long a machine may take until it answers over SSH."
+    )
     autoscale: AutoscaleSpec | None = Field(
         default=None, description="When machines are added and taken away by nobody's order; without it, never."
     )
+
+    @field_validator("boot_timeout")
+    @classmethod
+    def _takes_time(cls, value: Duration) -> Duration:
+        return _more_than_nothing(value)
 
     @property
     def wanted(self) -> int:
@@ -166,9 +179,7 @@ class ServiceSpec(Model):
     @field_validator("start_timeout", "before_timeout")
     @classmethod
     def _takes_time(cls, value: Duration) -> Duration:
-        if value.seconds == 0:
-            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": "must be more than 0", "meant": ""})
-        return value
+        return _more_than_nothing(value)
 
 
 class FleetSpec(Model):

@@ -186,18 +186,36 @@ def test_a_replacement_whose_last_step_was_cut_off_is_closed(world: World) -> No
     assert world.brought == []
 
 
-def test_a_new_machine_that_never_comes_up_is_replaced_too(world: World) -> None:
+def never_came_up(world: World) -> None:
+    """A replacement of the second node fails, because its new machine does not answer within the time it has."""
     world.kill("demo-home-2")
     world.seen_since(30)
     world.trouble = NotReady("no SSH within 120 s", where="demo-home-3")
     with pytest.raises(NotReady):
         heal(world.context, silent)
     record = world.context.store.pool("home")
-    fresh = replace(THREE, joined=False)
+    fresh = replace(THREE, joined=False, state="replaced")
     world.context.store.save_pool("home", replace(record, nodes=(*record.nodes, fresh)))
     world.machines["demo-home-3"] = "running"
     world.dead.add("demo-home-3")
     world.trouble = None
+
+
+def test_a_new_machine_that_never_comes_up_is_waited_for_again_where_the_budget_is_spent(world: World) -> None:
+    never_came_up(world)
+    for name in ("demo-away-1", "demo-away-2"):
+        world.context.store.healings.begin("home", name, "dead", 2, "ann@desk")
+        world.context.store.healings.end("home", [name])
+    world.trouble = NotReady("no SSH within 120 s", where="demo-home-3")
+    with pytest.raises(NotReady):
+        heal(world.context, silent)
+    states = {node.name: node.state for node in world.context.store.pool("home").nodes}
+    assert states == {"demo-home-1": "", "demo-home-2": "replaced", "demo-home-3": ""}
+    assert len(world.context.store.healings.all("home")) == 3
+
+
+def test_a_new_machine_that_never_comes_up_is_replaced_too(world: World) -> None:
+    never_came_up(world)
     assert sorted(heal(world.context, silent).done) == ["demo-home-2", "demo-home-3"]
     assert world.brought[-1] == (2, frozenset({"demo-home-2", "demo-home-3"}))
     assert len(world.context.store.healings.all("home")) == 2

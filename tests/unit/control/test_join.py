@@ -30,7 +30,7 @@ def test_where_nothing_listens_nothing_greets() -> None:
 
 
 def test_a_key_is_pinned_for_good_once_its_node_has_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(join, "_wait_for_ssh", lambda node: None)
+    monkeypatch.setattr(join, "_wait_for_ssh", lambda context, record, nodes: None)
     monkeypatch.setattr(join, "_first_boot", lambda context, node, report: None)
     known_hosts = tmp_path / "known_hosts"
     known_hosts.write_text("demo-home-1 ssh-ed25519 OLD\ndemo-home-2 ssh-ed25519 OLD\n")

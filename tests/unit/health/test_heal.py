@@ -173,5 +173,6 @@ def test_a_machine_that_never_joined_is_not_judged() -> None:
 def test_a_machine_that_was_made_and_never_came_is_given_up_within_the_budget() -> None:
     made = replace(SILENT, joined=False)
     assert never_came([WELL, made, replace(made, name="a-5", reachable=True)], History(), SETTINGS, 60.0) == ("a-2",)
+    assert never_came([made], History(), SETTINGS, 60.0, counted=("a-2",)) == ()
     assert never_came([made], History(replaced=(1.0, 2.0, 3.0)), SETTINGS, 60.0) == ()
     assert never_came([replace(made, machine="gone"), SILENT], History(), SETTINGS, 60.0) == ()
