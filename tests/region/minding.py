@@ -18,6 +18,11 @@ class Loop:
         self.minute = minute
         self._start()
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def _start(self) -> None:
         command = [*DU, "control", "run", "--interval", "1s", "--output", "json", "--fleet", str(self._bed.file)]
         with (self._bed.folder / "loop.log").open("a") as log:

@@ -1,0 +1,48 @@
+"""What must be true of a pool whenever it is at rest: the provider, the store and Terraform know the same nodes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from du_infra.control.context import RegionContext
+from tests.region.conftest import Bed, lxc
+
+SHORT = "get=30,post=20,get-fresh=20,post-fresh=15"
+"""A load without long connections, whose end a node that leaves would wait for."""
+
+EXIT_CODES = {4, 5, 6, 7, 8}
+"""How a command may end that met a provider, a node or another du-infra in trouble (docs/cli.md)."""
+
+
+def context_of(bed: Bed) -> RegionContext:
+    """The region as du-infra sees it."""
+    return RegionContext(bed.region.fleet.spec, "home", bed.folder)
+
+
+def agreed(bed: Bed) -> list[str]:
+    """The nodes' names, by the word of all three, and all of them serve."""
+    context = context_of(bed)
+    state = json.loads((context.terraform / "terraform.tfstate").read_text())
+    machines = [one for one in state["resources"] if one["type"] == "lxd_container"]
+    tracked = sorted(instance["index_key"] for one in machines for instance in one["instances"])
+    nodes = bed.region.status().nodes
+    recorded = sorted(node.name for node in context.record.nodes)
+    assert recorded == tracked == sorted(bed.instances())
+    assert all(node.joined and not node.state for node in context.record.nodes), context.record
+    assert all(node.ready and not node.draining for node in nodes), nodes
+    return recorded
+
+
+def assert_clear(done: subprocess.CompletedProcess[str]) -> None:
+    """A command that did not succeed: it ends with a documented exit code, and says what is wrong and what to do."""
+    about = f"exit code {done.returncode}\n{done.stderr}"
+    assert done.returncode in EXIT_CODES, about
+    assert "Traceback" not in done.stderr, about
+    assert "unforeseen" not in done.stderr, about
+    assert "\nerror: " in f"\n{done.stderr}".lower(), about
+
+
+def booted(node: str) -> str:
+    """When the node's systemd began: another number once the machine was made anew or restarted."""
+    return lxc("exec", node, "--", "systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value")
