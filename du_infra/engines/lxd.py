@@ -27,6 +27,7 @@ _DEB_FOLDER = Path("/var/lib/lxd")
 _NOT_FOUND = ("not found", "Not Found", "No such file")
 _HERE = "local:"  # lxc's name for the daemon behind LXD_DIR; no configuration can give it another meaning
 _PROJECT = ("--project", "default")
+_AGAIN = "see LXD's message; when its cause is gone, run the same command again"
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Lxd:
                     detail=error.detail,
                 ) from None
             error.where = "LXD"
+            error.todo = error.todo or _AGAIN
             raise
 
 

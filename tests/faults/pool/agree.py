@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 
 from du_infra.control.context import RegionContext
 from tests.region.conftest import Bed, lxc
@@ -13,6 +14,8 @@ SHORT = "get=30,post=20,get-fresh=20,post-fresh=15"
 
 EXIT_CODES = {4, 5, 6, 7, 8}
 """How a command may end that met a provider, a node or another du-infra in trouble (docs/cli.md)."""
+
+_PATIENCE_SECONDS = 120.0
 
 
 def context_of(bed: Bed) -> RegionContext:
@@ -34,13 +37,26 @@ def agreed(bed: Bed) -> list[str]:
     return recorded
 
 
+def at_rest(bed: Bed) -> list[str]:
+    """``agreed``, if not at once then soon: nodes of a busy machine answer late."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return agreed(bed)
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
 def assert_clear(done: subprocess.CompletedProcess[str]) -> None:
     """A command that did not succeed: it ends with a documented exit code, and says what is wrong and what to do."""
     about = f"exit code {done.returncode}\n{done.stderr}"
     assert done.returncode in EXIT_CODES, about
     assert "Traceback" not in done.stderr, about
     assert "unforeseen" not in done.stderr, about
-    assert "\nerror: " in f"\n{done.stderr}".lower(), about
+    assert "\nError: " in f"\n{done.stderr}", about
+    assert "\nWhat to do: " in done.stderr, about
 
 
 def booted(node: str) -> str:

@@ -71,6 +71,7 @@ def test_what_is_not_there_is_none_and_other_trouble_keeps_the_words_of_lxd(
     with pytest.raises(EngineFailed) as error:
         Lxd(str(broken), "lxd", tmp_path).find("/1.0/networks/x")
     assert "database is locked" in error.value.detail
+    assert "run the same command again" in error.value.todo
 
 
 def test_a_daemon_that_is_gone_is_unreachable(tmp_path: Path) -> None:
