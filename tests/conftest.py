@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.parallel import (
     pytest_runtest_protocol,
@@ -25,6 +26,10 @@ __all__ = [
     "pytest_xdist_auto_num_workers",
     "pytest_xdist_make_scheduler",
 ]
+
+# No test may rely on the time that a busy machine takes: an example that takes long is no failure.
+settings.register_profile("du", deadline=None)
+settings.load_profile("du")
 
 # A shell that runs us in the background has us ignore Ctrl-C, and whatever we start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
