@@ -55,7 +55,7 @@ def plan_round(context: RegionContext, kind: RoundKind, *, force: bool = False) 
     """What :func:`run_round` would do now; changes nothing. Raises Refused where it could not begin."""
     record = context.must_be_up()
     views = views_of(context, record)
-    begun = _open(context, kind, record, views) or Round(kind)
+    begun = _open(context, kind, record) or Round(kind)
     next_turn(record.nodes, views, begun, force=force)
     actions = [Action(kind, name, _why(name, views, begun)) for name in turns(record.nodes, views, begun)]
     return RegionPlan(context.name, tuple(actions), _notes(begun))
@@ -76,17 +76,16 @@ def run_round(
     """
     with locked(context, report):
         record = context.must_be_up()
-        begun = _open(context, kind, record, views_of(context, record))
-        begun = begun or context.store.rounds.begin(context.name, kind, actor())
+        begun = _open(context, kind, record) or context.store.rounds.begin(context.name, kind, actor())
         had = [_turn_of(told) for told in _run(context, begun, report, Leave(cut_after, force))]
         context.store.rounds.end(context.name, kind)
         return RoundResult(context.name, kind, tuple(had), begun.done)
 
 
-def _open(context: RegionContext, kind: RoundKind, record: PoolRecord, views: Mapping[str, NodeView]) -> Round | None:
+def _open(context: RegionContext, kind: RoundKind, record: PoolRecord) -> Round | None:
     """The round to go on with; one in which nobody is left has ended, whoever was killed before saying so."""
     begun = context.store.rounds.open(context.name, kind)
-    return begun if begun and turns(record.nodes, views, begun) else None
+    return begun if begun and turns(record.nodes, {}, begun) else None
 
 
 def _run(context: RegionContext, begun: Round, report: Reporter, leave: Leave) -> Iterator[NodeResult]:
@@ -143,7 +142,7 @@ def _why(name: str, views: Mapping[str, NodeView], begun: Round) -> str:
 
 
 def _notes(begun: Round) -> tuple[str, ...]:
-    if not begun.started:
+    if not begun.done and not begun.turn:
         return ()
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(begun.started))
     done = f"; done are {', '.join(begun.done)}" if begun.done else ""

@@ -7,9 +7,7 @@ from typing import Any
 
 from du_infra.control.context import RegionContext
 from du_infra.control.machines import own_machines
-from du_infra.control.observe import observe_nodes
 from du_infra.errors import Refused
-from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
 
 
@@ -55,11 +53,6 @@ def refuse_going(context: RegionContext, record: PoolRecord, node: str) -> None:
         todo += f"; `du-infra region scale {context.name} {len(record.staying) + 1}` takes it back"
     words = "another is to take its place, and then it leaves" if state == "replaced" else "it leaves the region"
     raise Refused(f"it is on its way out: {words}", where=node, todo=todo)
-
-
-def others_of(context: RegionContext, record: PoolRecord, node: str) -> list[NodeReport]:
-    """How the other nodes are that stay."""
-    return observe_nodes(context, [one for one in record.staying if one.name != node])
 
 
 def result(context: RegionContext, node: str, done: str, record: PoolRecord, cut: int = 0) -> NodeResult:
