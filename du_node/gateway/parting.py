@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from du_node import places
-from du_node.command import run
 from du_node.errors import NodeError
-from du_node.gateway import envoy_admin, nginx
+from du_node.gateway import envoy_admin, idle, nginx
 
 
 def ask_to_leave(kind: str) -> None:
@@ -32,10 +31,11 @@ def all_idle(kind: str) -> bool:
 
 
 def end_idle(ports: Iterable[int]) -> None:
-    """Have the kernel end the connections that clients have open to these ports; without its tool they have time."""
+    """Have the kernel end the quiet connections that clients have open to these ports; without its tool they have
+    their time.
+    """
     with suppress(NodeError):
-        for port in ports:
-            run(["ss", "-K", "-t", "-n", "state", "established", "sport", "=", f":{port}"])
+        idle.end(ports)
 
 
 def welcome(kind: str) -> None:
