@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from du_infra.control.context import RegionContext
 from du_infra.control.lock import locked
 from du_infra.control.machines import views_of
-from du_infra.control.node.away import Leave, while_away
+from du_infra.control.node.away import Leave, patiently, while_away
 from du_infra.control.node.boot import boot_of, present_boot
 from du_infra.control.node.desk import NodeResult, result
 from du_infra.control.node.reboot import rebooted_out_of
 from du_infra.control.node.upgrade import upgraded
 from du_infra.control.region_plan import Action, RegionPlan
-from du_infra.errors import DuError
+from du_infra.errors import DuError, Refused
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import NodeView
 from du_infra.pool.turns import Round, RoundKind, next_turn, turns
@@ -52,13 +53,12 @@ class RoundResult:
 
 
 def plan_round(context: RegionContext, kind: RoundKind, *, force: bool = False) -> RegionPlan:
-    """What :func:`run_round` would do now; changes nothing. Raises Refused where it could not begin."""
+    """What :func:`run_round` would do now; changes nothing."""
     record = context.must_be_up()
     views = views_of(context, record)
     begun = _open(context, kind, record) or Round(kind)
-    next_turn(record.nodes, views, begun, force=force)
     actions = [Action(kind, name, _why(name, views, begun)) for name in turns(record.nodes, views, begun)]
-    return RegionPlan(context.name, tuple(actions), _notes(begun))
+    return RegionPlan(context.name, tuple(actions), (*_notes(begun), *_hindrance(record, views, begun, force)))
 
 
 def run_round(
@@ -89,18 +89,16 @@ def _open(context: RegionContext, kind: RoundKind, record: PoolRecord) -> Round 
 
 
 def _run(context: RegionContext, begun: Round, report: Reporter, leave: Leave) -> Iterator[NodeResult]:
-    name = ""
     while True:
         record = context.must_be_up()
-        views = views_of(context, record)
         try:
-            name = next_turn(record.nodes, views, begun, force=leave.force)
+            name = patiently(context, record, partial(next_turn, record.nodes, begun=begun, force=leave.force))
             if not name:
                 return
             begun = _begin_turn(context, record, begun, name)
             yield _have_turn(context, record, begun, report, leave)
         except DuError as error:
-            error.done = "; ".join(filter(None, [error.done, _so_far(turns(record.nodes, views, begun), begun)]))
+            error.done = "; ".join(filter(None, [error.done, _so_far(record, begun)]))
             raise
         begun = context.store.rounds.change(context.name, replace(begun, done=(*begun.done, name), turn="", boot=""))
 
@@ -149,6 +147,15 @@ def _notes(begun: Round) -> tuple[str, ...]:
     return (f"goes on with the {begun.kind} that {begun.actor} began at {since}{done}",)
 
 
-def _so_far(left: tuple[str, ...], begun: Round) -> str:
+def _hindrance(record: PoolRecord, views: Mapping[str, NodeView], begun: Round, force: bool) -> tuple[str, ...]:
+    try:
+        next_turn(record.nodes, views, begun, force=force)
+    except Refused as error:
+        return (f"{error.where}: takes no requests now; before it does, nothing begins",)
+    return ()
+
+
+def _so_far(record: PoolRecord, begun: Round) -> str:
+    left = turns(record.nodes, {}, begun)
     done = f"done are {', '.join(begun.done)}" if begun.done else "no node is done"
     return f"{done}; left are {', '.join(left)}; the same command goes on with them"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 from du_infra.control.context import RegionContext
 from du_infra.control.leave import drain_node, mark, undrain_node
@@ -12,11 +14,16 @@ from du_infra.control.machines import views_of
 from du_infra.control.node.boot import await_boot, present_boot
 from du_infra.control.node.desk import NodeResult, refuse_going, result
 from du_infra.control.observe import observe_node
-from du_infra.errors import DuError
+from du_infra.errors import DuError, Refused
 from du_infra.pool.plan import PoolRecord
-from du_infra.pool.state import Node
+from du_infra.pool.state import Node, NodeView
 from du_infra.pool.turns import refuse_unless_others_serve
 from du_infra.progress import Reporter, stage
+
+_PATIENCE_SECONDS = 15.0
+_POLL_SECONDS = 0.5
+
+T = TypeVar("T")
 
 Work: TypeAlias = Callable[[RegionContext, PoolRecord, Node, Reporter], str]
 """What is done with the node meanwhile; what it came to in a word or two ("rebooted")."""
@@ -45,9 +52,9 @@ def while_away(
     if target.state == "returning":
         await_boot(context, target)  # whoever was killed may have rebooted it just before
     present_boot(context, target)
-    views = views_of(context, record)
     if not leave.force:
-        refuse_unless_others_serve(node, record.nodes, views)
+        patiently(context, record, partial(refuse_unless_others_serve, node, record.nodes))
+    views = views_of(context, record)
     if not (views[node].drained and target.state == ""):
         record = mark(context, record, [node], "returning")
     cut = 0
@@ -62,6 +69,21 @@ def while_away(
             error.done = error.done or f"{node} takes requests, as before"
         raise
     return result(context, node, done, back(context, record, node, report), cut)
+
+
+def patiently(context: RegionContext, record: PoolRecord, decide: Callable[[Mapping[str, NodeView]], T]) -> T:
+    """What ``decide`` says of how the nodes are; as long as it raises Refused they are asked again, for some seconds.
+
+    A node that has just come back, or is very busy, may take a moment before it takes requests.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return decide(views_of(context, record))
+        except Refused:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
 
 
 def back(context: RegionContext, record: PoolRecord, node: str, report: Reporter) -> PoolRecord:

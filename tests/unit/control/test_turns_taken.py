@@ -145,6 +145,7 @@ def world() -> Iterator[World]:
         patch(f"{node}.upgrade.ssh", world),
         patch("du_infra.engines.ansible.run_playbook", world.run_playbook),
         patch.object(rounds, "boot_of", world.boot_of),
+        patch(f"{node}.away._PATIENCE_SECONDS", 0.0),
     ):
         yield world
 
@@ -241,11 +242,11 @@ def test_a_round_stops_where_another_node_takes_no_requests_and_says_how_far_it_
     world: World, region: RegionContext
 ) -> None:
     world.broken = {A}
-    for order in (plan_round, lambda *given: run_round(*given, silent)):
-        with pytest.raises(Refused) as caught:
-            order(region, "reboot")
+    assert plan_round(region, "reboot").notes == (f"{A}: takes no requests now; before it does, nothing begins",)
+    with pytest.raises(Refused) as caught:
+        run_round(region, "reboot", silent)
     assert caught.value.where == A
-    assert caught.value.done == f"no node is done; left are {B}, {C}, {A}; the same command goes on with them"
+    assert caught.value.done == f"no node is done; left are {A}, {B}, {C}; the same command goes on with them"
     assert world.done == []
 
 
