@@ -13,6 +13,7 @@ Kind: TypeAlias = Literal[
     "join-server",
     "join-witness",
     "start",
+    "restart",
     "backup",
     "verify-backup",
     "migrate",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from du_infra.cluster.action import NOTHING, Action, Turn, one, wait
 from du_infra.cluster.seats import servers_goal
-from du_infra.cluster.standing import spent, usable, wanted
+from du_infra.cluster.standing import idle, spent, stopped, usable, wanted
 from du_infra.cluster.state import Datastore, Member, Observed, Wish
 
 
@@ -22,8 +22,8 @@ def bootstrap(wish: Wish, observed: Observed) -> Turn:
     """Begin the cluster on one node, or wait for it; nothing else is done before its API answers."""
     if was_born(observed):
         return NOTHING
-    begun = [m for m in observed.members if m.role == "server" and m.machine == "running" and not m.dead]
-    if begun:
+    begun = [m for m in observed.members if m.role == "server" and not m.dead and (wanted(m, wish) or not stopped(m))]
+    if begun and begun[0].machine != "gone":
         return _go_on(begun[0], wish)
     able = [m for name in wish.nodes if (m := observed.find(name)) and usable(m) and not spent(m)]
     fresh = [m for m in able if m.role == ""] or able
@@ -33,11 +33,13 @@ def bootstrap(wish: Wish, observed: Observed) -> Turn:
 
 
 def _go_on(begun: Member, wish: Wish) -> Turn:
-    if begun.service in ("running", "starting"):
-        return wait(f"{begun.name} is starting the cluster", holds=True)
     if usable(begun) and wanted(begun, wish):
-        return one(_begin(begun, wish))
-    return wait(f"the cluster was being begun on {begun.name}, which cannot go on: replace it", holds=True)
+        if idle(begun):
+            return one(_begin(begun, wish))
+        return wait(f"{begun.name} is starting the cluster", holds=True)
+    if usable(begun):
+        return one(Action("stop", begun.name, "the cluster was being begun on it, and it is not wanted any more"))
+    return wait(f"the cluster is being begun on {begun.name}, which does not answer", holds=True)
 
 
 def _begin(member: Member, wish: Wish) -> Action:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from du_infra.cluster.action import NOTHING, Action, Turn, one, wait
 from du_infra.cluster.backup import first_backed_up
-from du_infra.cluster.promote import can_be_added, missing_servers
+from du_infra.cluster.promote import missing_servers
 from du_infra.cluster.quorum import against_removal, healthy, learners, voters
-from du_infra.cluster.seats import Seats, is_external, seats
+from du_infra.cluster.seats import Seats, can_be_added, is_external, seats
 from du_infra.cluster.standing import names, usable, wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
 

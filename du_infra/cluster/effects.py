@@ -33,7 +33,8 @@ def _of_the_cluster(action: Action, observed: Observed) -> Observed:
     if action.kind == "undo-migration":
         return replace(observed, datastore="sqlite", migration="undone", api=True)
     if action.kind in ("bootstrap", "restore"):
-        return replace(observed, datastore=action.datastore or observed.datastore, api=True, born=True)
+        datastore = action.datastore or observed.datastore
+        return replace(observed, datastore=datastore, api=True, born=True, migration="")
     if action.kind == "reset" or (action.kind in ("start", "join-server") and not observed.api):
         return replace(observed, api=True)
     return observed
@@ -72,6 +73,7 @@ _EFFECTS: Mapping[Kind, Callable[[Member, Action], Member]] = {
     "join-witness": _serves,
     "join-agent": lambda m, a: replace(_joined(m, a), role="agent", datastore="", etcd=None),
     "start": _started,
+    "restart": _started,
     "migrate": lambda m, _: replace(m, datastore="etcd", etcd=EtcdMember()),
     "undo-migration": lambda m, _: replace(_started(m, _), datastore="sqlite", etcd=None),
     "drain": lambda m, _: replace(m, cordoned=True, drained=True),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from du_infra.cluster.action import NOTHING, Action, Turn, wait
 from du_infra.cluster.promote import missing_servers
 from du_infra.cluster.seats import is_external, seats
-from du_infra.cluster.standing import is_server, keeps_data, servers, stopped, usable, wanted, well
+from du_infra.cluster.standing import SHARED, is_server, keeps_data, servers, stopped, usable, wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
 
 
@@ -40,6 +40,8 @@ def _cannot_go(member: Member, wish: Wish, observed: Observed) -> str:
         return "stays until another server has taken its place"
     if not stopped(member) and not member.dead and not usable(member):
         return "does not answer: it leaves once it does, or is known to be dead"
+    if not stopped(member) and member.dead and member.shared:
+        return f"is dead: {SHARED}"
     return ""
 
 
@@ -69,6 +71,6 @@ def _next(member: Member, wish: Wish) -> Action | None:
         return Action("delete-node", name, "there is no machine for it" if member.machine == "gone" else "it leaves")
     if member.secret:
         return Action("delete-secret", name, "the password of a node that is no more")
-    if member.machine != "gone" and member.role != "witness":
+    if member.machine != "gone" and not member.shared:
         return Action("destroy", name, "it has left the cluster")
     return None

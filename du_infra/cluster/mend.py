@@ -10,20 +10,20 @@ from du_infra.cluster.upgrade import next_to_upgrade
 
 
 def start_wanted(wish: Wish, observed: Observed) -> Turn:
-    """Servers one at a time, then all agents."""
-    asleep = [m for m in observed.members if idle(m) and wanted(m, wish) and _known(m, wish, observed)]
-    servers = [m for m in asleep if m.role != "agent"]
-    if servers:
-        return one(_start(servers[0]))
-    return Turn(step=tuple(_start(member) for member in asleep))
+    """Servers one at a time, then all agents. One that runs and has lost its Node registers anew when it restarts."""
+    servers = [m for m in observed.members if wanted(m, wish) and _serves(m, wish, observed)]
+    agents = [m for m in observed.members if wanted(m, wish) and _is_agent(m, wish, observed)]
+    for group in (servers, agents):
+        if asleep := [m for m in group if idle(m)]:
+            return Turn(step=tuple(map(_start, asleep if group is agents else asleep[:1])))
+    unknown = [m for m in (*servers, *agents) if usable(m) and m.service == "running" and m.node == "absent"]
+    return one(_restart(unknown[0])) if unknown else NOTHING
 
 
 def start_voters(wish: Wish, observed: Observed) -> Turn:
-    """A voter that is on its way out and could not be taken out of etcd yet keeps its vote meanwhile."""
-    asleep = [m for m in observed.members if idle(m) and m.etcd and not m.removing and not wanted(m, wish)]
+    """Who is on its way out, and could not be let go yet, keeps its vote or its database meanwhile."""
     holder = sqlite_server(observed)
-    if holder and idle(holder):
-        asleep.append(holder)
+    asleep = [m for m in observed.members if idle(m) and not m.removing and (m.etcd is not None or m == holder)]
     return one(_start(asleep[0])) if asleep else NOTHING
 
 
@@ -31,14 +31,21 @@ def _start(member: Member) -> Action:
     return Action("start", member.name, f"its K3s is {member.service}")
 
 
-def _known(member: Member, wish: Wish, observed: Observed) -> bool:
-    """Whether starting is all it takes: it is what it should be, and the cluster has not forgotten it."""
-    if member.role in ("server", "witness"):
-        serves = member.etcd is not None or member.datastore == "sqlite"
-        external = member.datastore == "external" and member.name in seats(wish, observed).servers
-        return (is_server(member) and external) or (serves and not member.removing)
-    on_the_way = member.name in seats(wish, observed).voters
-    return member.role == "agent" and member.joined and member.node != "absent" and not on_the_way
+def _restart(member: Member) -> Action:
+    return Action("restart", member.name, "its Node was deleted while it ran")
+
+
+def _serves(member: Member, wish: Wish, observed: Observed) -> bool:
+    """Whether it is one of the servers already."""
+    if member.role not in ("server", "witness") or member.removing:
+        return False
+    external = member.datastore == "external" and member.name in seats(wish, observed).servers
+    return member.etcd is not None or member == sqlite_server(observed) or (external and is_server(member))
+
+
+def _is_agent(member: Member, wish: Wish, observed: Observed) -> bool:
+    """Whether it has been an agent, and is to go on being one."""
+    return member.role == "agent" and member.joined and member.name not in seats(wish, observed).voters
 
 
 def uncordon(wish: Wish, observed: Observed) -> Turn:

@@ -18,6 +18,7 @@ from du_infra.cluster.leave import leave
 from du_infra.cluster.mend import start_voters, start_wanted, uncordon
 from du_infra.cluster.promote import promote
 from du_infra.cluster.recover import recover, undo_migration
+from du_infra.cluster.seats import without_idle_witness
 from du_infra.cluster.state import Observed, Wish
 from du_infra.cluster.trouble import trouble
 from du_infra.cluster.upgrade import upgrade
@@ -61,6 +62,7 @@ def plan_membership(wish: Wish, observed: Observed) -> Plan:
 def next_turn(wish: Wish, observed: Observed) -> Turn:
     """Only the first step, for a loop that observes anew after it anyway."""
     waits: list[str] = []
+    wish = without_idle_witness(wish, observed)
     for rule in RULES:
         turn = rule(wish, observed)
         waits += turn.waits

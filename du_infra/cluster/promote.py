@@ -8,8 +8,8 @@ from __future__ import annotations
 from du_infra.cluster.action import NOTHING, Action, Kind, Turn, one, wait
 from du_infra.cluster.backup import first_backed_up
 from du_infra.cluster.quorum import learners, voters
-from du_infra.cluster.seats import Seats, is_external, seats, sqlite_server
-from du_infra.cluster.standing import idle, is_server, names, spent, usable, well
+from du_infra.cluster.seats import Seats, can_be_added, is_external, seats, sqlite_server
+from du_infra.cluster.standing import idle, is_server, names, well
 from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.cluster.versions import cluster_version
 
@@ -22,7 +22,7 @@ def promote(wish: Wish, observed: Observed) -> Turn:
     missing = missing_servers(observed, plan, is_external(wish, observed))
     if not missing:
         return NOTHING
-    if in_the_way := _not_now(observed, plan):
+    if in_the_way := _not_now(observed):
         return wait(in_the_way)
     able = [m for name in missing if (m := observed.find(name)) and can_be_added(m)]
     if able:
@@ -38,18 +38,9 @@ def missing_servers(observed: Observed, plan: Seats, external: bool) -> list[str
     return [name for name in plan.voters if name not in {m.name for m in voters(observed)}]
 
 
-def can_be_added(member: Member) -> bool:
-    """Whether it could begin to join as a server."""
-    return usable(member) and not spent(member) and not member.removing
-
-
 def _from_sqlite(observed: Observed, plan: Seats, holder: Member) -> Turn:
-    if plan.refused:
-        return wait(plan.refused)
     if plan.voters == (holder.name,) or not plan.servers:
         return NOTHING
-    if short := _too_few(observed, plan):
-        return wait(short)
     if not well(holder):
         return wait(f"{holder.name} moves to etcd once it is well")
     if backup := first_backed_up(observed, "the move to etcd", read_back=True):
@@ -57,25 +48,13 @@ def _from_sqlite(observed: Observed, plan: Seats, holder: Member) -> Turn:
     return one(Action("migrate", holder.name, "more servers are to join, and sqlite is for one alone"))
 
 
-def _too_few(observed: Observed, plan: Seats) -> str:
-    """Why one server does not become two: the third would not follow at once."""
-    witness = observed.find(plan.witness)
-    if plan.witness and not (witness and can_be_added(witness)):
-        return f"there is one server until the witness {plan.witness} can join"
-    if not plan.complete:
-        return f"there is one server until there are machines for {plan.goal}"
-    return ""
-
-
-def _not_now(observed: Observed, plan: Seats) -> str:
+def _not_now(observed: Observed) -> str:
     """Why no server may be added to etcd at this moment; "" when one may."""
     if joining := learners(observed):
         return f"{names(joining)} is catching up with etcd, and has no vote yet"
     votes = voters(observed)
     if going := [m for m in votes if m.removing]:
         return f"etcd is letting {names(going)} go"
-    if len(votes) == 1 and (short := _too_few(observed, plan)):
-        return short
     if unwell := [m for m in votes if not well(m)]:
         return f"no server joins while {names(unwell)} is not well"
     return ""
@@ -96,5 +75,5 @@ def _add(wish: Wish, observed: Observed, member: Member) -> Turn:
         "etcd needs a third vote" if witness else f"{goal} servers are wanted" if goal > 1 else "it is to be the server"
     )
     kind: Kind = "join-witness" if witness else "join-server"
-    version, datastore = cluster_version(wish, observed), "external" if external else "etcd"
-    return one(Action(kind, member.name, why, version=version, datastore=datastore))
+    version = cluster_version(wish, observed)
+    return one(Action(kind, member.name, why, version=version, datastore="external" if external else "etcd"))

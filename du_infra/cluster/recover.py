@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from du_infra.cluster.action import NOTHING, Action, Turn, one, wait
 from du_infra.cluster.quorum import has_quorum, healthy, majority, voters
 from du_infra.cluster.seats import is_external
-from du_infra.cluster.standing import idle, is_server, keeps_data, names, spent, stopped, usable, well
+from du_infra.cluster.standing import SHARED, idle, is_server, keeps_data, names, spent, stopped, usable, well
 from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.cluster.versions import cluster_version
 
@@ -16,13 +16,15 @@ def undo_migration(wish: Wish, observed: Observed) -> Turn:
     """A move to etcd that failed is taken back: the sqlite database is still there, whole, until others have joined."""
     if observed.migration != "failed":
         return NOTHING
-    moved = [m for m in observed.members if is_server(m)]
+    moved = [m for m in observed.members if is_server(m) and not _lost(m)]
     if len(voters(observed)) > 1:
         return wait("the move to etcd failed and yet others have joined: nothing is undone", holds=True)
-    able = [m for m in moved if usable(m)]
-    if not able:
-        return wait("the move to etcd failed, and is undone as soon as the server answers", holds=True)
-    return one(Action("undo-migration", able[0].name, "the move to etcd failed: it goes on with sqlite"))
+    for member in moved:
+        if usable(member):
+            return one(Action("undo-migration", member.name, "the move to etcd failed: it goes on with sqlite"))
+    return (
+        wait("the move to etcd failed, and is undone as soon as the server answers", holds=True) if moved else NOTHING
+    )
 
 
 def recover(wish: Wish, observed: Observed) -> Turn:
@@ -35,7 +37,7 @@ def recover(wish: Wish, observed: Observed) -> Turn:
         return _reset(wish, coming, votes) if coming else _restore(wish, observed)
     if asleep := [m for m in coming if idle(m)]:
         return one(Action("start", asleep[0].name, f"the API does not answer, and its K3s is {asleep[0].service}"))
-    alone = votes and has_quorum(votes) and not any(is_server(m) and not _lost(m) for m in observed.members)
+    alone = votes and has_quorum(votes) and not any(m.role == "server" and not _lost(m) for m in votes)
     if coming and not alone:
         return _waiting([m for m in coming if not well(m)])
     return _another_server(wish, observed) if alone or is_external(wish, observed) else _restore(wish, observed)
@@ -61,6 +63,8 @@ def _another_server(wish: Wish, observed: Observed) -> Turn:
     able = _candidates(wish, observed)
     if not able:
         return wait("no server is left: another begins as soon as a new node is there", holds=True)
+    if able[0].role == "agent" and not idle(able[0]):
+        return one(_stopped_first(able[0]))
     version, datastore = cluster_version(wish, observed), observed.datastore
     return one(Action("join-server", able[0].name, "no server is left", version=version, datastore=datastore))
 
@@ -85,7 +89,13 @@ def _restore(wish: Wish, observed: Observed) -> Turn:
     why = f"every server is lost: back to the backup of {hours:.1f} h ago{doubt}"
     running = [m for m in observed.members if m.role == "server" and m.dead and m.machine == "running"]
     action = Action("restore", able[0].name, why, version=cluster_version(wish, observed), datastore=observed.datastore)
+    if able[0].role == "agent" and not idle(able[0]) and wish.may_restore:
+        return one(_stopped_first(able[0]))
     return _with_consent(wish, action, [m for m in running if m.name != able[0].name])
+
+
+def _stopped_first(member: Member) -> Action:
+    return Action("stop", member.name, "no server and no new node is left: this agent becomes the server")
 
 
 def _with_consent(wish: Wish, action: Action, others: Iterable[Member]) -> Turn:
@@ -96,6 +106,8 @@ def _with_consent(wish: Wish, action: Action, others: Iterable[Member]) -> Turn:
         if not stopped(member) and not (member.dead or usable(member)):
             words = f"{member.name} has the old data and does not answer: waiting until it does, or is dead"
             return wait(words, holds=True)
+        if not stopped(member) and member.dead and member.shared:
+            return wait(f"{member.name} is dead: {SHARED}", holds=True)
         if not stopped(member):
             why = "it has the old data, and must not run beside what takes its place"
             return one(Action("halt" if member.dead else "stop", member.name, why))
@@ -103,6 +115,11 @@ def _with_consent(wish: Wish, action: Action, others: Iterable[Member]) -> Turn:
 
 
 def _candidates(wish: Wish, observed: Observed) -> list[Member]:
-    """Nodes that could be the first server again: one that was begun, then new ones; agents keep serving."""
-    able = [m for name in wish.nodes if (m := observed.find(name)) and usable(m) and not spent(m)]
-    return sorted((m for m in able if m.role in ("", "server")), key=lambda m: m.role == "")
+    """Nodes that could be the first server again: one that was begun, then new ones.
+
+    Agents keep serving what they serve, so one of them is taken only where no new node is to come.
+    """
+    there = [m for name in wish.nodes if (m := observed.find(name))]
+    able = [m for m in there if usable(m) and not spent(m) and m.role != "witness"]
+    fresh = sorted((m for m in able if m.role != "agent"), key=lambda m: m.role == "")
+    return fresh if fresh or len(able) < len(wish.nodes) else able

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from du_infra.cluster.quorum import voters
 from du_infra.cluster.standing import is_server, spent, usable, well
 from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.cluster.versions import broken_migration
@@ -48,6 +49,12 @@ def servers_goal(wish: Wish, external: bool) -> int:
     return 2 if wish.witness and nodes >= 2 else min(nodes, 1)
 
 
+def without_idle_witness(wish: Wish, observed: Observed) -> Wish:
+    """The wish as it counts: a witness is one only beside two servers, or else it is on its way out."""
+    external = is_external(wish, observed)
+    return wish if servers_goal(wish, external) == 2 and not external else replace(wish, witness="")
+
+
 def sqlite_server(observed: Observed) -> Member | None:
     """The server that has the cluster's sqlite database; None when another datastore is in use."""
     if observed.datastore != "sqlite":
@@ -60,7 +67,8 @@ def seats(wish: Wish, observed: Observed) -> Seats:
     """Who is to be a server. Those that are stay so; then come machines without K3s, then agents.
 
     Of equals the one that stands first in ``wish.nodes``. A node that is dead keeps its seat until the pool gives up
-    its name, so that nothing is taken out of etcd on the word of one look.
+    its name, so that nothing is taken out of etcd on the word of one look. While not all seats can be filled, one
+    server stays alone, and of two one goes back: two without a third are worse than one.
     """
     external = is_external(wish, observed)
     goal = servers_goal(wish, external)
@@ -68,10 +76,46 @@ def seats(wish: Wish, observed: Observed) -> Seats:
     ranked = sorted(found, key=lambda m: _rank(m, wish))
     witness = wish.witness if goal == 2 and not external else ""
     asked = Seats(tuple(m.name for m in ranked[:goal]), goal, witness)
-    holder = sqlite_server(observed)
-    if holder and asked.voters != (holder.name,) and (why := _no_migration(observed, holder)):
-        return Seats((holder.name,), 1, refused=why)
-    return asked
+    if external or not (alone := _alone(observed, asked)):
+        return asked
+    if asked.voters == (alone,) or not (why := _no_migration(observed) or _too_few(wish, observed, asked)):
+        return asked
+    return Seats((alone,), 1, refused=why)
+
+
+def _alone(observed: Observed, asked: Seats) -> str:
+    """The server that is alone, or can be if need be; "" when there are more, or none."""
+    if holder := sqlite_server(observed):
+        return holder.name
+    votes = voters(observed)
+    able = [m for m in votes if m.role == "server" and not m.removing]
+    if not able or len(votes) > 2:
+        return ""
+    return min(able, key=lambda m: (m.name not in asked.servers, not well(m), m.name)).name
+
+
+def _too_few(wish: Wish, observed: Observed, asked: Seats) -> str:
+    """Why one server does not become more: not all could follow at once; "" when they can.
+
+    Where two vote already, a third that exists and does not answer at the moment is waited for.
+    """
+    two = len(voters(observed)) == 2
+    witness = observed.find(asked.witness)
+    if asked.witness and not (witness and (can_be_added(witness) or witness.etcd or (two and _may_come(witness)))):
+        return f"there is to be one server until the witness {asked.witness} can join"
+    coming = [name for name in wish.nodes if (m := observed.find(name)) and _may_come(m)]
+    if asked.complete or (two and len(coming) >= asked.goal):
+        return ""
+    return f"there is to be one server until there are machines for {asked.goal}"
+
+
+def can_be_added(member: Member) -> bool:
+    """Whether it could begin to join as a server."""
+    return usable(member) and not spent(member) and not member.removing
+
+
+def _may_come(member: Member) -> bool:
+    return member.machine != "gone" and not member.dead and not spent(member)
 
 
 def _may_serve(member: Member) -> bool:
@@ -89,8 +133,11 @@ def _rank(member: Member, wish: Wish) -> int:
     return 4 if member.role == "" else 5 if well(member) else 6
 
 
-def _no_migration(observed: Observed, holder: Member) -> str:
-    """Why sqlite is not moved to etcd; "" when it may be."""
+def _no_migration(observed: Observed) -> str:
+    """Why sqlite is not moved to etcd; "" when it may be, or there is no sqlite."""
+    holder = sqlite_server(observed)
+    if holder is None:
+        return ""
     if observed.migration == "undone":
         return f"the move of {holder.name} to etcd failed and was undone"
     if told := broken_migration(holder.version):

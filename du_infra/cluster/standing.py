@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from du_infra.cluster.state import Member, Observed, Wish
 
+SHARED = "its machine is not the pool's, so somebody else has to turn it off"
+
 
 def wanted(member: Member, wish: Wish) -> bool:
     """Whether it is to be part of the cluster; who is not is on its way out."""

@@ -46,8 +46,6 @@ def _amiss(member: Member, plan: Seats) -> str:
         return f"has a name that another machine had: K3s would refuse its node password; {REPLACE}"
     if not member.answers:
         return "does not answer"
-    if member.joined and member.service == "running" and member.node == "absent":
-        return f"runs, but its Node was deleted: {REPLACE}"
     if keeps_data(member) and member.name not in plan.servers and member.datastore == "sqlite":
         return f"has a database of its own, and is not touched; {REPLACE}"
     if not well(member):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from du_infra.cluster.action import NOTHING, Action, Turn, one, wait
 from du_infra.cluster.backup import first_backed_up
 from du_infra.cluster.quorum import learners, voters
-from du_infra.cluster.standing import keeps_data, names, wanted, well
+from du_infra.cluster.standing import keeps_data, names, stopped, wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.cluster.versions import highest, lowest, next_version, parse
 
@@ -47,7 +47,7 @@ def next_to_upgrade(wish: Wish, observed: Observed) -> Member | None:
 
 def _all(wish: Wish, observed: Observed) -> list[Member]:
     there = [m for m in observed.members if m.joined and m.role and m.machine != "gone" and not m.dead]
-    return [m for m in there if wanted(m, wish) or keeps_data(m)]
+    return [m for m in there if (wanted(m, wish) and m.role != "witness") or keeps_data(m)]
 
 
 def _servers(members: Sequence[Member]) -> list[Member]:
@@ -63,19 +63,27 @@ def _version_for(member: Member, wish: Wish, observed: Observed) -> str:
     """Up to the newest server first, so that they are never two minors apart; then on to what is wanted."""
     servers = [m.version for m in _servers(_all(wish, observed))]
     if member.role == "agent":
-        return lowest(servers)
+        return next_version(member.version, lowest(servers), wish.releases) or lowest(servers)
     goal = highest(servers) if lowest(servers) != highest(servers) else wish.version
     return next_version(member.version, goal, wish.releases)
 
 
 def _not_now(wish: Wish, observed: Observed) -> str:
     """Why nobody is upgraded at this moment; "" when somebody may be."""
-    unwell = [m for m in _all(wish, observed) if not well(m)]
+    unwell = [m for m in observed.members if _counts(m, wish) and not well(m)]
     if unwell:
         return f"the upgrade to {wish.version} waits until {names(unwell)} is well"
     if learners(observed) or len(voters(observed)) == 2 or any(m.removing for m in voters(observed)):
         return f"the upgrade to {wish.version} waits until the servers are complete"
     return ""
+
+
+def _counts(member: Member, wish: Wish) -> bool:
+    """Whether nobody is upgraded while it is not well: it votes, it serves the API, or it is on its way in."""
+    if member.role in ("server", "witness") and member.joined and not member.dead and not stopped(member):
+        return True
+    begun = member.joined or member.service in ("running", "starting")
+    return member.etcd is not None or (wanted(member, wish) and member.role == "agent" and begun)
 
 
 def _moves_pods(member: Member, wish: Wish, observed: Observed) -> bool:

@@ -57,5 +57,6 @@ def next_version(current: str, goal: str, releases: Iterable[str]) -> str:
 
 def cluster_version(wish: Wish, observed: Observed) -> str:
     """What a node that joins gets: the oldest version that a server has, so that no agent is newer than a server."""
-    had = [m.version for m in observed.members if m.role in ("server", "witness") and m.joined]
-    return lowest(had) or wish.version
+    had = [m for m in observed.members if m.role in ("server", "witness") and m.joined]
+    there = [m.version for m in had if m.machine != "gone" and m.node != "absent"]
+    return lowest(there) or lowest(m.version for m in had) or wish.version
