@@ -72,6 +72,8 @@ def same_runtime(reports: Iterable[NodeReport], runtime: str) -> None:
 
 def why_configure(report: NodeReport, configuration: str) -> str:
     """Why Ansible has to run on a node, or "" when it has not."""
+    if not report.reachable:
+        return f"it did not say how it is: {report.why}"
     if not report.installed:
         return "new node"
     if report.drift:

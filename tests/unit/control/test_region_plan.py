@@ -62,6 +62,11 @@ def test_changed_playbooks_configure_again() -> None:
     assert [a.kind for a in actions(changed(configured="k0"))] == ["configure"]
 
 
+def test_a_node_that_did_not_answer_is_configured_for_that_and_not_for_a_run_that_was_cut_off() -> None:
+    quiet = changed(reachable=False, configured="", services=(), ready=False, why="no answer within 10 s")
+    assert actions(quiet)[0].why == "it did not say how it is: no answer within 10 s"
+
+
 def test_a_new_release_says_from_what_to_what() -> None:
     old = {**HELLO, "release": "v0-bb"}
     (action,) = actions(changed(config="c0", services=(old,)))
