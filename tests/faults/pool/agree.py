@@ -8,6 +8,7 @@ import time
 
 from du_infra.control.context import RegionContext
 from tests.region.conftest import Bed, lxc
+from tests.region.du_node_bed import Load
 
 SHORT = "get=30,post=20,get-fresh=20,post-fresh=15"
 """A load without long connections, whose end a node that leaves would wait for."""
@@ -15,7 +16,18 @@ SHORT = "get=30,post=20,get-fresh=20,post-fresh=15"
 EXIT_CODES = {4, 5, 6, 7, 8}
 """How a command may end that met a provider, a node or another du-infra in trouble (docs/cli.md)."""
 
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 300.0
+
+
+def asking(bed: Bed) -> Load:
+    """Clients of the region's address, few enough for a machine with other work: each waits for its answer."""
+    return Load(bed.region.status().vip, clients=4, pause=0.05)
+
+
+def assert_none_lost(asked: Load) -> None:
+    """Every request was answered, and there were some."""
+    assert asked.failed == {}, f"{asked.ok} were answered, and not {dict(asked.failed)}"
+    assert asked.ok > 50
 
 
 def context_of(bed: Bed) -> RegionContext:
