@@ -20,7 +20,7 @@ from du_infra.pool.state import Node, NodeView
 from du_infra.pool.turns import refuse_unless_others_serve
 from du_infra.progress import Reporter, stage
 
-_PATIENCE_SECONDS = 15.0
+_PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.5
 
 T = TypeVar("T")
