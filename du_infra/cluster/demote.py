@@ -9,7 +9,7 @@ from du_infra.cluster.backup import first_backed_up
 from du_infra.cluster.promote import missing_servers
 from du_infra.cluster.quorum import against_removal, healthy, learners, voters
 from du_infra.cluster.seats import Seats, can_be_added, is_external, seats
-from du_infra.cluster.standing import names, usable, wanted, well
+from du_infra.cluster.standing import names, servers, usable, wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
 
 
@@ -18,7 +18,14 @@ def finish_removal(wish: Wish, observed: Observed) -> Turn:
     plan = seats(wish, observed)
     for m in observed.members:
         out = m.role in ("server", "witness") and m.datastore == "etcd" and m.etcd is None and m.name not in plan.voters
-        if out and usable(m) and m.service != "disabled" and (m.joined or m.service in ("running", "starting")):
+        others = [other for other in servers(observed) if other.name != m.name and well(other)]
+        if (
+            others
+            and out
+            and usable(m)
+            and m.service != "disabled"
+            and (m.joined or m.service in ("running", "starting"))
+        ):
             return one(Action("stop", m.name, "etcd has let it go, and a restart would bring it back"))
     return NOTHING
 
@@ -72,6 +79,8 @@ def _let_go(wish: Wish, observed: Observed, plan: Seats, sound: Sequence[Member]
     member = max(sound, key=lambda m: (m.role != "witness", not wanted(m, wish), order.get(m.name, 0), m.name))
     if reason := against_removal(observed, member):
         return wait(f"{member.name} stays a server: {reason}")
+    if not usable(member):
+        return wait(f"{member.name} stays a server: it does not answer, and could not be stopped afterwards")
     if backup := first_backed_up(observed, f"{member.name} leaves etcd"):
         return one(backup)
     if member.role != "witness" and well(member) and not member.drained:

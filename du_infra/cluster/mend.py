@@ -23,8 +23,12 @@ def start_wanted(wish: Wish, observed: Observed) -> Turn:
 def start_voters(wish: Wish, observed: Observed) -> Turn:
     """Who is on its way out, and could not be let go yet, keeps its vote or its database meanwhile."""
     holder = sqlite_server(observed)
-    asleep = [m for m in observed.members if idle(m) and not m.removing and (m.etcd is not None or m == holder)]
+    asleep = [m for m in observed.members if idle(m) and not m.removing and (m == holder or _votes(m, observed))]
     return one(_start(asleep[0])) if asleep else NOTHING
+
+
+def _votes(member: Member, observed: Observed) -> bool:
+    return member.etcd is not None and member.role in ("server", "witness") and observed.datastore == "etcd"
 
 
 def _start(member: Member) -> Action:

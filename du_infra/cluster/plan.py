@@ -67,7 +67,7 @@ def next_turn(wish: Wish, observed: Observed) -> Turn:
         turn = rule(wish, observed)
         waits += turn.waits
         if turn.step or turn.asks or turn.holds:
-            return Turn(turn.step, turn.asks, _once(waits))
+            return Turn(turn.step, turn.asks, _once(waits), turn.holds)
     return Turn(waits=_once(waits))
 
 

@@ -27,7 +27,12 @@ def well(member: Member) -> bool:
 
 def stopped(member: Member) -> bool:
     """Whether its K3s is off and stays off, so that nothing registers the name again."""
-    return member.machine != "running" or member.role == "" or member.service == "disabled"
+    nothing_on_it = member.role == "" and member.service not in ("running", "starting")
+    return (
+        member.machine != "running"
+        or member.service == "disabled"
+        or (nothing_on_it and (member.answers or member.node == "absent"))
+    )
 
 
 def idle(member: Member) -> bool:
@@ -53,9 +58,11 @@ def servers(observed: Observed) -> tuple[Member, ...]:
 
 def keeps_data(member: Member) -> bool:
     """Whether the cluster's data is on this machine, as far as is known."""
-    if member.role not in ("server", "witness") or member.machine == "gone":
+    if member.machine == "gone":
         return False
-    return member.etcd is not None or (member.datastore == "sqlite" and member.joined)
+    if member.role == "server" and member.datastore == "sqlite" and member.joined:
+        return True
+    return member.role in ("server", "witness") and member.etcd is not None
 
 
 def names(members: Iterable[Member]) -> str:

@@ -29,7 +29,7 @@ def survives(observed: Observed) -> str:
 def _one_server(observed: Observed) -> str:
     agents = len([m for m in observed.members if m.role == "agent" and well(m)])
     if not agents:
-        return "one server: a reboot or a crash heals, the loss of the machine is an outage until its backup is restored"
+        return "one server: a reboot or a crash heals, the loss of the machine is an outage until a backup is restored"
     many = "an agent" if agents == 1 else f"{agents} agents"
     lost = "the agent" if agents == 1 else "an agent"
     return (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from du_infra.cluster.action import NOTHING, Action, Turn, one, wait
 from du_infra.cluster.backup import first_backed_up
 from du_infra.cluster.quorum import learners, voters
-from du_infra.cluster.standing import keeps_data, names, stopped, wanted, well
+from du_infra.cluster.standing import keeps_data, names, servers, stopped, wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.cluster.versions import highest, lowest, next_version, parse
 
@@ -35,14 +35,14 @@ def upgrade(wish: Wish, observed: Observed) -> Turn:
 def next_to_upgrade(wish: Wish, observed: Observed) -> Member | None:
     """Whose turn it is: servers until all have the same version, then agents up to that, then servers again."""
     everyone = _all(wish, observed)
-    servers, agents = _servers(everyone), [m for m in everyone if m.role == "agent"]
-    if not servers:
+    serving, agents = _servers(everyone), [m for m in everyone if m.role == "agent"]
+    if not serving:
         return None
-    oldest = lowest(m.version for m in servers)
+    oldest = lowest(m.version for m in serving)
     behind = [m for m in agents if parse(m.version) < parse(oldest)]
-    if oldest == highest(m.version for m in servers) and behind:
+    if oldest == highest(m.version for m in serving) and behind:
         return _oldest(behind)
-    return _oldest(servers) if parse(oldest) < parse(wish.version) else None
+    return _oldest(serving) if parse(oldest) < parse(wish.version) else None
 
 
 def _all(wish: Wish, observed: Observed) -> list[Member]:
@@ -61,10 +61,10 @@ def _oldest(members: Sequence[Member]) -> Member:
 
 def _version_for(member: Member, wish: Wish, observed: Observed) -> str:
     """Up to the newest server first, so that they are never two minors apart; then on to what is wanted."""
-    servers = [m.version for m in _servers(_all(wish, observed))]
+    versions = [m.version for m in _servers(_all(wish, observed))]
     if member.role == "agent":
-        return next_version(member.version, lowest(servers), wish.releases) or lowest(servers)
-    goal = highest(servers) if lowest(servers) != highest(servers) else wish.version
+        return next_version(member.version, lowest(versions), wish.releases) or lowest(versions)
+    goal = highest(versions) if lowest(versions) != highest(versions) else wish.version
     return next_version(member.version, goal, wish.releases)
 
 
@@ -73,6 +73,8 @@ def _not_now(wish: Wish, observed: Observed) -> str:
     unwell = [m for m in observed.members if _counts(m, wish) and not well(m)]
     if unwell:
         return f"the upgrade to {wish.version} waits until {names(unwell)} is well"
+    if not any(well(m) for m in servers(observed)):
+        return f"the upgrade to {wish.version} waits until a server is well"
     if learners(observed) or len(voters(observed)) == 2 or any(m.removing for m in voters(observed)):
         return f"the upgrade to {wish.version} waits until the servers are complete"
     return ""

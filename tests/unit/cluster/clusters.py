@@ -1,11 +1,11 @@
-"""Clusters for tests: some that are well, and any that hypothesis can think of, possible or not."""
+"""Clusters for tests: some that are well, and any at all, possible or not."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-
-from hypothesis import strategies as st
 
 from du_infra.cluster.state import Backup, EtcdMember, Member, Observed, Wish
 
@@ -48,64 +48,69 @@ def wish(*nodes: str, **more: Any) -> Wish:
     return Wish(nodes, **{"version": OLD, **more})
 
 
-_mostly = [True, True, True, False]
-_rarely = [False, False, False, True]
-etcds = st.none() | st.builds(EtcdMember, healthy=st.sampled_from(_mostly), learner=st.sampled_from(_rarely))
+def any_clusters(seed: int, count: int = 20) -> Iterator[tuple[Wish, Observed]]:
+    """Wishes and clusters at random. Drawn by one seed, for hypothesis would take most of the time to draw them."""
+    dice = random.Random(seed)
+    for _ in range(count):
+        yield _wish(dice), _observed(dice)
 
 
-@st.composite
-def members(draw: st.DrawFn, name: str, datastore: str) -> Member:
-    """One member: as it should be in some role, and then some of its facts changed at random."""
-    role = draw(st.sampled_from(["", "agent", "server", "server"] if name != WITNESS else ["", "witness", "witness"]))
-    keeper = role in ("server", "witness")
-    found = Member(name, shared=name == WITNESS)
-    if role:
-        etcd = EtcdMember(name) if keeper and datastore == "etcd" else None
-        found = agent(name, role=role, datastore=datastore if keeper else "", etcd=etcd, shared=name == WITNESS)
-    changes: dict[str, st.SearchStrategy[Any]] = {
-        "machine": st.sampled_from(["running", "stopped", "gone"]),
-        "answers": st.just(False),
-        "dead": st.just(True),
-        "role": st.sampled_from(["", "agent", "server"]) if name != WITNESS else st.sampled_from(["", "witness"]),
-        "service": st.sampled_from(["running", "starting", "stopped", "disabled", "failed", "unknown"]),
-        "node": st.sampled_from(["ready", "not-ready", "absent", "unknown"]),
-        "cordoned": st.booleans(),
-        "drained": st.booleans(),
-        "version": st.sampled_from(["", "v1.32.5+k3s1", OLD, NEW, "v1.36.0+k3s1"]),
-        "datastore": st.sampled_from(["", "sqlite", "etcd", "external"]),
-        "etcd": etcds,
-        "removing": st.booleans(),
-        "joined": st.booleans(),
-        "secret": st.booleans(),
-    }
-    chosen = draw(st.lists(st.sampled_from(sorted(changes)), max_size=3, unique=True))
-    return replace(found, **{key: draw(changes[key]) for key in chosen})
+def _wish(dice: random.Random) -> Wish:
+    return Wish(
+        nodes=tuple(dice.sample(NAMES, dice.randint(0, 5))),
+        version=dice.choice((OLD, OLD, NEW, "v1.36.0+k3s1")),
+        servers=dice.choice((1, 3)),
+        witness=dice.choice(("", WITNESS)),
+        external=dice.random() < 0.2,
+        releases=dice.choice(((), (OLD, NEW))),
+        drained=tuple(dice.sample(NAMES, dice.randint(0, 1))),
+        may_restore=dice.random() < 0.5,
+    )
 
 
-@st.composite
-def observations(draw: st.DrawFn) -> Observed:
-    datastore = draw(st.sampled_from(["sqlite", "etcd", "etcd", "etcd", "external", ""]))
-    names = draw(st.lists(st.sampled_from([*NAMES, WITNESS]), max_size=6, unique=True))
-    age = draw(st.sampled_from([None, 0.0, 600.0, 5000.0]))
+def _observed(dice: random.Random) -> Observed:
+    datastore = dice.choice(("sqlite", "etcd", "etcd", "etcd", "external", ""))
+    names = dice.sample([*NAMES, WITNESS], dice.randint(0, 6))
+    age = dice.choice((None, 0.0, 600.0, 5000.0))
     return Observed(
-        members=tuple(draw(members(name, datastore)) for name in names),
-        api=draw(st.sampled_from(_mostly)),
-        born=draw(st.sampled_from(_mostly)),
+        members=tuple(_member(dice, name, datastore) for name in names),
+        api=dice.random() < 0.7,
+        born=dice.random() < 0.7,
         datastore=datastore,  # type: ignore[arg-type]
-        backup=None if age is None else Backup(10_000.0 - age, draw(st.booleans())),
-        migration=draw(st.sampled_from(["", "", "", "failed", "undone"])),
+        backup=None if age is None else Backup(10_000.0 - age, dice.random() < 0.5),
+        migration=dice.choice(("", "", "", "failed", "undone")),
         now=10_000.0,
     )
 
 
-wishes = st.builds(
-    Wish,
-    nodes=st.lists(st.sampled_from(NAMES), max_size=5, unique=True).map(tuple),
-    version=st.sampled_from([OLD, OLD, NEW, "v1.36.0+k3s1"]),
-    servers=st.sampled_from([1, 3]),
-    witness=st.sampled_from(["", WITNESS]),
-    external=st.sampled_from(_rarely),
-    releases=st.sampled_from([(), (OLD, NEW)]),
-    drained=st.lists(st.sampled_from(NAMES), max_size=1).map(tuple),
-    may_restore=st.booleans(),
-)
+def _member(dice: random.Random, name: str, datastore: str) -> Member:
+    """One member: as it should be in some role, and then some of its facts changed."""
+    shared = name == WITNESS
+    role = dice.choice(("", "witness", "witness") if shared else ("", "agent", "server", "server"))
+    keeper = role in ("server", "witness")
+    found = Member(name, shared=shared)
+    if role:
+        etcd = EtcdMember(name) if keeper and datastore == "etcd" else None
+        found = agent(name, role=role, datastore=datastore if keeper else "", etcd=etcd, shared=shared)
+    changes = _changes(dice, shared)
+    return replace(found, **{key: changes[key] for key in dice.sample(sorted(changes), dice.choice((0, 0, 1, 2, 3)))})
+
+
+def _changes(dice: random.Random, shared: bool) -> dict[str, Any]:
+    etcd = EtcdMember(healthy=dice.random() < 0.7, learner=dice.random() < 0.3)
+    return {
+        "machine": dice.choice(("running", "stopped", "gone")),
+        "answers": False,
+        "dead": True,
+        "role": dice.choice(("", "witness") if shared else ("", "agent", "server")),
+        "service": dice.choice(("running", "starting", "stopped", "disabled", "failed", "unknown")),
+        "node": dice.choice(("ready", "not-ready", "absent", "unknown")),
+        "cordoned": dice.random() < 0.5,
+        "drained": dice.random() < 0.5,
+        "version": dice.choice(("", "v1.32.5+k3s1", OLD, NEW, "v1.36.0+k3s1")),
+        "datastore": dice.choice(("", "sqlite", "etcd", "external")),
+        "etcd": dice.choice((None, etcd)),
+        "removing": dice.random() < 0.5,
+        "joined": dice.random() < 0.5,
+        "secret": dice.random() < 0.5,
+    }
