@@ -111,7 +111,8 @@ def _too_few(wish: Wish, observed: Observed, asked: Seats) -> str:
 
 def can_be_added(member: Member) -> bool:
     """Whether it could begin to join as a server."""
-    return usable(member) and not spent(member) and not member.removing
+    contradictory = member.role == "agent" and member.etcd is not None
+    return usable(member) and not spent(member) and not member.removing and not contradictory
 
 
 def _may_come(member: Member) -> bool:

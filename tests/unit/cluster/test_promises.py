@@ -17,7 +17,7 @@ from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.cluster.versions import lowest, minor, parse
 from tests.unit.cluster.clusters import any_clusters
 
-SETTINGS = settings(max_examples=50, deadline=None)
+SETTINGS = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 2**32)
 REMOVALS = ("annotate-removal", "remove-etcd-member")
 JOINS = ("bootstrap", "join-agent", "join-server", "join-witness", "restore")
