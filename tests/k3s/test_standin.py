@@ -235,6 +235,9 @@ def test_a_deleted_nodes_name_is_free_for_one_with_a_token_of_its_own(server: be
     server.wait_ready(agent.name)
     server.run(f"k3s token delete {token.rpartition('::')[2]}")
     agent.stop("agent")
+    agent.start("agent")  # Its certificate is enough.
+    agent.stop("agent")
+    agent.run("rm /var/lib/rancher/k3s/agent/client-kubelet.*")
     done = agent.sh("k3s agent", timeout=30)
     assert "401 Unauthorized" in done.stderr
     assert done.returncode == 1

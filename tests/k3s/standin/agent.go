@@ -10,10 +10,7 @@ import (
 	"time"
 )
 
-const (
-	nodeFolder    = "/etc/rancher/node"
-	retryInterval = 2 * time.Second
-)
+const retryInterval = 2 * time.Second
 
 // runAgent joins a cluster; it returns when the node's parts run.
 func runAgent(ctx context.Context, config *Config) error {
@@ -91,20 +88,4 @@ func join(ctx context.Context, config *Config, server, secret string) (*joint, e
 			return nil, err
 		}
 	}
-}
-
-// keptSecret is the content of a file, which is made with a random secret when there is none.
-func keptSecret(path string, bytes int) (string, error) {
-	content, err := os.ReadFile(path)
-	if err == nil && len(content) > 0 {
-		return strings.TrimSpace(string(content)), nil
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	secret := randomHex(bytes)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return "", err
-	}
-	return secret, os.WriteFile(path, []byte(secret+"\n"), 0o600)
 }

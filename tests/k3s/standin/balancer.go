@@ -132,11 +132,7 @@ func (b *balancer) follow(ctx context.Context, cluster *joint) {
 		if ctx.Err() != nil {
 			return
 		}
-		node, err := cluster.certified()
-		if err != nil {
-			continue
-		}
-		content, err := node.ask(ctx, http.MethodGet, supervisorPath+"apiservers", nil, nil)
+		content, err := cluster.ask(ctx, http.MethodGet, supervisorPath+"apiservers", nil, nil)
 		var found []string
 		if err != nil || json.Unmarshal(content, &found) != nil || len(found) == 0 {
 			continue

@@ -60,12 +60,28 @@ func newJoint(ctx context.Context, config *Config, server, secret string) (*join
 		logf("warning", "Cluster CA certificate is not trusted by the host CA bundle, but the token does not include a CA hash. "+
 			"Use the full token from the server's node-token file to enable Cluster CA validation.")
 	}
+	if err := found.folder.write(map[string][]byte{"server-ca.crt": ca}); err != nil {
+		return nil, err
+	}
+	return found, found.trust(ca)
+}
+
+// trust has the node believe the cluster's authority alone. A node that has joined before shows its certificate too, which
+// is enough: its join token may have ended.
+func (j *joint) trust(ca []byte) error {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(ca) {
-		return nil, errors.New("CA cert validation failed")
+		return errors.New("CA cert validation failed")
 	}
-	found.client = clientThat(&tls.Config{RootCAs: roots})
-	return found, found.folder.write(map[string][]byte{"server-ca.crt": ca})
+	secured := &tls.Config{RootCAs: roots}
+	pair, err := tls.LoadX509KeyPair(j.folder.path("client-kubelet.crt"), j.folder.path("client-kubelet.key"))
+	if err == nil {
+		secured.Certificates = []tls.Certificate{pair}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	j.client = clientThat(secured)
+	return nil
 }
 
 func clientThat(secured *tls.Config) *http.Client {
@@ -103,7 +119,11 @@ func (j *joint) fetch(ctx context.Context, config *Config, password string) erro
 			return err
 		}
 	}
-	return nil
+	ca, err := os.ReadFile(j.folder.path("server-ca.crt"))
+	if err != nil {
+		return err
+	}
+	return j.trust(ca)
 }
 
 // certificate makes a key, and has the server sign for it.
@@ -155,23 +175,6 @@ func (j *joint) ask(ctx context.Context, method, path string, body []byte, heade
 		return nil, fmt.Errorf("%s: %s %s", request.URL, response.Status, strings.TrimSpace(string(content)))
 	}
 	return content, nil
-}
-
-// certified asks as the node itself, which works for as long as its certificate is valid; a join token may have ended.
-func (j *joint) certified() (*joint, error) {
-	pair, err := tls.LoadX509KeyPair(j.folder.path("client-kubelet.crt"), j.folder.path("client-kubelet.key"))
-	if err != nil {
-		return nil, err
-	}
-	ca, err := os.ReadFile(j.folder.path("server-ca.crt"))
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	own := *j
-	own.client = clientThat(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}})
-	return &own, nil
 }
 
 func prefixed(what string, err error) error {

@@ -30,7 +30,8 @@ func startNetwork(ctx context.Context, config *Config, cluster *joint) error {
 	if cluster.config.FlannelBackend == "none" {
 		return nil
 	}
-	_, client, err := clientFor(config.path("agent", "kubelet.kubeconfig"))
+	// kube-proxy may read all nodes; a kubelet only its own.
+	_, client, err := clientFor(config.path("agent", "kubeproxy.kubeconfig"))
 	if err != nil {
 		return err
 	}
