@@ -34,7 +34,7 @@ def recover(wish: Wish, observed: Observed) -> Turn:
     votes = voters(observed)
     coming = [m for m in observed.members if _counts(m) and not _lost(m)]
     if votes and len(coming) < majority(len(votes)):
-        return _reset(wish, coming, votes) if coming else _restore(wish, observed)
+        return _reset(wish, observed, coming) if coming else _restore(wish, observed)
     if asleep := [m for m in coming if idle(m)]:
         return one(Action("start", asleep[0].name, f"the API does not answer, and its K3s is {asleep[0].service}"))
     alone = votes and has_quorum(votes) and not any(m.role == "server" and not _lost(m) for m in votes)
@@ -69,13 +69,13 @@ def _another_server(wish: Wish, observed: Observed) -> Turn:
     return one(Action("join-server", able[0].name, "no server is left", version=version, datastore=datastore))
 
 
-def _reset(wish: Wish, left: Sequence[Member], votes: Sequence[Member]) -> Turn:
+def _reset(wish: Wish, observed: Observed, left: Sequence[Member]) -> Turn:
     """One of those that are left goes on alone with its data, and the others join it anew later."""
     able = sorted((m for m in left if usable(m)), key=lambda m: (m.role == "witness", m not in healthy(left)))
     if not able:
         return _waiting(left)
     why = f"too many voters are lost for a majority: {able[0].name} goes on alone with what it has"
-    return _with_consent(wish, Action("reset", able[0].name, why), [m for m in votes if m != able[0]])
+    return _with_consent(wish, Action("reset", able[0].name, why), _other_servers(observed, able[0]))
 
 
 def _restore(wish: Wish, observed: Observed) -> Turn:
@@ -87,15 +87,18 @@ def _restore(wish: Wish, observed: Observed) -> Turn:
     hours = (observed.now - observed.backup.at) / 3600
     doubt = "" if observed.backup.verified else ", which nobody has read back"
     why = f"every server is lost: back to the backup of {hours:.1f} h ago{doubt}"
-    running = [m for m in observed.members if m.role == "server" and m.dead and m.machine == "running"]
     action = Action("restore", able[0].name, why, version=cluster_version(wish, observed), datastore=observed.datastore)
     if able[0].role == "agent" and not idle(able[0]) and wish.may_restore:
         return one(_stopped_first(able[0]))
-    return _with_consent(wish, action, [m for m in running if m.name != able[0].name])
+    return _with_consent(wish, action, _other_servers(observed, able[0]))
 
 
 def _stopped_first(member: Member) -> Action:
     return Action("stop", member.name, "no server and no new node is left: this agent becomes the server")
+
+
+def _other_servers(observed: Observed, chosen: Member) -> list[Member]:
+    return [m for m in observed.members if m.role in ("server", "witness") and m.name != chosen.name]
 
 
 def _with_consent(wish: Wish, action: Action, others: Iterable[Member]) -> Turn:

@@ -135,10 +135,7 @@ def test_a_cluster_begins_once_and_comes_back_only_by_a_persons_word(seed: int) 
                 assert wish.may_restore
                 assert not observed.api
                 others = [m for m in observed.members if keeps_data(m) and m.name != action.node]
-                assert (
-                    all(stopped(m) for m in others if m.role == "server" and (m.dead or m.etcd))
-                    or action.kind == "reset"
-                )
+                assert all(stopped(m) for m in others)
         assert not turn.asks or (turn.waits and not turn.step and not wish.may_restore)
 
 
