@@ -46,6 +46,9 @@ def test_a_region_that_lost_everything_is_never_begun_again() -> None:
     lost = Observed((gone(server("a-1")), Member("a-2")), api=False, datastore="sqlite")
     assert planned(wish("a-2"), lost) == []
     assert "no backup" in waits(wish("a-2"), lost)
+    forgotten = Observed((Member("a-2"),), api=False)
+    assert planned(wish("a-2"), forgotten) == []
+    assert "no backup" in waits(wish("a-2"), forgotten)
 
 
 def test_one_server_becomes_three_from_a_backup_that_was_read_back() -> None:
