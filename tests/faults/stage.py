@@ -60,11 +60,15 @@ class Stage:
             self._shell.pop().close()
 
     def next_tag(self) -> str:
-        """The version that was used longest ago: it neither serves nor stands in the other slot."""
-        (row,) = self.node_status()["services"]
-        others = [tag for tag in self._tags if tag != row["tag"]]
-        self._tags = [*others[1:], row["tag"], others[0]]
-        return others[0]
+        """The version that was used longest ago of those that no slot has, so that it must be pulled."""
+        there = self._tags_there()
+        chosen = next(tag for tag in self._tags if tag not in there)
+        self._tags = [*(tag for tag in self._tags if tag != chosen), chosen]
+        return chosen
+
+    def _tags_there(self) -> set[str]:
+        """The versions of all containers of ours, running or not: a release that was aborted may leave another's."""
+        return set(node_run(self.node, f"{self._program} ps -a --format '{{{{.Label \"du.tag\"}}}}'").split())
 
     def release(self, tag: str, *options: str) -> subprocess.Popen[str]:
         """`du-infra release start hello TAG`, left running; progress is on its stderr."""
@@ -87,9 +91,12 @@ class Stage:
 
     def containers(self) -> dict[str, str]:
         """Name → status of every container of ours on the node, running or not."""
-        program = "docker" if self.runtime == "docker" else "nerdctl -n du"
-        lines = node_run(self.node, f"{program} ps -a --format '{{{{.Names}}}} {{{{.Status}}}}'").splitlines()
+        lines = node_run(self.node, f"{self._program} ps -a --format '{{{{.Names}}}} {{{{.Status}}}}'").splitlines()
         return dict(line.split(" ", 1) for line in lines)
+
+    @property
+    def _program(self) -> str:
+        return "docker" if self.runtime == "docker" else "nerdctl -n du"
 
     def settle(self) -> dict[str, Any]:
         """Wait until the node is at rest and everything is as it must be; the row of the release that serves."""

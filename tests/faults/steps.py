@@ -17,22 +17,23 @@ class Step:
         return self.name
 
 
-def _step(name: str, pattern: str) -> Step:
+def named(name: str, pattern: str) -> Step:
+    """A step by the pattern of the line with which it begins."""
     return Step(name, re.compile(pattern))
 
 
 STEPS = (
-    _step("preflight", r"hello: see that there is room"),
-    _step("pull", r"hello: pull "),
-    _step("start", r"hello: start \w+ with"),
-    _step("ready", r"hello: wait until \w+ is ready"),
-    _step("canary", r"gateway: hello → \w+ .*50 % to"),
-    _step("observe canary", r"hello: observe \w+ with 50 %"),
-    _step("switch", r"gateway: hello → \w+ \(backup \w+\)$"),
-    _step("observe", r"hello: observe \w+ with 100 %"),
-    _step("alone", r"gateway: hello → \w+$"),
-    _step("drain", r"hello: let the requests"),
-    _step("stop", r"hello: stop \w+"),
+    named("preflight", r"hello: see that there is room"),
+    named("pull", r"hello: pull "),
+    named("start", r"hello: start \w+ with"),
+    named("ready", r"hello: wait until \w+ is ready"),
+    named("canary", r"gateway: hello → \w+ .*50 % to"),
+    named("observe canary", r"hello: observe \w+ with 50 %"),
+    named("switch", r"gateway: hello → \w+ \(backup \w+\)$"),
+    named("observe", r"hello: observe \w+ with 100 %"),
+    named("alone", r"gateway: hello → \w+$"),
+    named("drain", r"hello: let the requests"),
+    named("stop", r"hello: stop \w+"),
 )
 """In their order. A release that has 50 % as canary, is observed, and whose image is not on the node takes all."""
 

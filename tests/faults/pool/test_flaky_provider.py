@@ -35,7 +35,7 @@ def bed(make_bed: Callable[[], Bed]) -> Bed:
 
 def again_and_again(provider: FlakyProvider, bed: Bed, *verbs: str) -> list[subprocess.CompletedProcess[str]]:
     """The same command until it succeeds; every time it does not, it says so as it should."""
-    tries = []
+    tries: list[subprocess.CompletedProcess[str]] = []
     while len(tries) < _TRIES:
         tries.append(provider.run(bed, *verbs))
         if tries[-1].returncode == 0:
