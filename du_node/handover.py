@@ -20,7 +20,6 @@ _TABLE = {"family": "ip", "name": "du_handover"}
 _CHAIN = {"family": "ip", "table": "du_handover", "name": "moved"}
 _PORTS = [80, 443]
 _MANGLE = -150
-_UNSURE = "unsure"
 
 Json = dict[str, Any]
 
@@ -61,7 +60,7 @@ def follow(old: str) -> None:
     candidate = f"{places.HANDOVER}.nft"
     files.write(candidate, json.dumps({"nftables": commands}))
     before = files.read(places.HANDOVER) or "{}"
-    files.write(places.HANDOVER, json.dumps({"from": _UNSURE}))  # for whoever comes after us if we are killed now
+    files.write(places.HANDOVER, json.dumps({"from": places.UNSURE}))  # for whoever comes after us if we are killed now
     try:
         _must("nft", "-j", "-f", candidate)
     except NodeError:

@@ -40,9 +40,12 @@ class Membership:
         return self._front.drained
 
     @property
-    def front(self) -> bool:
-        """Whether what comes to the region's address comes to this node."""
-        return self._front.here
+    def told(self) -> dict[str, bool | str]:
+        """What the others are told: whether they are to send nothing here (``draining``), whether what comes to the
+        region's address comes to this node (``front``), and which peer's address gets what belongs to its connections
+        then (``follows``; empty for none).
+        """
+        return {"draining": self._front.drained, "front": self._front.here, "follows": self._front.follows}
 
     def look(self, told: Mapping[str, Any]) -> None:
         """``told`` is what stands in the settings."""

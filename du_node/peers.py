@@ -6,7 +6,7 @@ ready, at the second time; one that asks to be spared (``draining``) at the firs
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 _BAD, _GOOD = 2, 2
@@ -21,16 +21,21 @@ class Sight:
     """One peer as the last answers showed it. ``since`` is when ``up`` last changed, in seconds of some clock.
 
     ``up``: it answers at all. ``draining``: it wants no requests. ``front``: what comes to the region's address comes
-    to it. ``stands``: it has services, or needs none. ``well``: it says that all it should serve is ready.
+    to it. ``stands``: it has services, or needs none. ``well``: it says that all it should serve is ready. ``follows``:
+    the address of the node to whose connections it sends what comes to the region's address; empty for none.
     """
 
-    __slots__ = ("_bad", "_default", "_ready", "_streaks", "draining", "front", "peer", "since", "stands", "up", "well")
+    __slots__ = (
+        *("_bad", "_default", "_ready", "_streaks"),
+        *("draining", "follows", "front", "peer", "since", "stands", "up", "well"),
+    )
 
     def __init__(self, peer: Named, now: float, usable: Mapping[str, bool], *, default: bool) -> None:
         self.peer = peer
         self.up = self.well = True
         self.since = now
         self.draining = self.front = self.stands = False
+        self.follows = ""
         self._bad = 0
         self._default = default
         self._ready = dict(usable)
@@ -42,6 +47,7 @@ class Sight:
         self._note(up=True, now=now)
         self.draining = bool(said.get("draining"))
         self.front = bool(said.get("front"))
+        self.follows = str(said.get("follows") or "")
         releases = said.get("releases") or {}
         self.well = bool(said.get("ready"))
         self.stands = bool(said.get("ready") or releases)
@@ -57,6 +63,7 @@ class Sight:
         if self._bad >= _BAD:
             self._note(up=False, now=now)
             self.draining = self.front = self.stands = self.well = False
+            self.follows = ""
             self._ready = dict.fromkeys(self._ready, False)
             self._default = False
 
@@ -107,6 +114,14 @@ def hands_over(sights: Iterable[Sight]) -> str:
     """Address of the peer that gives the region's address up, with connections that it still has; empty for none."""
     leaving = [sight for sight in sights if sight.up and sight.draining and sight.front]
     return leaving[-1].peer[1] if leaving else ""
+
+
+def follow(sights: Iterable[Sight], is_mine: Callable[[str], bool]) -> bool:
+    """Whether every peer that may get the region's address has made ready for the connections that stay here.
+
+    ``is_mine`` says whether an address is this node's.
+    """
+    return all(is_mine(sight.follows) for sight in sights if sight.up and sight.stands and not sight.draining)
 
 
 def steps_back(sights: Iterable[Sight], *, drained: bool, stands: bool) -> bool:

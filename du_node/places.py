@@ -21,6 +21,8 @@ RESTARTS = f"{RUN}/restarts.json"
 PEERS = f"{RUN}/peers.json"
 SEEN = f"{RUN}/seen.json"
 HANDOVER = f"{RUN}/handover.json"
+# What stands in it while the firewall is being changed.
+UNSURE = "unsure"
 # Where every gateway takes requests, and questions, from the region's other nodes.
 PEER_PORT = 8082
 LOGS = "/var/log/du"

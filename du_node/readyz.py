@@ -14,16 +14,14 @@ def answer(
     *,
     gateway_ok: bool,
     applied: bool,
-    draining: bool = False,
-    front: bool = False,
+    among: Mapping[str, Any],
 ) -> tuple[int, str]:
     """(status, JSON body). ``meta`` is the wanted state, ``table`` the gateway's, ``ready`` the last probes.
 
     Ready means: something was applied, the gateway works by its stored table, every wanted service is in it, and every
     routed slot answered its last probe. ``config`` is told only when all of ``meta`` was ``applied``.
 
-    ``draining`` asks the other nodes to send nothing here, and makes the node no less ready. ``front``: requests to the
-    region's address arrive here.
+    ``among`` is what this node tells the others (Membership.told); it makes the node no less ready.
     """
     routed = {item["service"]: item for item in table}
     missing = [s["name"] for s in meta.get("services", ()) if s["name"] not in routed]
@@ -35,8 +33,7 @@ def answer(
         "region": meta.get("region", ""),
         "node": meta.get("node", ""),
         "config": meta.get("config", "") if applied else "",
-        "draining": draining,
-        "front": front,
+        **among,
         "releases": {name: _release(item, bool(ready.get(name))) for name, item in sorted(routed.items())},
     }
     if not fine:

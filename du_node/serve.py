@@ -235,8 +235,7 @@ class Server:
             ready,
             gateway_ok=self._gateway_ok,
             applied=self._applied(),
-            draining=self._others.drained,
-            front=self._others.front,
+            among=self._others.told,
         )
 
     def _ended(self) -> bool:

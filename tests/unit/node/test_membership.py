@@ -30,7 +30,7 @@ def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(places, name, str(tmp_path / name))
 
 
-def sight(**said: bool) -> Sight:
+def sight(**said: bool | str) -> Sight:
     made = Sight(A, 0.0, {}, default=True)
     made.told({**READY, **said}, 1.0)
     return made
@@ -72,6 +72,37 @@ def test_a_drained_node_leaves_the_address_when_the_others_have_had_time_to_noti
     minded.look("")
     minded.mind([sight()], stands=True)
     assert away() == "0\n"
+
+
+def test_the_holder_waits_until_who_may_get_the_address_is_ready_for_its_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(front.time, "monotonic", lambda: clock.now)
+    Path(places.DRAINED).touch()
+    minded, other = Front(), Front()
+    for one in (minded, other):
+        one.look("127.0.0.1")
+    clock.now += 2.1
+    minded.mind([sight()], stands=True)
+    assert away() == "0\n"
+    minded.mind([sight(follows="127.0.0.1")], stands=True)
+    assert away() == "1\n"
+    minded.mind([sight()], stands=True)
+    assert away() == "1\n", "it does not want the address back for that"
+    other.mind([sight()], stands=True)
+    assert away() == "0\n"
+    clock.now += 4.0
+    other.mind([sight()], stands=True)
+    assert away() == "1\n", "it does not wait for ever"
+
+
+def test_a_node_tells_whose_connections_it_follows_when_that_is_sure() -> None:
+    minded = Front()
+    assert minded.follows == ""
+    for known, told in (("198.18.0.1", "198.18.0.1"), (places.UNSURE, ""), ("", "")):
+        Path(places.HANDOVER).write_text(json.dumps({"from": known}))
+        assert minded.follows == told
 
 
 def test_the_region_address_is_here_where_it_can_be_bound() -> None:

@@ -136,6 +136,24 @@ def test_connections_are_handed_over_only_by_a_drained_peer_that_has_some() -> N
     assert peers.hands_over([found]) == ""
 
 
+def test_who_gives_the_address_up_waits_for_all_that_may_get_it() -> None:
+    ready, other, gone, leaving = well(), well(B), well(B), well(B)
+    gone.silent(2.0, gone=True)
+    leaving.told({**READY, "draining": True}, 2.0)
+
+    def mine(address: str) -> bool:
+        return address == "198.18.1.1"
+
+    assert not peers.follow([ready], mine)
+    ready.told({**READY, "follows": "198.18.1.1"}, 2.0)
+    assert peers.follow([ready, gone, leaving], mine)
+    assert not peers.follow([ready, other], mine)
+    other.told({**READY, "follows": "198.18.1.9"}, 2.0)
+    assert not peers.follow([ready, other], mine)
+    ready.silent(3.0, gone=True)
+    assert ready.follows == ""
+
+
 @pytest.mark.parametrize("count", [1, 5, 8, 20, 100])
 def test_there_are_at_most_twenty_questions_a_second(count: int) -> None:
     assert count / peers.period(count) <= 20.0001

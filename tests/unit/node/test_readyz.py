@@ -20,6 +20,7 @@ def answer(**changes: Any) -> tuple[int, dict[str, Any]]:
         "ready": {"hello": True},
         "gateway_ok": True,
         "applied": True,
+        "among": {"draining": False, "front": False},
     }
     status, body = readyz.answer(**{**given, **changes})
     return status, json.loads(body)
@@ -62,7 +63,7 @@ def test_the_configuration_is_told_only_when_all_of_it_was_applied() -> None:
 
 
 def test_a_node_that_is_drained_says_so_and_stays_ready() -> None:
-    status, body = answer(draining=True, front=True)
+    status, body = answer(among={"draining": True, "front": True})
     assert (status, body["ready"], body["draining"], body["front"]) == (200, True, True, True)
 
 
