@@ -51,6 +51,7 @@ func kubeletSettings(config *Config, cluster *joint) map[string]any {
 		"failSwapOn":               false,
 		"healthzBindAddress":       "127.0.0.1",
 		"protectKernelDefaults":    config.Bool("protect-kernel-defaults"),
+		"readOnlyPort":             0,
 		"serializeImagePulls":      false,
 		"staticPodPath":            config.path("agent", "pod-manifests"),
 		"tlsCertFile":              cluster.folder.path("serving-kubelet.crt"),
