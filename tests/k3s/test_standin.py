@@ -29,6 +29,7 @@ _APP = {
                     "metadata": {"labels": {"app": "hello"}},
                     "spec": {
                         "automountServiceAccountToken": False,
+                        "enableServiceLinks": False,  # Else the Service sets HELLO_PORT, which is the program's own.
                         "containers": [
                             {
                                 "name": "hello",
