@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from du_node.command import Done
 from du_node.errors import NodeError
 from du_node.preflight import machine
@@ -22,6 +24,10 @@ _NO_REGISTRY = (
     "client.timeout",
     "unexpected eof",
 )
+
+
+# As words of their own: a digest may have these digits in it.
+_NO_LOGIN = re.compile(r"(?<![0-9a-f])40[13](?![0-9a-f])|unauthorized|authorization failed|denied")
 
 
 def pull_error(service: Service, words: str) -> NodeError:
@@ -53,7 +59,7 @@ def pull_error(service: Service, words: str) -> NodeError:
     if "not found" in low or "manifest unknown" in low:
         what = f"registry {registry} has no image {service.name} {service.tag} with digest {service.digest[:19]}…"
         return NodeError("image", what, todo="push the image again", detail=detail, service=service.name)
-    if any(word in low for word in ("401", "403", "unauthorized", "authorization failed", "denied")):
+    if _NO_LOGIN.search(low):
         what = f"registry {registry} does not let the node pull {service.name}"
         return NodeError("image", what, todo="give the node a login", detail=detail, service=service.name)
     return NodeError("image", f"{service.name} could not be pulled", detail=detail, service=service.name)

@@ -217,6 +217,17 @@ def test_a_failed_pull_says_what_kind_of_trouble_it_is(words: str, kind: str, co
     assert "trying next host" not in error.detail
 
 
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("unexpected commit digest sha256:8c401f3, expected sha256:92403ab", "could not be pulled"),
+        ("unexpected status from HEAD request: 403 Forbidden", "does not let the node pull"),
+    ],
+)
+def test_a_status_of_a_registry_is_no_part_of_a_digest(words: str, what: str) -> None:
+    assert what in pull_error(service(), words).what
+
+
 def test_a_daemon_that_does_not_answer_is_named(tool: Tool, said: Callable[..., list[list[str]]]) -> None:
     words = {
         "containerd": "cannot access containerd socket /run/containerd/containerd.sock",
