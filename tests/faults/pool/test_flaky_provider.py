@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.choice import ALL
 from tests.faults.pool.agree import EXIT_CODES, asking, assert_clear, assert_none_lost, at_rest, booted, context_of
 from tests.faults.pool.flaky import FlakyProvider, flaky
 from tests.region.conftest import HELLO, Bed, lxc
@@ -16,7 +15,6 @@ from tests.region.conftest import HELLO, Bed, lxc
 pytestmark = [
     pytest.mark.lxd,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(not ALL, reason="takes minutes: DU_FAULTS=all"),
 ]
 
 _TRIES = 25

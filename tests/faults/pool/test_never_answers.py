@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.choice import ALL
 from tests.faults.pool.agree import asking, assert_clear, assert_none_lost, at_rest, booted, context_of
 from tests.faults.pool.silence import silenced
 from tests.region.conftest import HELLO, Bed, lxc
@@ -22,7 +21,6 @@ from tests.region.minding import Loop
 pytestmark = [
     pytest.mark.lxd,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(not ALL, reason="takes minutes: DU_FAULTS=all"),
 ]
 
 _CALM_BOOT_SECONDS = 15.0

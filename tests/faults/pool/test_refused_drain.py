@@ -12,7 +12,6 @@ from contextlib import contextmanager
 import pytest
 
 from du_infra.control.observe import http_get
-from tests.faults.choice import ALL
 from tests.faults.pool.agree import asking, assert_none_lost, at_rest, booted, context_of
 from tests.faults.shell import node_run
 from tests.faults.stage import lines_of
@@ -21,7 +20,6 @@ from tests.region.conftest import Bed
 pytestmark = [
     pytest.mark.lxd,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(not ALL, reason="takes minutes: DU_FAULTS=all"),
 ]
 
 _STATE = "/var/lib/du-node"

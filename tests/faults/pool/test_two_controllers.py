@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.faults.choice import ALL
 from tests.faults.pool.agree import asking, assert_clear, assert_none_lost, at_rest, context_of
 from tests.region.conftest import HELLO, Bed, lxc
 from tests.region.minding import Loop
@@ -19,7 +18,6 @@ from tests.region.minding import Loop
 pytestmark = [
     pytest.mark.lxd,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(not ALL, reason="takes minutes: DU_FAULTS=all"),
 ]
 
 _CALM_UP_SECONDS = 20.0
