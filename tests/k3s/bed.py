@@ -15,7 +15,7 @@ from typing import Any, Literal
 from du_infra.pool.lxd.provider import LxdProvider
 from du_infra.progress import silent
 from tests.k3s import build
-from tests.region.conftest import lxc
+from tests.region.conftest import lxc, push
 
 Role = Literal["server", "agent"]
 
@@ -83,7 +83,7 @@ class Node:
             options += ["-c", setting]
         lxc("launch", str(given["image"]), self.name, "-q", *options)
         self._await_address()
-        lxc("file", "push", "-q", "--mode", "0755", str(binary), f"{self.name}/usr/local/bin/k3s")
+        push("--mode", "0755", str(binary), f"{self.name}/usr/local/bin/k3s")
         # K3s has a containerd of its own, and so has the stand-in: the distribution's program, as its child.
         self.run("ln -s k3s /usr/local/bin/kubectl && systemctl disable -q --now containerd")
 

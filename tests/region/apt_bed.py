@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from tests.region.conftest import lxc
+from tests.region.conftest import lxc, push
 
 PACKAGE = "du-test"
 SETTINGS = f"/etc/{PACKAGE}.conf"
@@ -21,7 +21,7 @@ _SOURCE = f"deb [trusted=yes] file:{_REPOSITORY} ./\n"
 
 def old_package(folder: Path, node: str) -> None:
     """Install the first version on a node, and have us change its settings."""
-    lxc("file", "push", "-q", str(_build(folder, "1")), f"{node}/root/{PACKAGE}.deb")
+    push(str(_build(folder, "1")), f"{node}/root/{PACKAGE}.deb")
     sh(node, f"rm /etc/apt/sources.list && dpkg -i /root/{PACKAGE}.deb && printf '{OURS}' >{SETTINGS}")
 
 
@@ -35,8 +35,8 @@ def offer(folder: Path, node: str, version: str) -> None:
     (folder / "Packages").write_text(index)
     (folder / "test.list").write_text(_SOURCE)
     for source, target in ((deb, f"{_REPOSITORY}/{deb.name}"), (folder / "Packages", f"{_REPOSITORY}/Packages")):
-        lxc("file", "push", "-q", "-p", str(source), f"{node}{target}")
-    lxc("file", "push", "-q", str(folder / "test.list"), f"{node}/etc/apt/sources.list.d/test.list")
+        push("-p", str(source), f"{node}{target}")
+    push(str(folder / "test.list"), f"{node}/etc/apt/sources.list.d/test.list")
     # apt reads a file: repository as its own user
     sh(node, f"chmod -R a+rX {_REPOSITORY}")
 

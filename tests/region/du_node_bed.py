@@ -18,7 +18,7 @@ from typing import Any
 from du_infra.engines import skopeo, zipapp
 from du_infra.pool.lxd.provider import LxdProvider
 from du_infra.progress import silent
-from tests.region.conftest import lxc
+from tests.region.conftest import lxc, push
 from tests.templates import rendered
 
 IMAGE = "registry.local:5000/hello"
@@ -124,7 +124,7 @@ class Node:
     def _configure(self, provider: LxdProvider) -> None:
         with tempfile.TemporaryDirectory() as folder:
             program, _ = zipapp.build(Path(folder))
-            lxc("file", "push", "-q", "--mode", "0755", str(program), f"{self.name}/usr/local/bin/du-node")
+            push("--mode", "0755", str(program), f"{self.name}/usr/local/bin/du-node")
         {"nginx": self._with_nginx, "envoy": self._with_envoy}[self.gateway]()
         unit = rendered("containerd", "containerd.conf.j2")
         self._put("/etc/systemd/system/containerd.service.d/du-infra.conf", unit)
@@ -171,7 +171,7 @@ class Node:
         self.sh("mkdir -p /etc/nginx/conf.d")
 
     def _with_envoy(self) -> None:
-        lxc("file", "push", "-q", "--mode", "0755", str(envoy_program()), f"{self.name}/usr/local/bin/envoy")
+        push("--mode", "0755", str(envoy_program()), f"{self.name}/usr/local/bin/envoy")
         self._put("/etc/envoy/du/clusters.json", '{"resources":[]}')
         self._put("/etc/envoy/du/routes.json", rendered("envoy", "routes.json.j2"))
         self._put("/etc/envoy/bootstrap.yaml", rendered("envoy", "bootstrap.yaml.j2"))

@@ -10,7 +10,7 @@ from typing import Any
 from du_infra.assets import asset
 from du_node.state import Route
 from du_node.table import Entry, Upstream
-from tests.region.conftest import lxc
+from tests.region.conftest import push
 from tests.region.du_node_bed import Node
 
 BLUE = Upstream("blue", 20000, "v1-abc", "v1", "sha256:1")
@@ -59,7 +59,7 @@ class Gateway:
 
     def prepare(self) -> None:
         """Put the sample service on the node, and du-node's own service out of the way."""
-        lxc("file", "push", "-q", "-r", str(asset("samples") / "hello"), f"{self.node.name}/opt/")
+        push("-r", str(asset("samples") / "hello"), f"{self.node.name}/opt/")
         self.node.sh("systemctl disable --now du-node")
         self.slots()
 
