@@ -15,7 +15,8 @@ from typing import Any, Literal
 from du_infra.pool.lxd.provider import LxdProvider
 from du_infra.progress import silent
 from tests.k3s import build
-from tests.region.conftest import lxc, push
+from tests.region.conftest import push
+from tests.region.machine import launch
 
 Role = Literal["server", "agent"]
 
@@ -77,12 +78,7 @@ class Node:
 
     def make(self, provider: LxdProvider, binary: Path, memory: str = "1GiB") -> None:
         """A node with the binary and its symlinks, and nothing that runs."""
-        given = provider.terraform_vars()
-        options = ["-n", str(given["network"]), "-s", str(given["storage_pool"])]
-        for setting in ("limits.cpu=1", f"limits.memory={memory}", "security.nesting=true", "security.privileged=true"):
-            options += ["-c", setting]
-        lxc("launch", str(given["image"]), self.name, "-q", *options)
-        self._await_address()
+        self.address = launch(provider, self.name, memory=memory, seconds=60)
         push("--mode", "0755", str(binary), f"{self.name}/usr/local/bin/k3s")
         # K3s has a containerd of its own, and so has the stand-in: the distribution's program, as its child.
         self.run("ln -s k3s /usr/local/bin/kubectl && systemctl disable -q --now containerd")
@@ -140,15 +136,6 @@ class Node:
             late = time.monotonic() - began > seconds
             assert not late, f"{node}: {states}\n{self.journal('server')}"
             time.sleep(0.2)
-
-    def _await_address(self) -> None:
-        deadline = time.monotonic() + 60
-        while not self.address:
-            assert time.monotonic() < deadline, "no address"
-            time.sleep(0.2)
-            network = json.loads(lxc("query", f"/1.0/instances/{self.name}/state"))["network"] or {}
-            found = [a["address"] for a in network.get("eth0", {}).get("addresses", ()) if a["family"] == "inet"]
-            self.address = next(iter(found), "")
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from du_infra.engines import skopeo, zipapp
 from du_infra.pool.lxd.provider import LxdProvider
 from du_infra.progress import silent
 from tests.region.conftest import lxc, push
+from tests.region.machine import launch
 from tests.templates import rendered
 
 IMAGE = "registry.local:5000/hello"
@@ -101,25 +102,11 @@ class Node:
         return {"containerd": "nerdctl -n du", "docker": "docker"}[self.runtime]
 
     def make(self, provider: LxdProvider) -> None:
-        given = provider.terraform_vars()
-        options = ["-n", str(given["network"]), "-s", str(given["storage_pool"])]
-        for setting in ("limits.cpu=1", "limits.memory=1GiB", "security.nesting=true", "security.privileged=true"):
-            options += ["-c", setting]
-        lxc("launch", str(given["image"]), self.name, "-q", *options)
-        self._await_address()
+        self.address = launch(provider, self.name)
         self._configure(provider)
 
     def reboot(self) -> None:
         lxc("restart", "-f", self.name)
-
-    def _await_address(self) -> None:
-        deadline = time.monotonic() + 30
-        while not self.address:
-            assert time.monotonic() < deadline, "no address"
-            time.sleep(0.2)
-            network = json.loads(lxc("query", f"/1.0/instances/{self.name}/state"))["network"] or {}
-            found = [a["address"] for a in network.get("eth0", {}).get("addresses", ()) if a["family"] == "inet"]
-            self.address = next(iter(found), "")
 
     def _configure(self, provider: LxdProvider) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ import pytest
 from du_infra.control.observe import http_get
 from tests.region.conftest import Bed, kill_group, lxc
 from tests.region.du_node_bed import Load
+from tests.region.machine import booted
 
 pytestmark = pytest.mark.lxd
 
@@ -43,9 +44,8 @@ def numbers(bed: Bed) -> list[int]:
 def untouched(bed: Bed, number: int) -> tuple[str, str, str]:
     """What changes when a node is made again, restarted, or its service is."""
     node = next(node for node in bed.region.nodes() if node.name.endswith(f"-{number}"))
-    booted = lxc("exec", node.name, "--", "systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value")
     hello = lxc("exec", node.name, "--", "nerdctl", "-n", "du", "ps", "--no-trunc", "--format", "{{.ID}}")
-    return node.address, booted, hello
+    return node.address, booted(node.name), hello
 
 
 def test_one_node_becomes_three_and_the_newest_tag_is_not_what_they_get(bed: Bed) -> None:

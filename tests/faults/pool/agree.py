@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from du_infra.control.context import RegionContext
-from tests.region.conftest import Bed, lxc
+from tests.region.conftest import Bed
 from tests.region.du_node_bed import Load
 
 SHORT = "get=30,post=20,get-fresh=20,post-fresh=15"
@@ -69,8 +69,3 @@ def assert_clear(done: subprocess.CompletedProcess[str]) -> None:
     assert "unforeseen" not in done.stderr, about
     assert "\nError: " in f"\n{done.stderr}", about
     assert "\nWhat to do: " in done.stderr, about
-
-
-def booted(node: str) -> str:
-    """When the node's systemd began: another number once the machine was made anew or restarted."""
-    return lxc("exec", node, "--", "systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value")

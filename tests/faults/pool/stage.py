@@ -7,8 +7,9 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from tests.faults.pool.agree import agreed, booted
+from tests.faults.pool.agree import agreed
 from tests.region.conftest import HELLO, Bed, lxc
+from tests.region.machine import booted
 
 _WHOLE_SECONDS = 90.0
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.pool.agree import EXIT_CODES, asking, assert_clear, assert_none_lost, at_rest, booted, context_of
+from tests.faults.pool.agree import EXIT_CODES, asking, assert_clear, assert_none_lost, at_rest, context_of
 from tests.faults.pool.flaky import FlakyProvider, flaky
 from tests.region.conftest import HELLO, Bed, lxc
+from tests.region.machine import booted
 
 pytestmark = [
     pytest.mark.lxd,

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.pool.agree import asking, assert_clear, assert_none_lost, at_rest, booted, context_of
+from tests.faults.pool.agree import asking, assert_clear, assert_none_lost, at_rest, context_of
 from tests.faults.pool.silence import silenced
 from tests.region.conftest import HELLO, Bed, lxc
+from tests.region.machine import booted
 from tests.region.minding import Loop
 
 pytestmark = [

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 import pytest
 
 from du_infra.control.observe import http_get
-from tests.faults.pool.agree import asking, assert_none_lost, at_rest, booted, context_of
+from tests.faults.pool.agree import asking, assert_none_lost, at_rest, context_of
 from tests.faults.shell import node_run
 from tests.faults.stage import lines_of
 from tests.region.conftest import Bed
+from tests.region.machine import booted
 
 pytestmark = [
     pytest.mark.lxd,
