@@ -149,6 +149,7 @@ class Node:
     def _with_docker(self, provider: LxdProvider) -> None:
         settings = rendered("docker", "daemon.json.j2", du_registries=provider.registries())
         self._put("/etc/docker/daemon.json", settings)
+        self._put("/etc/nftables/du-docker-hold.nft", rendered("docker", "du-docker-hold.nft.j2"))
         self._put("/etc/systemd/system/docker.service.d/du-infra.conf", rendered("docker", "docker.conf.j2"))
 
     def _with_nginx(self) -> None:
