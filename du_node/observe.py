@@ -21,7 +21,8 @@ def observe(runtime: Runtime) -> Observed:
     images = runtime.images() - images_in_use()  # as if they were not there: nobody removes them
     peers = usable({c.service for c in containers})
     shared = bool(settings.peers())
-    return Observed(containers, seen, images, listening(FIRST_PORT, LAST_PORT), peers, shared)
+    ports = listening(FIRST_PORT, LAST_PORT) | runtime.taken_ports()
+    return Observed(containers, seen, images, ports, peers, shared)
 
 
 def _probed(container: Container) -> Container:

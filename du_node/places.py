@@ -15,6 +15,8 @@ DRAINED = f"{STATE}/drained"
 # "1" while this node leaves the region's address to the others: keepalived reads it.
 VIP_AWAY = f"{STATE}/vip-away"
 PULLED = f"{STATE}/pulled.json"
+# How this node reaches its cluster's API: {"server", "ca", "token"}, for root alone.
+KUBE = f"{STATE}/kube.json"
 LOCK = f"{RUN}/lock"
 TURN = f"{RUN}/turn"
 RESTARTS = f"{RUN}/restarts.json"

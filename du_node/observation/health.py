@@ -34,7 +34,7 @@ class Vitals:
     def look(self) -> Health:
         """How it is now. The runtime, which is slow to ask, is asked only when the copy does not answer well."""
         if self._pid and processes.wait(self._pid, 0):
-            return self._fell(state_at_end(self._tool, name_of(self._container)))
+            return self._fell(state_at_end(self._tool, name_of(self._container), self._pid))
         answer = probe.get(self._container.port, self._container.route.ready, _PROBE_SECONDS)
         state = None if answer.ok else self._tool.state(name_of(self._container))
         if state and not state.running:

@@ -20,4 +20,8 @@ def chosen(lock: int | None = None) -> Runtime:
         from du_node.runtime.docker import Docker
 
         return Docker(lock)
+    if kind == "k3s":
+        from du_node.runtime.k3s.driver import K3s
+
+        return K3s(lock)
     raise NodeError("tool", f"this du-node knows no runtime {kind!r}", todo="run `du-infra region up`")

@@ -80,6 +80,10 @@ class CommandLine:
             if labels.get("du.slot")
         )
 
+    def taken_ports(self) -> frozenset[int]:
+        """None: who has a port listens on it, or is one of our containers."""
+        return frozenset()
+
     def secrets_in_use(self) -> frozenset[Key]:
         """The secrets that a container of ours has mounted, or would have if it was started again."""
         return frozenset(key for _, _, labels in self.rows() for key in secrets_of(labels))

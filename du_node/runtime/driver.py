@@ -43,6 +43,9 @@ class Runtime(Protocol):
     def containers(self) -> tuple[Container, ...]:
         """Every slot that has a container, running or not."""
 
+    def taken_ports(self) -> frozenset[int]:
+        """Ports that no new slot of this node can have, although nothing listens there."""
+
     def secrets_in_use(self) -> frozenset[Key]:
         """The secrets that a container of ours has mounted, or would have if it was started again."""
 
@@ -88,13 +91,13 @@ class Runtime(Protocol):
         """Remove an image that nothing uses."""
 
 
-def state_at_end(tool: Runtime, name: str) -> ContainerState:
+def state_at_end(tool: Runtime, name: str, pid: int = 0) -> ContainerState:
     """How a container is whose first process has ended: a runtime notices that a moment later, or, just after it was
-    killed itself, some seconds later."""
+    killed itself, some seconds later. Some start it again by themselves: then it runs, and not as ``pid``."""
     deadline = time.monotonic() + _NOTICED
     while True:
         tool.ensure()
         state = tool.state(name)
-        if not state.running or time.monotonic() > deadline:
+        if not state.running or (pid and state.pid != pid) or time.monotonic() > deadline:
             return state
         time.sleep(0.05)

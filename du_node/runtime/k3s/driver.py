@@ -1,0 +1,270 @@
+"""Slots, copies and images of this node, by the API of its cluster. An adapter: it decides nothing.
+
+A slot is a Service of type NodePort of this node's own, so that the gateway reaches it as any other slot, on 127.0.0.1.
+The copies behind it are a Deployment for each release, which all nodes share: see copies.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from du_node import cgroups, secrets
+from du_node.command import run
+from du_node.errors import NodeError
+from du_node.runtime.driver import ContainerState
+from du_node.runtime.k3s import copies, images, objects
+from du_node.runtime.k3s.api import Api, Changed, connect
+from du_node.runtime.k3s.names import COPIES, NODE, OURS, SERVICE, SLOT, node_label, own_window, secret_object, slot_object
+from du_node.runtime.k3s.pods import Pod, nearest, pod_of, slot_container
+from du_node.runtime.labels import before_name, secrets_of, slot_name
+from du_node.runtime.mounts import volume
+from du_node.runtime.owner import Owner, owner_of
+from du_node.secrets import Key
+from du_node.state import FIRST_PORT, LAST_PORT, SLOTS, Container, Service
+
+Json: TypeAlias = dict[str, Any]
+
+_UNITS = ("k3s", "k3s-agent")
+_PATIENCE = 90.0
+_BEGUN = 60.0
+_TRIES = 20
+
+
+class K3s:
+    """The cluster that this node belongs to. ``lock`` is a descriptor that programs inherit."""
+
+    kind = "k3s"
+    programs: tuple[str, ...] = ("k3s-server", "k3s-agent", "k3s", "containerd")
+    storage = "/var/lib/rancher/k3s"
+
+    def __init__(self, lock: int | None = None) -> None:
+        self._keep = () if lock is None else (lock,)
+        self._node = socket.gethostname().lower()
+        self._mine = {NODE: node_label(self._node)}
+        self._connected: Api | None = None
+
+    @property
+    def _api(self) -> Api:
+        if self._connected is None:
+            self._connected = connect()
+        return self._connected
+
+    def ensure(self) -> None:
+        """Have K3s started if it does not run on this node, and wait for the API. Raises NodeError tool."""
+        deadline = time.monotonic() + _PATIENCE
+        if self._api.ready():
+            return
+        for unit in _UNITS:
+            if not run(["systemctl", "is-enabled", "--quiet", unit]).code:
+                run(["systemctl", "start", "--no-block", unit])
+        while not self._api.ready():
+            if time.monotonic() > deadline:
+                raise NodeError(
+                    "tool",
+                    "the cluster's API does not answer",
+                    todo="see `journalctl -u k3s -u k3s-agent` on the node, and whether the region's servers run",
+                )
+            time.sleep(0.5)
+
+    def containers(self) -> tuple[Container, ...]:
+        """Every slot of this node."""
+        slots = self._slots()
+        pods = self._pods() if slots else []
+        return tuple(slot_container(slot, pods) for slot in slots)
+
+    def taken_ports(self) -> frozenset[int]:
+        """Ports of the cluster's, on which nothing listens, and those that are other nodes' to choose from."""
+        window = own_window(self._node)
+        found = {port.get("nodePort") for slot in self._api.all("services", {}) for port in slot["spec"]["ports"]}
+        return frozenset(port for port in range(FIRST_PORT, LAST_PORT + 1) if port not in window or port in found)
+
+    def secrets_in_use(self) -> frozenset[Key]:
+        """The secrets of this node's slots, and of the command that runs before a release."""
+        befores = [pod for pod in self._api.all("pods", self._mine) if "du.service" in _notes(pod)]
+        return frozenset(key for told in [*self._slots(), *befores] for key in secrets_of(_notes(told)))
+
+    def last_lines(self, service: str, slot: str, count: int = 20) -> str:
+        """The end of the log of the slot's nearest copy, or of the command before; of the run before if this one is mute."""
+        found = self._before(service) if slot not in SLOTS else self._copy(service, slot)
+        if not found:
+            return ""
+        text = self._api.log(found.name, count)
+        return (text if text.strip() or not found.restarts else self._api.log(found.name, count, previous=True)).rstrip()
+
+    def images(self) -> frozenset[str]:
+        """The references of all images that were pulled for a service."""
+        return images.there()
+
+    def architecture(self, image: str) -> str:
+        """What kind of machine an image in the store is made for."""
+        return str(images.configuration(image).get("architecture") or "")
+
+    def state(self, name: str) -> ContainerState:
+        """How a slot's nearest copy is, or the command before; of one that is about to start, how it is then."""
+        deadline = time.monotonic() + _BEGUN
+        while True:
+            found = self._named(name)
+            if not found:
+                return ContainerState()
+            if found.running or found.fallen or found.ended or found.name != name or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        here = found.running and found.node == self._node
+        pid = first_process(found.container) if here else 0
+        return ContainerState(exists=True, running=found.running, pid=pid, exit_code=found.exit_code, oom=found.oom)
+
+    def pull(self, service: Service) -> None:
+        """Fetch the image. Raises NodeError registry, image or no-room."""
+        images.pull(service, self._keep)
+
+    def start_new(self, service: Service, slot: str, port: int) -> None:
+        """Make the slot, and the release's copies where the cluster has none."""
+        owner = self._owner(service)
+        for name, _ in service.volumes:
+            volume(service.name, name, owner)
+        key = objects.key_of(service)
+        if service.secrets:
+            made = objects.secret_of(service, secret_object(service.name, key), _values(service))
+            self._api.create("secrets", made)
+        self._api.create("poddisruptionbudgets", objects.budget_of(service.name))
+        self._api.delete("services", slot_object(service.name, slot, self._node))
+        self._api.create("services", objects.slot_of(service, slot, self._node, port))
+        copies.use(self._api, service.name, key, objects.copies_of(service, 1, owner))
+
+    def start_before(self, service: Service, attempt: str, command: Sequence[str]) -> None:
+        """Start the command that runs before a release, on this node, and wait until it has begun."""
+        owner = self._owner(service)
+        for name, _ in service.volumes:
+            volume(service.name, name, owner)
+        if service.secrets:
+            made = objects.secret_of(service, secret_object(service.name, objects.key_of(service)), _values(service))
+            self._api.create("secrets", made)
+        self._api.create("pods", objects.before_of(service, attempt, command, self._node, owner))
+        state = self.state(before_name(service.name))
+        if not state.running and state.exit_code < 0:
+            raise NodeError("tool", f"{service.name}: the command before the release does not start")
+
+    def start(self, container: Container) -> None:
+        """Have the slot use its copies again, and those that fell be tried again now. Raises NodeError tool."""
+        slot = self._mark(container, stopped=False)
+        key = slot["metadata"]["labels"][COPIES]
+        copies.use(self._api, container.service, key)
+        for pod in self._pods():
+            if pod.copies == key and pod.fallen:
+                self._api.delete("pods", pod.name)
+
+    def restart(self, container: Container) -> None:
+        """End this node's copy with grace, or all where it has none; the cluster makes others."""
+        key = self._mark(container, stopped=False)["metadata"]["labels"][COPIES]
+        own = [pod for pod in self._pods() if pod.copies == key and not pod.leaving]
+        for pod in [pod for pod in own if pod.node == self._node] or own:
+            self._api.delete("pods", pod.name)
+        copies.use(self._api, container.service, key)
+
+    def stop(self, container: Container) -> None:
+        """The slot uses its copies no more; they end, with grace, when no other slot does."""
+        slot = self._mark(container, stopped=True)
+        copies.leave(self._api, container.service, slot["metadata"]["labels"][COPIES])
+
+    def remove(self, container: Container) -> None:
+        """Remove the slot, used or not; none there is as good."""
+        self.remove_name(slot_name(container.service, container.slot))
+
+    def remove_name(self, name: str) -> None:
+        """Remove a slot, or the command before, by its name on a node."""
+        service, slot = parts_of(name)
+        if slot not in SLOTS:
+            self._api.delete("pods", name)
+            while self._api.get("pods", name) is not None:
+                time.sleep(0.2)
+            return
+        called = slot_object(service, slot, self._node)
+        found = self._api.get("services", called)
+        if found is not None:
+            self._api.delete("services", called)
+            copies.leave(self._api, service, found["metadata"]["labels"][COPIES])
+
+    def remove_image(self, image: str) -> None:
+        """Remove an image, unless a copy on this node runs in it for another node's slot."""
+        images.remove(image)
+
+    def _slots(self) -> list[Json]:
+        return [told for told in self._api.all("services", {**OURS, **self._mine}) if SLOT in told["metadata"]["labels"]]
+
+    def _pods(self) -> list[Pod]:
+        return [pod_of(told) for told in self._api.all("pods", OURS)]
+
+    def _copy(self, service: str, slot: str) -> Pod | None:
+        told = self._api.get("services", slot_object(service, slot, self._node))
+        if told is None:
+            return None
+        return nearest(self._pods(), told["metadata"]["labels"][COPIES], self._node)
+
+    def _before(self, service: str) -> Pod | None:
+        told = self._api.get("pods", before_name(service))
+        return pod_of(told) if told else None
+
+    def _named(self, name: str) -> Pod | None:
+        service, slot = parts_of(name)
+        return self._copy(service, slot) if slot in SLOTS else self._before(service)
+
+    def _mark(self, container: Container, *, stopped: bool) -> Json:
+        """Note at the slot whether it uses its copies; the slot. Raises NodeError tool when it is gone."""
+        called = slot_object(container.service, container.slot, self._node)
+        for _ in range(_TRIES):
+            found = self._api.get("services", called)
+            if found is None:
+                break
+            notes = found["metadata"]["annotations"]
+            if (notes.get(objects.STOPPED) == "true") == stopped:
+                return found
+            notes[objects.STOPPED] = str(stopped).lower()
+            try:
+                self._api.replace("services", found)
+            except Changed:
+                continue
+        raise NodeError("tool", f"{container.service}: the cluster has no slot {container.slot} of this node")
+
+    def _owner(self, service: Service) -> Owner:
+        """Whom its files are to belong to. Raises NodeError image when the image names its user by a word."""
+        if not service.volumes and not service.secrets:
+            return 0, 0
+        user = str((images.configuration(service.image).get("config") or {}).get("User") or "")
+        return owner_of(user, lambda: "")
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """Service and slot of a container's name on a node ("du-hello-blue"); slot "before" for the command before."""
+    service, _, slot = name.removeprefix("du-").rpartition("-")
+    return service, slot
+
+
+def first_process(container: str) -> int:
+    """The first process of a container, by its control group; 0 when it has none here."""
+    if not container:
+        return 0
+    for root in (cgroups.ROOT, f"{cgroups.ROOT}/memory", f"{cgroups.ROOT}/systemd"):
+        for found in Path(root).glob(f"kubepods*/**/*{container}*/cgroup.procs"):
+            pids = [int(word) for word in found.read_text().split()]
+            if pids:
+                return min(pids)
+    return 0
+
+
+def _notes(told: Json) -> dict[str, str]:
+    return dict(told["metadata"].get("annotations") or {})
+
+
+def _values(service: Service) -> dict[str, str]:
+    """The values of its secrets, out of this node's own files. Raises NodeError secret when one is not there."""
+    values = {}
+    for name, fingerprint in service.secrets:
+        path = secrets.path_of((service.name, name, fingerprint))
+        if not path.exists():
+            raise secrets.absent((service.name, name, fingerprint))
+        values[name] = path.read_text("utf-8")
+    return values

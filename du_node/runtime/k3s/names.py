@@ -1,0 +1,43 @@
+"""What our objects are called, and the labels by which they are found."""
+
+from __future__ import annotations
+
+import hashlib
+
+OURS = {"app.kubernetes.io/managed-by": "du-infra"}
+SERVICE, SLOT, NODE, COPIES = "du-infra/service", "du-infra/slot", "du-infra/node", "du-infra/copies"
+
+
+def copies_key(release: str, config: str) -> str:
+    """What tells one release's copies from another's, the same on every node: a release with other settings is another."""
+    return _short(f"{release} {config}")
+
+
+def copies_name(service: str, key: str) -> str:
+    """The Deployment of a release."""
+    return f"{service}-{key}"
+
+
+def slot_object(service: str, slot: str, node: str) -> str:
+    """The Service that is a slot of a node."""
+    return f"{service}-{slot}-{node_label(node)}"
+
+
+def secret_object(service: str, key: str) -> str:
+    """The Secret with the values that a release's copies read."""
+    return f"{service}-{key}"
+
+
+def node_label(node: str) -> str:
+    """A node's name may be longer than a label can be."""
+    return _short(node)
+
+
+def own_window(node: str) -> range:
+    """The ports that a node takes for its slots, of 20000 to 29999: two that choose at once rarely choose the same."""
+    first = 20000 + 200 * (int(_short(node), 16) % 50)
+    return range(first, first + 200)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
