@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _USAGE = (
     "usage: du-node apply [--now] | before [--stop] | secrets | status | drain [--cut-after SECONDS] | undrain | serve"
-    " | heal [--peers | SERVICE…] | version\n"
+    " | heal [--peers | SERVICE…] | k3s join|start|leave|access|state | version\n"
 )
 _PATIENCE = 10.0
 # What an apply that is ended has started, say the stop of a container, ends by itself.
@@ -24,7 +24,7 @@ _PATIENCE_NOW = 60.0
 def main(argv: list[str]) -> int:
     """Run a verb; its exit code (see du_node.errors)."""
     verbs = {"apply": _apply, "heal": _heal, "status": _status, "serve": _serve, "version": _version}
-    verbs.update(before=_before, secrets=_secrets, drain=_drain, undrain=_undrain)
+    verbs.update(before=_before, secrets=_secrets, drain=_drain, undrain=_undrain, k3s=_k3s)
     if not argv or argv[0] not in verbs:
         sys.stderr.write(_USAGE)
         return 2
@@ -133,6 +133,24 @@ def _secrets(_: list[str]) -> int:
 
     def work() -> int:
         say(kind="result", ok=True, written=keep(sys.stdin.read()))
+        return 0
+
+    return _told(work)
+
+
+def _k3s(options: list[str]) -> int:
+    from du_node.k3s import verbs
+
+    if len(options) != 1 or not verbs.known(options[0]):
+        sys.stderr.write(_USAGE)
+        return 2
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def work() -> int:
+        if options == ["state"]:
+            verbs.show_state()
+        else:
+            verbs.work(options[0], sys.stdin.read())
         return 0
 
     return _told(work)

@@ -5,6 +5,7 @@ bad-wanted         2  the wanted state is malformed; nothing was done
 tool               5  nerdctl, containerd or systemd failed
 image              5  the image is not in the registry, or is not what its digest says
 secret             5  the value of a secret is not on this node
+refused            5  the K3s cluster does not take this node, or its credentials
 no-room            5  too little disk or memory
 gateway            5  the gateway refused or ignored the new configuration; the old one stays
 before             5  the command that had to run before the release failed; no traffic moved
@@ -21,6 +22,7 @@ EXIT_CODES = {
     "tool": 5,
     "image": 5,
     "secret": 5,
+    "refused": 5,
     "no-room": 5,
     "gateway": 5,
     "before": 5,

@@ -1,0 +1,64 @@
+"""K3s's files on this node: what we write for it to join, and what it leaves behind.
+
+Source: docs.k3s.io, "Configuration file": config.yaml is read first, then the files of config.yaml.d in the order of
+their names; "Cluster datastore" for the folders of a server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from du_node import files
+
+Role: TypeAlias = Literal["", "server", "agent"]
+
+CONFIG = "/etc/rancher/k3s/config.yaml"
+"""Ours: JSON, which is YAML too. It holds a token, so it is for root alone."""
+
+SERVER_KEYS = "/usr/local/lib/du-infra/k3s-server.yaml"
+"""What only a server may be told; the role that installs K3s lays it down on every node."""
+
+LINK = f"{CONFIG}.d/20-server.yaml"
+DATA = "/var/lib/rancher/k3s"
+
+
+def role() -> Role:
+    """What K3s on this node is set up as; "" when it is not."""
+    if not Path(CONFIG).exists():
+        return ""
+    return "server" if Path(LINK).is_symlink() else "agent"
+
+
+def set_up(wanted: Role, server: str, token: str) -> None:
+    """Have K3s be a server or an agent when it starts next. Killed in between it is as if it had not been set up.
+
+    Raises NodeError no-room.
+    """
+    forget()
+    link = Path(LINK)
+    if wanted == "server":
+        link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        link.symlink_to(SERVER_KEYS)
+    told = {"server": server, "token": token}
+    files.write(CONFIG, json.dumps({key: value for key, value in told.items() if value}, indent=2) + "\n")
+
+
+def forget() -> None:
+    """K3s on this node is set up as nothing."""
+    Path(CONFIG).unlink(missing_ok=True)
+    Path(LINK).unlink(missing_ok=True)
+
+
+def datastore() -> str:
+    """What this server's disk keeps the cluster's data in; "" when it keeps none."""
+    if Path(DATA, "server/db/etcd").is_dir():
+        return "etcd"
+    return "sqlite" if Path(DATA, "server/db/state.db").exists() else ""
+
+
+def has_joined() -> bool:
+    """Whether a cluster has ever taken this node in: its kubelet has got a certificate then."""
+    return os.path.exists(Path(DATA, "agent/client-kubelet.crt"))  # noqa: PTH110 - a broken link counts as none

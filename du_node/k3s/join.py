@@ -1,0 +1,102 @@
+"""K3s on this node becomes a server or an agent, or starts again as what it is; and is waited for."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from du_node.errors import NodeError
+from du_node.fields import get, match, within
+from du_node.k3s import files, unit, words
+from du_node.k3s.files import Role
+
+_ROLE = re.compile(r"server|agent")
+_SERVER = re.compile(r"https://[0-9A-Za-z.:\[\]-]{1,255}")
+_SECRET = re.compile(r"[!-~]{16,1024}")
+_POLL_SECONDS = 0.5
+_JOURNAL_EVERY = 2
+_SECONDS = 300
+_OTHER: dict[Role, Role] = {"server": "agent", "agent": "server"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """``server`` and ``token`` of the cluster to join; none of them: K3s begins one. ``seconds`` to wait for it."""
+
+    role: Role
+    server: str = ""
+    token: str = ""
+    seconds: int = _SECONDS
+
+
+def order_of(told: dict[str, Any]) -> Order:
+    """What a controller orders: {"role", "server", "token", "seconds"}. Raises NodeError bad-wanted."""
+    where = "the order"
+    role = match(told, "role", _ROLE, where)
+    seconds = within(told, "seconds", where, 1, 3600, _SECONDS)
+    server = match(told, "server", _SERVER, where) if told.get("server") else ""
+    token = get(told, "token", str, where) if told.get("token") else ""
+    if token and not _SECRET.fullmatch(token):  # its words are not shown
+        raise NodeError("bad-wanted", f"{where}: token is malformed")
+    if bool(server) != bool(token) or (role == "agent" and not server):
+        raise NodeError("bad-wanted", f"{where}: an agent needs server and token, a server both or none")
+    return Order("server" if role == "server" else "agent", server, token, seconds)
+
+
+def join(order: Order, tell: Callable[[str], None]) -> bool:
+    """Have K3s run here as ordered; whether anything had to be done for it.
+
+    One that runs in this role is left as it is. Raises NodeError refused when the cluster does not take it (then it is
+    set up as nothing, and does not go on trying), not-ready when it is not there in time (then it does).
+    """
+    if files.role() == order.role and unit.service(order.role) == "running":
+        return False
+    unit.stop(_OTHER[order.role])
+    files.set_up(order.role, order.server, order.token)
+    tell(f"K3s starts as {'a server' if order.role == 'server' else 'an agent'}")
+    try:
+        _started(order.role, order.seconds, again=True)
+    except NodeError as trouble:
+        if trouble.kind == "refused":
+            unit.stop(order.role)
+            files.forget()
+        raise
+    return True
+
+
+def start(seconds: int, tell: Callable[[str], None], *, again: bool = False) -> bool:
+    """Have K3s run as what it is set up as; ``again``: from the beginning. Whether it had to be started.
+
+    Raises NodeError refused when it is set up as nothing, and what :func:`join` does.
+    """
+    role = files.role()
+    if not role:
+        raise NodeError("refused", "K3s is not set up on this node", todo="run `du-infra region up`")
+    if unit.service(role) == "running" and not again:
+        return False
+    tell(f"K3s starts{' again' if again else ''}")
+    _started(role, seconds, again=again)
+    return True
+
+
+def _started(role: Role, seconds: int, *, again: bool) -> None:
+    began, deadline, looks = time.time(), time.monotonic() + seconds, 0
+    unit.start(role, again=again)
+    while unit.service(role) != "running":
+        time.sleep(_POLL_SECONDS)
+        looks += 1
+        if looks % _JOURNAL_EVERY == 0 and (refused := words.refusal(unit.journal(role, began))):
+            raise refused
+        if time.monotonic() > deadline:
+            raise _late(role, seconds, unit.journal(role, began))
+
+
+def _late(role: Role, seconds: int, said: list[str]) -> NodeError:
+    why = words.trouble(said)
+    text = f"K3s has not come up within {seconds} s" + (f": {why}" if why else "")
+    tail = "\n".join(words.plain(line) for line in said[-15:])
+    todo = f"see `journalctl -u {unit.UNITS[role]}` there; run the same command again to go on waiting"
+    return NodeError("not-ready", text, todo=todo, detail=tail)

@@ -1,0 +1,40 @@
+"""How K3s stands on this node: what it is, whether it runs, and on a server what its cluster looks like."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from du_node.command import run
+from du_node.errors import NodeError
+from du_node.k3s import files, unit, words
+from du_node.k3s.view import cluster
+
+_LOOK_BACK_SECONDS = 120.0
+
+
+def state() -> dict[str, Any]:
+    """{"role", "service", "datastore", "joined", "version", "cluster", "why"}; "cluster" is null unless a server says.
+
+    "version": of the binary on the disk. "why": what keeps K3s from running, or the API from answering.
+    """
+    role = files.role()
+    service = unit.service(role) if role else "stopped"
+    told: dict[str, Any] = {"role": role, "service": service, "joined": files.has_joined(), "version": _version()}
+    told |= {"datastore": files.datastore() if role == "server" else "", "cluster": None, "why": ""}
+    if role == "server" and service in ("running", "starting"):
+        try:
+            told["cluster"] = cluster()
+        except NodeError as trouble:
+            told["why"] = trouble.what
+    if role and service in ("starting", "failed"):
+        told["why"] = words.trouble(unit.journal(role, time.time() - _LOOK_BACK_SECONDS)) or told["why"]
+    return told
+
+
+def _version() -> str:
+    """What `k3s --version` says first: "k3s version v1.34.4+k3s1 (abcdef)"; "" where there is none."""
+    try:
+        return (run(["k3s", "--version"]).out.split() + [""] * 3)[2]
+    except NodeError:
+        return ""

@@ -1,0 +1,92 @@
+"""The verbs of ``du-node k3s``: an order as JSON on standard input, lines of JSON as output.
+
+join     {"role", "server", "token", "seconds"}   K3s becomes that; without server and token it begins a cluster
+start    {"again", "seconds"}                     K3s runs as what it is set up as
+leave    {}                                       K3s ends, and does not come back
+access   {"ca", "token"}                          du-node's own credentials are kept
+state    {}                                       one object: how K3s stands, and on a server the cluster
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from du_node.errors import NodeError
+from du_node.fields import get, within
+from du_node.say import say
+
+_SECONDS = 300
+
+
+def work(verb: str, order: str) -> None:
+    """Do it and say how it ended. Raises NodeError."""
+    began = time.monotonic()
+    changed = _VERBS[verb](_read(order))
+    say(kind="result", ok=True, changed=changed, seconds=round(time.monotonic() - began, 3))
+
+
+def show_state() -> None:
+    """One object on standard output, and no other line. Raises NodeError."""
+    from du_node.k3s.state import state
+
+    sys.stdout.write(json.dumps(state()) + "\n")
+
+
+def known(verb: str) -> bool:
+    """Whether there is such a verb."""
+    return verb in _VERBS or verb == "state"
+
+
+def _read(order: str) -> dict[str, Any]:
+    try:
+        data = json.loads(order or "{}")
+    except ValueError:  # its words would show a part of the text
+        data = None
+    if not isinstance(data, dict):
+        raise NodeError("bad-wanted", "the order must be a JSON object")
+    return data
+
+
+def _join(order: dict[str, Any]) -> bool:
+    from du_node.k3s.join import join, order_of
+
+    return join(order_of(order), _tell)
+
+
+def _start(order: dict[str, Any]) -> bool:
+    from du_node.k3s.join import start
+
+    seconds = within(order, "seconds", "the order", 1, 3600, _SECONDS)
+    return start(seconds, _tell, again=get(order, "again", bool, "the order", False))
+
+
+def _leave(_: dict[str, Any]) -> bool:
+    from du_node.k3s import unit
+    from du_node.k3s.files import role
+
+    there = role()
+    unit.stop("agent")
+    unit.stop("server")
+    return there != ""
+
+
+def _access(order: dict[str, Any]) -> bool:
+    from du_node.k3s.access import keep
+
+    return keep(order)
+
+
+def _tell(text: str) -> None:
+    say(kind="step", text=text)
+
+
+_VERBS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "join": _join,
+    "start": _start,
+    "leave": _leave,
+    "access": _access,
+}
