@@ -8,6 +8,7 @@
 from du_infra.spec.autoscale import AutoscaleSpec
 from du_infra.spec.complaints import Problem
 from du_infra.spec.heal import HealSpec
+from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.load import Checked, check_spec, load_spec, region_of, services_of, spec_error
 from du_infra.spec.models import FleetSpec, PoolSpec, RegionSpec, ServiceSpec
 from du_infra.spec.release import ReleaseSpec
@@ -21,6 +22,7 @@ __all__ = [
     "Duration",
     "FleetSpec",
     "HealSpec",
+    "K3sSpec",
     "Memory",
     "Percent",
     "PoolSpec",

@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from du_infra.spec.complaints import Complaint, quoted
+from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.suggest import did_you_mean, nearest
 from du_infra.spec.values import Memory, Size
 
 _SIZE_DEFAULT = "1c1g"
+_RUNTIME_DEFAULT = "containerd"
+_OTHER_RUNTIMES = ("containerd", "docker")
 
 
 def cross_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
@@ -23,6 +26,7 @@ def cross_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
     for name, region in _mapping(fleet.get("regions")).items():
         region = _mapping(region)
         yield from _pool_in_bounds(name, _mapping(region.get("pool")))
+        yield from _k3s_without_k3s(name, region)
         yield from _unknown_or_repeated(name, region, services if known else None)
         here = _services_here(region, services)
         yield from _same_address(name, here)
@@ -40,6 +44,14 @@ def _pool_in_bounds(region: str, pool: Mapping[str, Any]) -> Iterator[Complaint]
         yield Complaint(f"must be at least min, which is {least} (got {nodes})", (*loc, "nodes"))
     elif nodes and most and nodes > most:
         yield Complaint(f"must be at most max, which is {most} (got {nodes})", (*loc, "nodes"))
+
+
+def _k3s_without_k3s(name: str, region: Mapping[str, Any]) -> Iterator[Complaint]:
+    runtime = region.get("runtime", _RUNTIME_DEFAULT)
+    usual = K3sSpec().model_dump()
+    asked = [key for key, value in _mapping(region.get("k3s")).items() if value != usual.get(key)]
+    if asked and runtime in _OTHER_RUNTIMES:
+        yield Complaint(f"is for runtime: k3s, and this region's is {runtime}", ("regions", name, "k3s"))
 
 
 def _unknown_or_repeated(

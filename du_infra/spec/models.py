@@ -12,6 +12,7 @@ from du_infra.spec.base import Items, Model
 from du_infra.spec.container import SecretName, SecretSource, VolumePath
 from du_infra.spec.cross import cross_complaints
 from du_infra.spec.heal import HealSpec
+from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.rules import (
     RULE_ERROR,
@@ -98,9 +99,10 @@ class RegionSpec(Model):
     """One place where services run: machines, a container runtime and a gateway."""
 
     provider: Literal["lxd"] = Field(description="Who gives the machines. lxd: system containers on this machine.")
-    runtime: Literal["containerd", "docker"] = Field(
+    runtime: Literal["containerd", "docker", "k3s"] = Field(
         default="containerd", description="What runs the containers on each machine."
     )
+    k3s: K3sSpec = Field(default=K3sSpec(), description="Which K3s, and from where; for runtime: k3s.")
     gateway: Literal["nginx", "envoy"] = Field(
         default="nginx", description="What takes the requests at the region's entrance, on each machine."
     )

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from du_infra.spec.autoscale import AutoscaleSpec
+from du_infra.spec.base import keys_of
 from du_infra.spec.complaints import Complaint, Loc, quoted
 from du_infra.spec.container import SecretSource
 from du_infra.spec.heal import HealSpec
+from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.models import CROSS_ERROR, FleetSpec, PoolSpec, RegionSpec, ServiceSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.rules import RULE_ERROR
@@ -84,6 +86,8 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return AutoscaleSpec
         case ("regions", _, "heal"):
             return HealSpec
+        case ("regions", _, "k3s"):
+            return K3sSpec
         case ("services", _):
             return ServiceSpec
         case ("services", _, "release"):
@@ -95,7 +99,7 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
 
 def _meant_key(loc: Loc) -> Loc:
     model = model_at(loc[:-1])
-    near = nearest(str(loc[-1]), list(model.model_fields)) if model else ""
+    near = nearest(str(loc[-1]), list(keys_of(model))) if model else ""
     return (*loc[:-1], near)
 
 
@@ -107,10 +111,10 @@ def _unknown_key(error: ErrorDetails, raw: str) -> str:
     model = model_at(tuple(above))
     if model and model in _INNER:
         below, inner = _INNER[model]
-        home = nearest(str(key), list(inner.model_fields))
+        home = nearest(str(key), list(keys_of(inner)))
         if home:
             return f"unknown key ({home} belongs under {below})"
-    return f"unknown key (known here: {', '.join(model.model_fields)})" if model else "unknown key"
+    return f"unknown key (known here: {', '.join(keys_of(model))})" if model else "unknown key"
 
 
 def _not_text(error: ErrorDetails, raw: str) -> str:
@@ -128,7 +132,7 @@ def _not_text(error: ErrorDetails, raw: str) -> str:
 def _measure_at(loc: Loc) -> type[Measure] | None:
     """The kind of value with a unit that belongs at ``loc``."""
     model = model_at(loc[:-1])
-    field = model.model_fields.get(str(loc[-1])) if model else None
+    field = keys_of(model).get(str(loc[-1])) if model else None
     kinds = (field.annotation, *get_args(field.annotation)) if field else ()
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Measure)), None)
 
@@ -149,12 +153,16 @@ def _not_number(error: ErrorDetails, raw: str) -> str:
 
 def _not_one_of(error: ErrorDetails, raw: str) -> str:
     model = model_at(error["loc"][:-1])
-    field = model.model_fields[str(error["loc"][-1])] if model else None
+    field = keys_of(model)[str(error["loc"][-1])] if model else None
     known = [str(choice) for choice in get_args(field.annotation)] if field else []
     value = error["input"]
     near = nearest(value, known) if isinstance(value, str) and len(known) > 1 else ""
     hint = f"; did you mean {near}?" if near else ""
-    return f"must be {' or '.join(known)} (got {shown(value, raw)}{hint})"
+    return f"must be {_one_of(known)} (got {shown(value, raw)}{hint})"
+
+
+def _one_of(known: list[str]) -> str:
+    return " or ".join([", ".join(known[:-1]), known[-1]] if len(known) > 1 else known)
 
 
 def _broken_rule(error: ErrorDetails, raw: str) -> str:
@@ -179,7 +187,7 @@ def _wrong_kind(wanted: str) -> Callable[[ErrorDetails, str], str]:
 
 def _required(loc: Loc) -> bool:
     model = model_at(loc[:-1])
-    field = model.model_fields.get(str(loc[-1])) if model and loc else None
+    field = keys_of(model).get(str(loc[-1])) if model and loc else None
     return field is not None and field.is_required()
 
 

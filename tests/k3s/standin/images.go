@@ -16,7 +16,7 @@ func importImages(ctx context.Context, config *Config) error {
 		}
 		for _, archive := range archives {
 			logf("info", "Importing images from %s", archive)
-			command := exec.CommandContext(ctx, "ctr", "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", archive)
+			command := exec.CommandContext(ctx, distributions("ctr"), "--address", containerdSocket, "--namespace", "k8s.io", "images", "import", archive)
 			if said, err := command.CombinedOutput(); err != nil {
 				return fmt.Errorf("cannot import %s: %w: %s", archive, err, said)
 			}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -112,14 +111,26 @@ func kubectl(arguments []string) error {
 
 // become replaces this process by another program, which the node has from its distribution.
 func become(program string, arguments []string) error {
-	path, err := exec.LookPath(program)
-	if errors.Is(err, exec.ErrNotFound) {
+	path := distributions(program)
+	if path == "" {
 		return notHere("k3s " + program + " where the node has no " + program)
 	}
-	if err != nil {
-		return err
-	}
 	return syscall.Exec(path, append([]string{program}, arguments...), os.Environ())
+}
+
+// distributions is where a program is that is not a link to us, as K3s's installer makes them; "" where there is none.
+func distributions(program string) string {
+	ours, _ := os.Executable()
+	for _, folder := range filepath.SplitList(os.Getenv("PATH")) {
+		path, err := exec.LookPath(filepath.Join(folder, program))
+		if err != nil {
+			continue
+		}
+		if real, err := filepath.EvalSymlinks(path); err == nil && real != ours {
+			return path
+		}
+	}
+	return ""
 }
 
 func notHere(what string) error {

@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from du_infra.spec import AutoscaleSpec, FleetSpec, HealSpec, PoolSpec, RegionSpec, ReleaseSpec, ServiceSpec
+from du_infra.spec import (
+    AutoscaleSpec,
+    FleetSpec,
+    HealSpec,
+    K3sSpec,
+    PoolSpec,
+    RegionSpec,
+    ReleaseSpec,
+    ServiceSpec,
+)
 from du_infra.spec.autoscale import TARGETS
+from du_infra.spec.base import keys_of
 from du_infra.spec.load import check_text
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
@@ -19,6 +29,7 @@ IN_WORDS = {
     ("PoolSpec", "max"): "50",
     ("PoolSpec", "autoscale"): "never",
     **{("AutoscaleSpec", name): "none" for name in TARGETS},
+    ("K3sSpec", "from"): "downloaded",
     ("RegionSpec", "services"): "all",
     ("ServiceSpec", "host"): "any",
     ("ServiceSpec", "memory"): "no limit",
@@ -34,14 +45,14 @@ def table(heading: str) -> dict[str, str]:
 
 
 def default_of(model: type[BaseModel], name: str) -> str:
-    field = model.model_fields[name]
+    field = keys_of(model)[name]
     if field.is_required():
         return "required"
     if (model.__name__, name) in IN_WORDS:
         assert field.default is None
         return IN_WORDS[model.__name__, name]
     value = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, PoolSpec | HealSpec | ReleaseSpec):
+    if isinstance(value, PoolSpec | HealSpec | K3sSpec | ReleaseSpec):
         return "{}" if value == type(value)() else str(value)
     return str(value).lower() if isinstance(value, bool) else str(value).replace("()", "[]")
 
@@ -54,12 +65,13 @@ def default_of(model: type[BaseModel], name: str) -> str:
         ("regions.NAME.pool", PoolSpec),
         ("regions.NAME.pool.autoscale", AutoscaleSpec),
         ("regions.NAME.heal", HealSpec),
+        ("regions.NAME.k3s", K3sSpec),
         ("services.NAME", ServiceSpec),
         ("services.NAME.release", ReleaseSpec),
     ],
 )
 def test_the_manual_lists_every_key_with_its_default(heading: str, model: type[BaseModel]) -> None:
-    assert table(heading) == {name: default_of(model, name) for name in model.model_fields}
+    assert table(heading) == {name: default_of(model, name) for name in keys_of(model)}
 
 
 def test_the_examples_of_the_manual_are_right() -> None:
@@ -71,8 +83,8 @@ def test_the_examples_of_the_manual_are_right() -> None:
 
 def test_the_last_example_shows_every_key() -> None:
     example = re.findall(r"^```yaml\n(fleet:.*?)^```", MANUAL, flags=re.M | re.S)[-1]
-    for model in (FleetSpec, RegionSpec, PoolSpec, AutoscaleSpec, HealSpec, ServiceSpec, ReleaseSpec):
-        assert [name for name in model.model_fields if f"{name}:" not in example] == []
+    for model in (FleetSpec, RegionSpec, PoolSpec, AutoscaleSpec, HealSpec, K3sSpec, ServiceSpec, ReleaseSpec):
+        assert [name for name in keys_of(model) if f"{name}:" not in example] == []
 
 
 def test_the_shown_messages_are_what_the_command_says() -> None:

@@ -107,6 +107,16 @@ def services(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
+K3S = st.fixed_dictionaries(
+    {},
+    optional={
+        "version": st.sampled_from(["v1.34.4+k3s1", "v1.32.0-rc1+k3s2", "v1.35.12+k3s1-standin"]),
+        "from": st.sampled_from(["k3s-files", "/srv/k3s v1"]),
+        "servers": st.sampled_from([1, 3]),
+    },
+)
+
+
 @st.composite
 def fleets(draw: st.DrawFn) -> dict[str, Any]:
     known = draw(services())
@@ -128,8 +138,13 @@ def fleets(draw: st.DrawFn) -> dict[str, Any]:
         "services": subset | st.none(),
         "admin_cidrs": st.lists(st.sampled_from(["203.0.113.0/24", "2001:db8::/32", "198.18.0.7"])),
     }
-    optional |= {"runtime": st.sampled_from(["containerd", "docker"])}
-    region = st.fixed_dictionaries({"provider": st.just("lxd")}, optional=optional)
+    other = st.fixed_dictionaries(
+        {"provider": st.just("lxd")}, optional={**optional, "runtime": st.sampled_from(["containerd", "docker"])}
+    )
+    k3s = st.fixed_dictionaries(
+        {"provider": st.just("lxd"), "runtime": st.just("k3s")}, optional={**optional, "k3s": K3S}
+    )
+    region = other | k3s
     regions = draw(st.dictionaries(NAMES, region, min_size=1, max_size=3))
     return {"fleet": draw(NAMES), "regions": regions, "services": known}
 

@@ -83,8 +83,8 @@ def test_wrong_files_are_not_valid(case: Path) -> None:
 
 def test_every_object_refuses_unknown_keys() -> None:
     found = list(objects(SCHEMA))
-    # fleet, regions, services, region, pool, autoscale, heal, service, env, volumes, secrets, secret, release
-    assert len(found) == 13
+    # fleet, regions, services, region, pool, autoscale, heal, k3s, service, env, volumes, secrets, secret, release
+    assert len(found) == 14
     assert all(part["additionalProperties"] is False for part in found)
 
 
