@@ -181,14 +181,17 @@ def _work(verb: str, work: Callable[[int], Outcome], patience: float, *, now: bo
 
 def _told(work: Callable[[], int]) -> int:
     """The exit code of ``work``; an error of its is a line of output, and says the code."""
-    from du_node.errors import NodeError
+    from du_node.errors import NodeError, of_system
     from du_node.say import say
 
     try:
         return work()
-    except NodeError as trouble:
-        say(**trouble.line())
-        return trouble.exit_code
+    except NodeError as found:
+        trouble = found
+    except OSError as found:
+        trouble = of_system(found)
+    say(**trouble.line())
+    return trouble.exit_code
 
 
 def _status(_: list[str]) -> int:

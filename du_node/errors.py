@@ -17,6 +17,10 @@ registry           8  the registry does not answer
 
 from __future__ import annotations
 
+import errno
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 EXIT_CODES = {
     "bad-wanted": 2,
     "tool": 5,
@@ -59,3 +63,11 @@ class NodeError(Exception):
             "todo": self.todo,
             "detail": self.detail,
         }
+
+
+def of_system(trouble: OSError, what: str = "") -> NodeError:
+    """The error for what the kernel refuses: a full disk, one that can only be read, a file that cannot be opened."""
+    named = f"{trouble.filename}: {trouble.strerror}" if trouble.filename else str(trouble)
+    if trouble.errno in _FULL:
+        return NodeError("no-room", what or named, todo="free some disk on the node")
+    return NodeError("tool", what or named, todo="see `mount`, `df` and `dmesg` on the node")

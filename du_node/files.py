@@ -7,11 +7,12 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from du_node import places
-from du_node.errors import NodeError
+from du_node.errors import NodeError, of_system
 
 
 def write(path: str, text: str, mode: int = 0o600) -> None:
@@ -26,12 +27,9 @@ def write(path: str, text: str, mode: int = 0o600) -> None:
             os.fsync(file.fileno())
         Path(fresh).replace(path)
     except OSError as trouble:
-        Path(fresh).unlink(missing_ok=True)
-        raise NodeError(
-            "no-room" if trouble.errno in (28, 122) else "tool",
-            f"{path} cannot be written: {trouble.strerror}",
-            todo="free some disk on the node",
-        ) from trouble
+        with suppress(OSError):  # of a disk that can only be read nothing can be removed either
+            Path(fresh).unlink(missing_ok=True)
+        raise of_system(trouble, f"{path} cannot be written: {trouble.strerror}") from trouble
 
 
 def read(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,15 @@ def test_the_verb_tells_its_steps_and_a_result(node: Node, capsys: pytest.Captur
 def test_the_verb_refuses_other_options(node: Node, options: list[str]) -> None:
     assert main(["drain", *options]) == 2
     assert not Path(places.DRAINED).exists()
+
+
+def test_what_the_kernel_refuses_is_an_error_in_words(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", places.DRAINED)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert main(["undrain"]) == 5
+    (told,) = lines(capsys)
+    assert (told["error"], told["text"]) == ("tool", f"{places.DRAINED}: Read-only file system")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -113,3 +114,19 @@ def test_broken_json_is_as_good_as_none(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("{")
     assert files.read_json(str(tmp_path / "x")) == {}
     assert files.read_json(str(tmp_path / "none")) == {}
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.EROFS, "tool"), (errno.ENOSPC, "no-room"), (errno.EDQUOT, "no-room")]
+)
+def test_a_file_that_cannot_be_written_is_an_error_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, kind: str
+) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)  # a disk that can only be read refuses that as well
+    with pytest.raises(NodeError) as caught:
+        files.write(str(tmp_path / "x"), "text")
+    assert (caught.value.kind, os.strerror(number) in caught.value.what) == (kind, True)
