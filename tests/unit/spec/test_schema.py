@@ -58,6 +58,7 @@ BEYOND = {
     "canary-that-shrinks",
     "cpus-over-the-machine",
     "cross-checks-beside-other-mistakes",
+    "k3s-beside-another-runtime",
     "duration-of-zero",
     "memory-over-the-machine",
     "memory-too-little",
