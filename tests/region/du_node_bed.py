@@ -115,12 +115,12 @@ class Node:
         {"nginx": self._with_nginx, "envoy": self._with_envoy}[self.gateway]()
         unit = rendered("containerd", "containerd.conf.j2")
         self._put("/etc/systemd/system/containerd.service.d/du-infra.conf", unit)
-        {"containerd": self._with_containerd, "docker": self._with_docker}[self.runtime](provider)
+        self._have_runtime(provider)
         self._put_settings()
         kinds = {"du_gateway": self.gateway, "du_runtime": self.runtime}
         unit = rendered("du_node", "du-node.service.j2", du_node_program="/usr/local/bin/du-node", **kinds)
         self._put("/etc/systemd/system/du-node.service", unit)
-        units = f"{self.runtime} {self.gateway} du-node"
+        units = " ".join([*self.units, self.gateway, "du-node"])
         done = self.sh(f"systemctl daemon-reload && systemctl enable --now {units}")
         assert done.returncode == 0, done.stderr
 
@@ -136,6 +136,14 @@ class Node:
         while ('"peers":[{' in self.sh("cat /etc/nginx/conf.d/du.conf /etc/envoy/du/routes.json").stdout) != shared:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+    @property
+    def units(self) -> list[str]:
+        """The runtime's service."""
+        return [self.runtime]
+
+    def _have_runtime(self, provider: LxdProvider) -> None:
+        {"containerd": self._with_containerd, "docker": self._with_docker}[self.runtime](provider)
 
     def _put_settings(self, **more: Any) -> None:
         settings = {"gateway": self.gateway, "runtime": self.runtime, **more}
@@ -179,14 +187,16 @@ def envoy_program() -> Path:
     return Path(envoy.__file__).parent / "_bin" / "envoy"
 
 
-def make_node(gateway: str = "nginx", tags: Sequence[str] = ("v1", "v2"), *, runtime: str = "containerd") -> Node:
+def make_node(
+    gateway: str = "nginx", tags: Sequence[str] = ("v1", "v2"), *, runtime: str = "containerd", kind: type[Node] = Node
+) -> Node:
     """A node that runs nothing yet; the sample images with these tags are in the local registry."""
-    provider = LxdProvider(runtime=runtime)
+    provider = LxdProvider(runtime="containerd" if runtime == "k3s" else runtime)
     provider.prepare(silent)
     provider.prepare_images({IMAGE: list(tags)}, silent)
     registry = provider.registries()[0]
     digests = {t: skopeo.digest(f"{registry.address}/hello", t, plain_http=True) for t in tags}
-    node = Node(digests, gateway, runtime)
+    node = kind(digests, gateway, runtime)
     try:
         node.make(provider)
     except BaseException:
