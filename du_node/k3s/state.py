@@ -14,13 +14,15 @@ _LOOK_BACK_SECONDS = 120.0
 
 
 def state() -> dict[str, Any]:
-    """{"role", "service", "datastore", "joined", "version", "cluster", "why"}; "cluster" is null unless a server says.
+    """{"role", "service", "up_s", "datastore", "joined", "version", "cluster", "why"}.
 
-    "version": of the binary on the disk. "why": what keeps K3s from running, or the API from answering.
+    "up_s": seconds since the service came up. "version": of the binary on the disk. "cluster": null unless this is a
+    server and the API answers. "why": what keeps K3s from running, or the API from answering.
     """
     role = files.role()
     service = unit.service(role) if role else "stopped"
     told: dict[str, Any] = {"role": role, "service": service, "joined": files.has_joined(), "version": _version()}
+    told["up_s"] = round(unit.seconds_up(role), 1) if role else 0.0
     told |= {"datastore": files.datastore() if role == "server" else "", "cluster": None, "why": ""}
     if role == "server" and service in ("running", "starting"):
         try:

@@ -4,6 +4,7 @@ for ever, and its unit has no time limit (TimeoutStartSec=0).
 
 from __future__ import annotations
 
+import time
 from typing import Literal, TypeAlias
 
 from du_node.command import run
@@ -30,6 +31,14 @@ def service(role: Role) -> Service:
     return "failed" if state == "failed" else "stopped"
 
 
+def seconds_up(role: Role) -> float:
+    """For how long the unit has been running; 0 for one that is not."""
+    told = _show(role)
+    if told.get("ActiveState") != "active":
+        return 0.0
+    return time.monotonic() - int(told.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+
+
 def start(role: Role, *, again: bool = False) -> None:
     """Have the unit run now and after a boot; ``again``: from the beginning, where it runs already."""
     unit = UNITS[role]
@@ -53,7 +62,7 @@ def journal(role: Role, since: float) -> list[str]:
 
 
 def _show(role: Role) -> dict[str, str]:
-    asked = "--property=LoadState,ActiveState,UnitFileState"
+    asked = "--property=LoadState,ActiveState,UnitFileState,ActiveEnterTimestampMonotonic"
     done = run(["systemctl", "show", asked, UNITS[role]])
     if done.code != 0:
         raise NodeError("tool", f"systemd says nothing of {UNITS[role]}", detail=done.err)

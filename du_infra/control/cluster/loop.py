@@ -1,0 +1,167 @@
+"""Observe, plan, do one step, look again, until the cluster is as wanted. Killed anywhere, the next run goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from du_infra.cluster.action import Action, Plan
+from du_infra.cluster.plan import plan_membership
+from du_infra.cluster.state import Member, Observed, Wish
+from du_infra.control.cluster.access import give_access
+from du_infra.control.cluster.act import Work
+from du_infra.control.cluster.nodes import STAGE as STAGE
+from du_infra.control.cluster.nodes import Nodes
+from du_infra.control.cluster.observe import Look, look
+from du_infra.control.cluster.wish import may_come, refuse_not_yet, refuse_parting, refuse_servers, unwell, wish_of
+from du_infra.control.context import RegionContext
+from du_infra.control.parallel import each
+from du_infra.errors import NotReady, Refused
+from du_infra.pool.plan import PoolRecord
+from du_infra.progress import Event, Reporter
+
+RUNTIME = "k3s"
+
+_PATIENCE_SECONDS = 180.0
+_POLL_SECONDS = 2.0
+_TRIES = 5
+
+
+def has_cluster(context: RegionContext) -> bool:
+    """Whether the region's nodes form a cluster."""
+    return context.spec.runtime == RUNTIME
+
+
+def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> None:
+    """Have every node that stays be part of the cluster, and du-node on it have its credentials.
+
+    Raises Refused for what is not done yet, or needs a person; NotReady with what is in the way; any error of a step.
+    """
+    refuse_servers(context.spec.k3s.servers)
+    seen = _Loop(context, record, report).run(_all_well)
+    living = [n for n in context.living(record.staying) if n.name not in {m.name for m in _lost(seen.observed)}]
+    give_access(Nodes(context, report), record.named(seen.api), living)
+
+
+def part(context: RegionContext, record: PoolRecord, names: Collection[str], report: Reporter) -> None:
+    """Have these nodes leave the cluster, so that their machines may be destroyed; they have been drained of requests.
+
+    A node that does not answer is taken for dead, and turned off. Raises what :func:`settle` does.
+    """
+    first = look(context, record, report)
+    if not first.observed.born:
+        return
+    silent = frozenset(m.name for m in first.observed.members if m.name in names and not m.answers)
+    _Loop(context, record, report, names, silent).run(partial(_have_left, names))
+
+
+def refuse_to_part(context: RegionContext, record: PoolRecord, names: Collection[str], report: Reporter) -> None:
+    """Raises Refused when one of these nodes cannot leave the cluster as things stand. Changes nothing."""
+    seen = look(context, record, report)
+    if seen.observed.born:
+        refuse_parting(wish_of(context.spec.k3s.version, record, seen, names), seen.observed)
+
+
+Goal = Callable[[Wish, Observed], bool]
+
+
+@dataclass
+class _Loop:
+    """``leaving`` are to leave; of them the ``silent`` are taken for dead.
+
+    ``parted`` have left: all that is left of them is for the pool to destroy. ``tried``: how often a step was done.
+    """
+
+    context: RegionContext
+    record: PoolRecord
+    report: Reporter
+    leaving: Collection[str] = ()
+    silent: frozenset[str] = frozenset()
+    parted: set[str] = field(default_factory=set)
+    tried: dict[tuple[Action, ...], int] = field(default_factory=dict)
+
+    def run(self, reached: Goal) -> Look:
+        """Step by step until ``reached``, or nothing is left that could be done or waited for."""
+        before, since = None, time.monotonic()
+        while True:
+            seen = self._look()
+            wish = wish_of(self.context.spec.k3s.version, self.record, seen, self.leaving)
+            plan = plan_membership(wish, seen.observed)
+            if seen.observed != before:
+                before, since = seen.observed, time.monotonic()
+            if self._act(plan, seen):
+                continue
+            if reached(wish, seen.observed):
+                self._warn(plan)
+                return seen
+            if plan.asks:
+                raise Refused("; ".join(plan.waits), where=plan.asks[0].node, todo="see docs/cluster.md")
+            if not may_come(wish, seen.observed) or time.monotonic() - since > _PATIENCE_SECONDS:
+                raise _not_ready(self.context, plan, seen)
+            time.sleep(_POLL_SECONDS)
+
+    def _look(self) -> Look:
+        """Without those that have left; that the API answers is written down at once: a cluster is begun only once."""
+        seen = look(self.context, self.record, self.report, self.silent)
+        here = tuple(m for m in seen.observed.members if m.name not in self.parted)
+        observed = replace(seen.observed, members=here)
+        if observed.api:
+            servers = [m.name for m in observed.members if m.role == "server" and m.machine != "gone"]
+            self.context.store.clusters.note(self.context.name, servers, observed.datastore)
+        return replace(seen, observed=observed)
+
+    def _act(self, plan: Plan, seen: Look) -> bool:
+        """Do the plan's first step, if it has one."""
+        if not plan.step:
+            return False
+        out = {action.node for action in plan.step if action.kind == "destroy"}
+        self.parted |= out
+        todo = [action for action in plan.step if action.node not in out]
+        if todo:
+            self._do(todo, seen)
+        return True
+
+    def _do(self, step: Sequence[Action], seen: Look) -> None:
+        refuse_not_yet(step)
+        key = tuple(step)
+        self.tried[key] = self.tried.get(key, 0) + 1
+        if self.tried[key] > _TRIES:
+            words = f"{step[0].kind} was done {_TRIES} times, and it is as before"
+            raise NotReady(words, where=step[0].node, todo=f"see `du-infra region status {self.context.name}`")
+        for action in step:
+            self.report(Event("step", STAGE, f"{_words(action)}: {action.why}", node=action.node))
+            self.context.store.event(self.context.name, "cluster", f"{action.node} {action.kind}: {action.why}")
+        each(Work(self.context, self.record, Nodes(self.context, self.report), seen.api).do, step)
+
+    def _warn(self, plan: Plan) -> None:
+        for words in plan.waits:
+            self.report(Event("warning", STAGE, words))
+
+
+def _all_well(wish: Wish, observed: Observed) -> bool:
+    there = {m.name for m in observed.members}
+    return observed.api and not unwell(wish, observed) and there.issuperset(wish.nodes)
+
+
+def _have_left(names: Collection[str], _: Wish, observed: Observed) -> bool:
+    return not any(m.name in names for m in observed.members)
+
+
+def _lost(observed: Observed) -> list[Member]:
+    return [m for m in observed.members if m.dead or m.machine != "running"]
+
+
+def _words(action: Action) -> str:
+    return action.kind.replace("-", " ")
+
+
+def _not_ready(context: RegionContext, plan: Plan, seen: Look) -> NotReady:
+    why = [f"{name}: {words}" for name, words in seen.why.items()]
+    return NotReady(
+        "; ".join(plan.waits) or "the cluster is not as wanted",
+        where=f"region {context.name}",
+        todo=f"`du-infra region up {context.name}` goes on once that is mended",
+        detail="\n".join(why),
+    )

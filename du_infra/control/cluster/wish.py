@@ -1,0 +1,100 @@
+"""What is wished of a region's cluster, and what of it is not done yet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from du_infra.cluster.action import Action, Kind
+from du_infra.cluster.plan import plan_membership
+from du_infra.cluster.standing import names, wanted, well
+from du_infra.cluster.state import Member, Observed, Wish
+from du_infra.control.cluster.observe import Look, plain_version
+from du_infra.errors import Refused
+from du_infra.pool.plan import PoolRecord
+
+NOT_YET: frozenset[Kind] = frozenset(
+    {
+        "join-server",
+        "join-witness",
+        "backup",
+        "verify-backup",
+        "migrate",
+        "undo-migration",
+        "annotate-removal",
+        "remove-etcd-member",
+        "upgrade",
+        "restore",
+        "reset",
+    }
+)
+"""What the planner may ask for and nobody does yet: all that embedded etcd, a backup or another version needs."""
+
+
+def wish_of(version: str, record: PoolRecord, seen: Look, without: Collection[str] = ()) -> Wish:
+    """The pool's nodes that stay are wanted, and those that are to go until they have left the cluster.
+
+    ``without`` are to leave it now. Whoever has been on the way out of it, however far, goes on, and is not taken back.
+    """
+    on_the_way = [n.name for n in record.nodes if not n.staying]
+    kept = [name for name in on_the_way if (m := seen.observed.find(name)) and _is_part(m)]
+    nodes = [name for name in (*(n.name for n in record.staying), *kept) if name not in without]
+    return Wish(tuple(nodes), plain_version(version), drained=(*seen.by_hand, *on_the_way))
+
+
+def _is_part(member: Member) -> bool:
+    there = member.machine == "running" and not member.dead
+    return there and member.node in ("ready", "not-ready", "unknown") and member.service != "disabled"
+
+
+def refuse_servers(servers: int) -> None:
+    """Raises Refused for a number of servers that is not done yet."""
+    if servers != 1:
+        raise Refused(
+            f"{servers} K3s servers are not done yet",
+            where="k3s.servers",
+            todo="write servers: 1; docs/cluster.md says what such a region survives",
+        )
+
+
+def refuse_not_yet(steps: Iterable[Action]) -> None:
+    """Raises Refused when an action is none that is done yet."""
+    for action in steps:
+        if action.kind in NOT_YET or action.datastore not in ("", "sqlite"):
+            what = _WORDS.get(action.kind, f"`{action.kind}` is not done yet")
+            raise Refused(what, where=action.node, todo=f"it is needed because: {action.why}; see docs/cluster.md")
+
+
+_WORDS: dict[Kind, str] = {
+    "upgrade": "K3s of another version is not put into use yet",
+    "restore": "the restore of a backup is not done yet: the region has to be made anew",
+    "backup": "backups of the cluster's data, and what has to be backed up first, are not done yet",
+    "migrate": "the move from sqlite to etcd is not done yet",
+    "join-server": "a second server is not done yet",
+    "bootstrap": "a cluster on embedded etcd is not done yet",
+}
+
+
+def refuse_parting(wish: Wish, observed: Observed) -> None:
+    """Raises Refused where who leaves would take the cluster's data along, or needs what is not done yet."""
+    leaving = [m for m in observed.members if not wanted(m, wish)]
+    holders = [m for m in leaving if m.role == "server" and m.joined and m.machine != "gone"]
+    if holders:
+        raise Refused(
+            "it is the cluster's only server: what the cluster knows is on its disk",
+            where=names(holders),
+            todo="giving it a successor is not done yet; `du-infra region down` takes the whole region away",
+        )
+    refuse_not_yet(action for step in plan_membership(wish, observed).steps for action in step)
+
+
+def unwell(wish: Wish, observed: Observed) -> list[Member]:
+    """Wanted nodes that do not do what is expected of them, those that are known to be dead not included."""
+    return [m for m in observed.members if wanted(m, wish) and not m.dead and not well(m)]
+
+
+def may_come(wish: Wish, observed: Observed) -> bool:
+    """Whether waiting alone may bring what is missing: somebody's K3s or Node is on its way, or it does not answer."""
+    amiss = [m for m in unwell(wish, observed) if m.machine == "running"]
+    return any(
+        m.service == "starting" or (m.service == "running" and m.node != "ready") or not m.answers for m in amiss
+    )

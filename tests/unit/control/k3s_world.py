@@ -1,0 +1,237 @@
+"""A region whose nodes run K3s, in memory: what `du-node k3s`, `k3s kubectl` and the provider do and say.
+
+The controller can be made to die before or after anything that it does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import du_infra
+from du_infra.control.context import RegionContext
+from du_infra.errors import EngineFailed, Unreachable
+from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import Machine, Node
+
+FLEET = "fleet: demo\nregions:\n  home: {provider: lxd, runtime: k3s, pool: {nodes: 3}%s}\nservices: {}\n"
+
+
+class Killed(BaseException):
+    """The controller dies here."""
+
+
+@dataclass
+class Host:
+    """A machine. ``password``: what its K3s proves to be by. ``slow``: looks until a start has come up; None: never."""
+
+    address: str
+    password: str
+    status: str = "running"
+    answers: bool = True
+    role: str = ""
+    service: str = "stopped"
+    joined: bool = False
+    access: Mapping[str, str] | None = None
+    token: str = ""
+    slow: int | None = 1
+    why: str = ""
+
+    @property
+    def runs(self) -> bool:
+        return self.status == "running" and self.service == "running"
+
+
+@dataclass
+class World:
+    """``lives``: how many orders the controller gives before it dies; it dies after the last one if ``late``."""
+
+    hosts: dict[str, Host] = field(default_factory=dict)
+    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
+    clusters: int = 0
+    version: str = "v1.34.4+k3s1"
+    done: list[str] = field(default_factory=list)
+    lives: int = 999
+    late: bool = False
+    tokens: list[str] = field(default_factory=list)
+    stuck: set[str] = field(default_factory=set)
+    slept: float = 0.0
+
+    def machine(self, name: str, number: int) -> None:
+        self.hosts[name] = Host(f"198.18.1.{number}", f"password of machine {len(self.done)} {number}")
+
+    def step(self, what: str) -> None:
+        if self.lives <= 0 and not self.late:
+            raise Killed
+        self.lives -= 1
+        self.done.append(what)
+
+    def end(self) -> None:
+        if self.lives <= 0 and self.late:
+            raise Killed
+
+    # What time does
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        for name, host in self.hosts.items():
+            if host.status == "running" and host.service == "starting" and host.slow is not None:
+                host.slow -= 1
+                if host.slow <= 0:
+                    self._come_up(name, host)
+
+    def _come_up(self, name: str, host: Host) -> None:
+        host.service, host.joined, host.slow = "running", True, 1
+        if host.role == "server" and not self.clusters:
+            self.clusters += 1
+        assert self.passwords.setdefault(name, host.password) == host.password
+        self.nodes.setdefault(name, {"cordoned": False, "marked": False})["server"] = host.role == "server"
+
+    def api(self) -> bool:
+        return any(host.role == "server" and host.runs for host in self.hosts.values())
+
+    # What is asked and ordered (see du_infra.control.cluster.nodes.Nodes)
+
+    def state(self, node: Node) -> Mapping[str, Any] | None:
+        host = self.hosts[node.name]
+        if host.status != "running" or not host.answers:
+            return None
+        tells = host.role == "server" and host.runs
+        return {
+            "role": host.role,
+            "service": host.service,
+            "up_s": 5.0 if host.runs else 0.0,
+            "datastore": "sqlite" if host.role == "server" and host.joined else "",
+            "joined": host.joined,
+            "version": self.version,
+            "cluster": self._cluster() if tells else None,
+            "why": host.why,
+        }
+
+    def _cluster(self) -> dict[str, Any]:
+        rows = [
+            {
+                "name": name,
+                "ready": name in self.hosts and self.hosts[name].runs,
+                "cordoned": row["cordoned"],
+                "marked": row["marked"],
+                "drained": row["cordoned"] and name not in self.stuck,
+                "version": f"{self.version}-standin",
+                "server": row["server"],
+            }
+            for name, row in self.nodes.items()
+        ]
+        return {"nodes": rows, "passwords": sorted(self.passwords)}
+
+    def order(self, node: Node, verb: str, order: Mapping[str, Any], seconds: float) -> None:
+        host = self.hosts[node.name]
+        self.step(f"{verb} {node.name}" + (f" as {order['role']}" if verb == "join" else ""))
+        if host.status != "running" or not host.answers:
+            raise Unreachable("does not answer", where=node.name)
+        if verb == "join":
+            self._join(node.name, host, order)
+        elif verb == "start":
+            host.service = "starting"
+        elif verb == "leave":
+            host.service = "disabled"
+        elif verb == "access":
+            host.access = order
+        self.end()
+        if verb in ("join", "start"):
+            while host.service == "starting" and host.slow is not None:
+                self.sleep(0)
+
+    def _join(self, name: str, host: Host, order: Mapping[str, Any]) -> None:
+        host.token = str(order.get("token", ""))
+        if order["role"] == "agent":
+            assert host.token in self.tokens, "the token that the server made for this node"
+            assert order["server"] == f"https://{self._server().address}:6443"
+        if self.passwords.get(name, host.password) != host.password:
+            raise EngineFailed("K3s cannot join: another machine has joined this cluster by this node's name")
+        host.role, host.service = order["role"], "starting"
+
+    def _server(self) -> Host:
+        return next(host for host in self.hosts.values() if host.role == "server")
+
+    def k3s(self, server: Node, words: Sequence[str], *, seconds: float = 0, what: str = "") -> str:
+        assert self.api(), "the API answers"
+        assert self.hosts[server.name].role == "server"
+        if words[0] == "token":
+            self.tokens.append(f"K10abc::{len(self.tokens):06}.secret")
+            return self.tokens[-1] + "\n"
+        return self._kubectl([*words[1:]], what)
+
+    def _kubectl(self, words: list[str], what: str) -> str:
+        verb = words[0]
+        name = words[2] if verb in ("annotate", "delete") else words[1]
+        if words[:3] == ["get", "secret", "du-node-token"]:
+            fields = {"ca.crt": "the authority", "token": "the token"}
+            return json.dumps({"data": {k: base64.b64encode(v.encode()).decode() for k, v in fields.items()}})
+        if verb == "annotate":
+            if name in self.nodes:
+                self.nodes[name]["marked"] = not words[3].endswith("-")
+            return ""
+        self.step(f"{verb} {name}" if verb != "delete" else f"delete {words[1]} {name}")
+        if verb == "drain":
+            self.nodes[name]["cordoned"] = True
+            if name in self.stuck:
+                raise EngineFailed(what, where=name)
+        elif verb == "uncordon":
+            self.nodes[name]["cordoned"] = False
+        elif words[1] == "node":
+            host = self.hosts.get(name)
+            assert host is None or not host.runs, "its K3s has stopped, or it would register again"
+            self.nodes.pop(name, None)
+        else:
+            self.passwords.pop(name.removesuffix(".node-password.k3s"), None)
+        self.end()
+        return ""
+
+    # The provider
+
+    def connect(self) -> None:
+        return
+
+    def machines(self) -> list[Machine]:
+        return [
+            Machine(name, host.status, (host.address,), self.owner, "demo", "home")
+            for name, host in self.hosts.items()
+            if host.status != "gone"
+        ]
+
+    def halt(self, name: str) -> None:
+        self.step(f"halt {name}")
+        self.hosts[name].status = "stopped"
+
+    owner: str = ""
+
+
+def names(count: int) -> list[str]:
+    return [f"demo-home-{number}" for number in range(1, count + 1)]
+
+
+def region(folder: Path, world: World, more: str = "") -> RegionContext:
+    """A context whose provider is the world."""
+    (folder / "fleet.yaml").write_text(FLEET % more)
+    context = RegionContext(du_infra.load(folder / "fleet.yaml").spec, "home", folder)
+    context.__dict__["provider"] = world
+    world.owner = context.store.owner()
+    return context
+
+
+def pool(context: RegionContext, world: World, count: int, *, first: int = 1) -> PoolRecord:
+    """The record of so many nodes, whose machines are made where they are missing."""
+    nodes = []
+    for number in range(first, first + count):
+        name = f"demo-home-{number}"
+        if name not in world.hosts:
+            world.machine(name, number + 1)
+        nodes.append(Node(name, "1c1g", world.hosts[name].address, joined=True))
+    record = PoolRecord("198.18.1.1", first + count - 1, tuple(nodes))
+    context.store.save_pool("home", record)
+    return record
