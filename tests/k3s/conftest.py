@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
+from tests.k3s.wanted import WANTED
 
-WANTED = os.environ.get("DU_K3S") == "1" or os.environ.get("DU_FAULTS") == "all"
-
-collect_ignore = [] if WANTED else ["test_standin.py", "test_two_servers.py"]
+collect_ignore = [] if WANTED else ["test_standin.py", "test_two_servers.py", "test_driver.py"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 
 from du_infra.pool.lxd.provider import LxdProvider
 from tests.k3s import bed, build
@@ -88,8 +87,3 @@ class K3sNode(du_node_bed.Node):
         script = "import base64,sys; print(base64.b64decode(sys.stdin.read()).decode(), end='')"
         ca, token = (self.sh(f'python3 -c "{script}"', word).stdout for word in words)
         return {"server": "https://127.0.0.1:6443", "ca": ca, "token": token}
-
-
-def make_node(gateway: str = "nginx", tags: Sequence[str] = ("v1", "v2")) -> du_node_bed.Node:
-    """A node that runs K3s and nothing else; the sample images with these tags are in the local registry."""
-    return du_node_bed.make_node(gateway, tags, runtime="k3s", kind=K3sNode)

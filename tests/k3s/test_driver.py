@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.k3s.node_bed import make_node
-from tests.region.du_node_bed import Load, Node, unmake
+from tests.region.du_node_bed import Load, Node, make_node, unmake
 
 pytestmark = pytest.mark.lxd
 
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    made = make_node()
+    made = make_node(runtime="k3s")
     yield made
     unmake(made)
 
@@ -44,3 +43,79 @@ def test_switches_under_load_lose_no_request(node: Node) -> None:
     assert load.failed == {}
     assert load.ok > 100
     assert len(objects(node, "deployments")) == 2  # the one that serves, and the one for the way back
+
+
+def test_a_pod_that_is_killed_is_served_again(node: Node) -> None:
+    node.wait_until_ready("v2")
+    began = time.monotonic()
+    node.sh("pkill -9 -f hello.py || pkill -9 -f /hello")
+    node.wait_until_ready("v2")
+    print(f"served again after {time.monotonic() - began:.1f} s")
+
+
+def test_settings_secrets_and_volumes_are_the_service_s_own(node: Node) -> None:
+    mark, value = "1" * 16, "s3cret of one\r\n"
+    more = {
+        "memory_mb": 96,
+        "cpus": 0.9,
+        "env": {"HELLO_GREETING": "x $(HOME) $$y=#z ", "PEM": "one\ntwo"},
+        "volumes": {"data": "/var/lib/app"},
+        "secrets": {"DB": mark},
+    }
+    code, lines = node.apply(node.hello("v1", **more))
+    assert (code, lines[-2]["error"]) == (5, "secret"), lines
+    item = {"fingerprint": mark, "value": value}
+    assert node.sh("du-node secrets", json.dumps({"hello": {"DB": item}})).returncode == 0
+    code, lines = node.apply(node.hello("v1", **more))
+    assert code == 0, lines
+    assert json.loads(node.get("/env")[1])["HELLO_GREETING"] == "x $(HOME) $$y=#z "
+    (name,) = (name for name, how in node.containers().items() if how == "Up")
+    look = "import sys; open('/var/lib/app/w','a').write('x'); print([open('/run/secrets/DB',newline='').read()])"
+    done = node.sh(f'{node.tool} exec {name} -- /usr/bin/python3.11 -c "{look}"')
+    assert done.stdout.strip() == repr([value]), (done.stdout, done.stderr)
+    assert node.sh("cat /var/lib/du-volumes/hello/data/w").stdout == "x"
+    order = {"attempt": "a1", "service": node.hello("v2", **more), "command": ["/usr/bin/python3.11", "-c", look]}
+    done = node.sh("du-node before", json.dumps(order))
+    assert done.returncode == 0, done.stdout
+    failing = {**order, "attempt": "a2", "command": ["/usr/bin/python3.11", "-c", "raise SystemExit('no way')"]}
+    error = json.loads(node.sh("du-node before", json.dumps(failing)).stdout.splitlines()[-1])
+    assert "exit code 1" in error["text"]
+    assert "no way" in error["detail"]
+
+
+def test_killed_half_way_it_goes_on(node: Node) -> None:
+    with Load(node.address, clients=2, pause=0.02) as load:
+        for tag, seconds in (("v2", 1.0), ("v1", 2.0), ("v2", 3.0)):
+            process = node.start_apply(node.hello(tag))
+            time.sleep(seconds)
+            node.sh("pkill -9 -f 'du-node apply'")
+            process.wait(20)
+            code, lines = node.apply(node.hello(tag))
+            assert code == 0, lines
+    assert load.failed == {}
+
+
+def test_k3s_that_is_killed_or_started_anew_stops_no_service(node: Node) -> None:
+    with Load(node.address, clients=2, pause=0.02) as load:
+        node.sh("systemctl kill -s KILL k3s")
+        code, lines = node.apply(node.hello("v1"))
+        assert code == 0, lines
+        assert node.sh("systemctl restart k3s").returncode == 0
+        code, lines = node.apply(node.hello("v2"))
+        assert code == 0, lines
+    assert load.failed == {}
+
+
+def test_after_a_reboot_the_service_comes_back(node: Node) -> None:
+    node.reboot()
+    node.wait_until_ready("v2", 120)
+    assert node.apply(node.hello("v2"))[1][-1]["steps"] == 0
+
+
+def test_when_nothing_is_wanted_any_more_nothing_is_left(node: Node) -> None:
+    assert node.apply()[0] == 0
+    deadline = time.monotonic() + 60
+    while found := [*objects(node, "deployments"), *objects(node, "services"), *objects(node, "pods")]:
+        assert time.monotonic() < deadline, [one["metadata"]["name"] for one in found]
+        time.sleep(0.5)
+    assert [one["metadata"]["name"] for one in objects(node, "secrets")] == ["du-node-token"]

@@ -187,22 +187,28 @@ def envoy_program() -> Path:
     return Path(envoy.__file__).parent / "_bin" / "envoy"
 
 
-def make_node(
-    gateway: str = "nginx", tags: Sequence[str] = ("v1", "v2"), *, runtime: str = "containerd", kind: type[Node] = Node
-) -> Node:
+def make_node(gateway: str = "nginx", tags: Sequence[str] = ("v1", "v2"), *, runtime: str = "containerd") -> Node:
     """A node that runs nothing yet; the sample images with these tags are in the local registry."""
     provider = LxdProvider(runtime="containerd" if runtime == "k3s" else runtime)
     provider.prepare(silent)
     provider.prepare_images({IMAGE: list(tags)}, silent)
     registry = provider.registries()[0]
     digests = {t: skopeo.digest(f"{registry.address}/hello", t, plain_http=True) for t in tags}
-    node = kind(digests, gateway, runtime)
+    node = _kind(runtime)(digests, gateway, runtime)
     try:
         node.make(provider)
     except BaseException:
         unmake(node)
         raise
     return node
+
+
+def _kind(runtime: str) -> type[Node]:
+    if runtime != "k3s":
+        return Node
+    from tests.k3s.node_bed import K3sNode
+
+    return K3sNode
 
 
 def unmake(node: Node) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.k3s.wanted import WANTED
 from tests.region.du_node_bed import Load, Node, make_node, unmake
 
 pytestmark = pytest.mark.lxd
@@ -18,9 +19,9 @@ TAGS = (
 )
 
 
-@pytest.fixture(scope="module")
-def node() -> Iterator[Node]:
-    made = make_node(tags=TAGS)
+@pytest.fixture(scope="module", params=["containerd", *(["k3s"] if WANTED else [])])
+def node(request: pytest.FixtureRequest) -> Iterator[Node]:
+    made = make_node(tags=TAGS, runtime=request.param)
     assert made.apply(made.hello("v1"))[0] == 0
     yield made
     unmake(made)

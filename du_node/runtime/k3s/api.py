@@ -76,7 +76,7 @@ class Api:
         _object(kind, name, status, text)
 
     def delete(self, kind: str, name: str, version: str = "") -> None:
-        """Delete it; none there is as good. With ``version`` only that one: raises Changed when it is another by now."""
+        """Delete it; none there is as good. With ``version`` only that one: raises Changed when it is another."""
         only: Json = {"preconditions": {"resourceVersion": version}} if version else {}
         status, text = self._call("DELETE", _path(kind, name), {"propagationPolicy": "Background", **only})
         if status == 409:

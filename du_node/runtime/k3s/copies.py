@@ -32,7 +32,7 @@ def use(api: Api, service: str, key: str, made: Json | None = None) -> None:
             if made is None:
                 raise NodeError("tool", f"the cluster has no copies {name} any more", service=service)
             if api.create("deployments", made):
-                return
+                return None
             continue
         found["spec"]["replicas"] = max(found["spec"].get("replicas") or 0, len(_users(api, service, key)), 1)
         noted = found["metadata"].setdefault("annotations", {})

@@ -18,7 +18,16 @@ from du_node.errors import NodeError
 from du_node.runtime.driver import ContainerState
 from du_node.runtime.k3s import copies, images, objects
 from du_node.runtime.k3s.api import Api, Changed, connect
-from du_node.runtime.k3s.names import COPIES, NODE, OURS, SERVICE, SLOT, node_label, own_window, secret_object, slot_object
+from du_node.runtime.k3s.names import (
+    COPIES,
+    NODE,
+    OURS,
+    SLOT,
+    node_label,
+    own_window,
+    secret_object,
+    slot_object,
+)
 from du_node.runtime.k3s.pods import Pod, nearest, pod_of, slot_container
 from du_node.runtime.labels import before_name, secrets_of, slot_name
 from du_node.runtime.mounts import volume
@@ -88,12 +97,14 @@ class K3s:
         return frozenset(key for told in [*self._slots(), *befores] for key in secrets_of(_notes(told)))
 
     def last_lines(self, service: str, slot: str, count: int = 20) -> str:
-        """The end of the log of the slot's nearest copy, or of the command before; of the run before if this one is mute."""
+        """The end of the log of the slot's nearest copy, or of the command before; of its last run if it is mute."""
         found = self._before(service) if slot not in SLOTS else self._copy(service, slot)
         if not found:
             return ""
         text = self._api.log(found.name, count)
-        return (text if text.strip() or not found.restarts else self._api.log(found.name, count, previous=True)).rstrip()
+        return (
+            text if text.strip() or not found.restarts else self._api.log(found.name, count, previous=True)
+        ).rstrip()
 
     def images(self) -> frozenset[str]:
         """The references of all images that were pulled for a service."""
@@ -193,7 +204,9 @@ class K3s:
         images.remove(image)
 
     def _slots(self) -> list[Json]:
-        return [told for told in self._api.all("services", {**OURS, **self._mine}) if SLOT in told["metadata"]["labels"]]
+        return [
+            told for told in self._api.all("services", {**OURS, **self._mine}) if SLOT in told["metadata"]["labels"]
+        ]
 
     def _pods(self) -> list[Pod]:
         return [pod_of(told) for told in self._api.all("pods", OURS)]

@@ -1,7 +1,7 @@
 """The images in the store of K3s's own containerd, by its ``ctr``.
 
-The kubelet would pull by itself, when a copy is started: then a registry that is slow or gone would count as a copy that
-does not get ready. Those that were pulled for a service are noted in a file; the kubelet's own are left to it.
+The kubelet would pull by itself, when a copy is started: then a registry that is slow or gone would count as a copy
+that does not get ready. Those that were pulled for a service are noted in a file; the kubelet's own are left to it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def there() -> frozenset[str]:
 
 
 def pull(service: Service, keep: tuple[int, ...]) -> None:
-    """Fetch the image; it is noted before, so that a kill leaves none that is not known. Raises NodeError registry, image
-    or no-room."""
+    """Fetch the image; it is noted before, so that a kill leaves none that is not known. Raises NodeError registry,
+    image or no-room."""
     _note(noted() | {service.image})
     # It ends with us: a pull that stalls would hold the lock, and nobody could call the release off.
     argv = ["setpriv", "--pdeathsig", "KILL", *_CTR, "images", "pull", "--hosts-dir", _HOSTS, service.image]
@@ -45,7 +45,7 @@ def remove(image: str) -> None:
 
 
 def configuration(image: str) -> dict[str, Any]:
-    """The image's configuration for this machine (OCI image-spec, config.md). Raises NodeError image when it has none."""
+    """The image's configuration for this machine (OCI image-spec, config.md). Raises NodeError image if it has none."""
     found = _content(image.rpartition("@")[2])
     if "manifests" in found:
         fit = [one for one in found["manifests"] if (one.get("platform") or {}).get("architecture") == machine()]

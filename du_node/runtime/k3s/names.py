@@ -9,7 +9,7 @@ SERVICE, SLOT, NODE, COPIES = "du-infra/service", "du-infra/slot", "du-infra/nod
 
 
 def copies_key(release: str, config: str) -> str:
-    """What tells one release's copies from another's, the same on every node: a release with other settings is another."""
+    """What tells one release's copies from another's, on every node alike; other settings make another release."""
     return _short(f"{release} {config}")
 
 

@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from du_node import places
-from du_node.runtime.k3s.names import COPIES, NODE, OURS, SERVICE, SLOT, copies_key, copies_name, node_label, slot_object
+from du_node.runtime.k3s.names import (
+    COPIES,
+    NODE,
+    OURS,
+    SERVICE,
+    SLOT,
+    copies_key,
+    copies_name,
+    node_label,
+    slot_object,
+)
 from du_node.runtime.labels import before_labels, before_name, labels_of
 from du_node.runtime.mounts import SECRETS_INSIDE
 from du_node.state import Service

@@ -38,9 +38,10 @@ class Pod:
 def pod_of(told: Json) -> Pod:
     """From what the API tells (Pod v1)."""
     meta, status = told["metadata"], told.get("status") or {}
-    (one, *_) = status.get("containerStatuses") or ({},)
-    state = one.get("state") or {}
-    end = state.get("terminated") or (one.get("lastState") or {}).get("terminated") or {}
+    found: list[Json] = status.get("containerStatuses") or [{}]
+    one = found[0]
+    state: Json = one.get("state") or {}
+    end: Json = state.get("terminated") or (one.get("lastState") or {}).get("terminated") or {}
     why = str((state.get("waiting") or {}).get("reason") or "")
     return Pod(
         name=meta["name"],
@@ -71,7 +72,7 @@ def slot_container(told: Json, pods: Sequence[Pod]) -> Container:
 
 
 def nearest(pods: Iterable[Pod], copies: str, node: str) -> Pod | None:
-    """The copy that stands for a slot: this node's own before another node's, one that stays before one that leaves, one
-    that runs before one that does not."""
+    """The copy that stands for a slot: this node's own before another node's, one that stays before one that leaves,
+    one that runs before one that does not."""
     own = [pod for pod in pods if pod.copies == copies]
     return min(own, key=lambda pod: (pod.leaving, pod.node != node, not pod.running, pod.name), default=None)
