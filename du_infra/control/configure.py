@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from du_infra.assets import asset
+from du_infra.control import configure_k3s
 from du_infra.control.context import RegionContext
 from du_infra.control.machines import admin_cidrs
 from du_infra.control.region_plan import why_configure
@@ -33,7 +34,7 @@ def configurations(context: RegionContext, record: PoolRecord) -> dict[str, dict
     hosts: dict[str, dict[str, Any]] = {}
     for node in record.nodes:
         own = {**common, **among(record.nodes, node)}
-        hosts[node.name] = {**own, "du_config_hash": digest_of([recipe, {**own, "du_node_zipapp": ""}])[:16]}
+        hosts[node.name] = {**own, "du_config_hash": _hash(recipe, own)}
     return hosts
 
 
@@ -44,6 +45,7 @@ def among(nodes: Sequence[Node], node: Node) -> dict[str, Any]:
     """
     others = sorted((n for n in nodes if n.name != node.name), key=lambda n: number_of(n.name))
     return {
+        "du_address": node.address,
         "du_priority": _priority(node.name),
         "du_peers": [n.address for n in others],
         "du_peer_nodes": [{"name": n.name, "address": n.address} for n in others],
@@ -70,6 +72,7 @@ def configure_nodes(
     if not todo:
         report(Event("step", STAGE, "nothing to change"))
         return 0
+    configure_k3s.verify(context)
     return _run(context, todo, hosts, report)
 
 
@@ -110,6 +113,7 @@ def _common(context: RegionContext, record: PoolRecord) -> dict[str, Any]:
         ],
         "du_node_zipapp": str(program),
         "du_node_sha256": fingerprint,
+        **configure_k3s.variables(context),
     }
 
 
@@ -117,6 +121,14 @@ def _build_folder(context: RegionContext) -> Path:
     folder = context.home / "build"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def _hash(recipe: str, variables: Mapping[str, Any]) -> str:
+    """Where du-infra's own files are on this machine decides nothing."""
+    elsewhere: dict[str, Any] = {"du_node_zipapp": ""}
+    if "du_k3s" in variables:
+        elsewhere |= {"du_k3s": {**variables["du_k3s"], "folder": ""}}
+    return digest_of([recipe, {**variables, **elsewhere}])[:16]
 
 
 def _priority(name: str) -> int:

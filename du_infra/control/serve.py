@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from du_infra.control import configure_k3s
+from du_infra.control.cluster.loop import STAGE as CLUSTER
+from du_infra.control.cluster.loop import has_cluster, settle
 from du_infra.control.configure import STAGE as CONFIGURE
 from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
@@ -33,9 +36,10 @@ class Served:
 def prepare(context: RegionContext, report: Reporter, *, live: bool) -> Resolved:
     """Have the cloud stand, and know which release each service should run; ``live``: the one that serves.
 
-    Raises SpecError for machines larger than there can be.
+    Raises SpecError for machines larger than there can be, and for files of K3s that are not there.
     """
     check_size(context.name, context.spec.pool.size, context.provider.room())
+    configure_k3s.check(context)
     with stage(report, CLOUD, context.spec.provider):
         context.provider.prepare(report)
         if context.services:
@@ -57,8 +61,12 @@ def serve(
         reports = staying(record, seen)
         known = part_with(context, record, seen, report)
         changed = configure_nodes(context, known, configurable(known, seen), report, force=reconfigure)
+    if has_cluster(context):
+        with stage(report, CLUSTER):
+            settle(context, record, report)
     with stage(report, SERVICES):
-        reports = observe_nodes(context, context.living(record.staying)) if changed else reports
+        if changed or has_cluster(context):
+            reports = observe_nodes(context, context.living(record.staying))
         deployed = deploy(context, record, reports, resolved, report)
     if record.returning:
         with stage(report, RETURN, ", ".join(record.returning)):

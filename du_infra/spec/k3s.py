@@ -61,7 +61,7 @@ class K3sSpec(Model):
     folder: Folder | None = Field(
         default=None,
         alias="from",  # a word of Python's own
-        description="A folder with the release's files; a relative path starts beside fleet.yaml. Without it: downloads.",
+        description="A folder with the release's files, beside fleet.yaml if relative. Without it they are downloaded.",
     )
     servers: Servers = Field(default=1, description="How many of the machines are servers; three bear the loss of one.")
 

@@ -25,7 +25,7 @@ options:
     description: >-
       The files: path, and content (text), content_base64 (binary) or link (a symlink's target); mode
       (default "0644"); validate (a command in which %s is the new file); keep (true writes the file only if
-      there is none, and leaves it out of the result).
+      there is none, and leaves it out of the result). With folder (true) it is a folder of that mode (default "0755").
     type: list
     elements: dict
     required: true
@@ -52,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: SHA-256 of every file in the list that is managed (links and kept files are not).
+  description: SHA-256 of every file in the list that is managed (links, folders and kept files are not).
   returned: success
   type: dict
 paths:
@@ -124,11 +124,23 @@ def link(path: Path, target: str, dry: bool) -> bool:
     return True
 
 
+def folder(path: Path, mode: int, dry: bool) -> bool:
+    """Make a folder with this mode, its parents as the system has them; whether it was not so."""
+    if path.is_dir() and stat.S_IMODE(path.stat().st_mode) == mode:
+        return False
+    if not dry:
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(mode)
+    return True
+
+
 def settle(file: dict, dry: bool) -> tuple[bool, str | None]:
     """Bring one file into its state: (changed, SHA-256 or None when it is not managed)."""
     path = Path(file["path"])
     if file.get("link"):
         return link(path, file["link"], dry), None
+    if file.get("folder"):
+        return folder(path, int(str(file.get("mode", "0755")), 8), dry), None
     if file.get("keep") and path.exists():
         return False, None
     content, mode = wanted_bytes(file), int(str(file.get("mode", "0644")), 8)

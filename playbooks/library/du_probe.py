@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,16 @@ options:
     type: list
     elements: str
     default: []
+  hashes:
+    description: Files whose SHA-256 is asked for.
+    type: list
+    elements: str
+    default: []
+  units:
+    description: Units of which is asked whether they run, or will run after a boot.
+    type: list
+    elements: str
+    default: []
 author: du-infra
 """
 
@@ -38,14 +49,16 @@ ansible_facts:
   description: >-
     The fact du_machine, with architecture, client (address of this SSH connection's other end), clock (whether
     something sets it), codename, container (whether the node shares its host's kernel), distribution,
-    interrupted (whether dpkg was killed, or is at work), memory_mb, missing (packages), envoy, nerdctl and nginx
-    (version and path, empty if absent), runtime (that du-node has here, empty before the first run), swap_mb.
+    hashes (SHA-256 of each file that is there, by its path), interrupted (whether dpkg was killed, or is at work),
+    memory_mb, missing (packages), envoy, nerdctl and nginx (version and path, empty if absent), runtime (that du-node
+    has here, empty before the first run), swap_mb, used (those of the units that run or will run after a boot).
   returned: always
   type: dict
 """
 
 _CLOCKS = ("/usr/sbin/chronyd", "/usr/sbin/ntpd", "/usr/lib/systemd/systemd-timesyncd")
 _JOURNAL = Path("/var/lib/dpkg/updates")  # empty between two runs of dpkg
+_CHUNK = 1 << 20
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -62,6 +75,31 @@ def program(name: str, flag: str) -> dict[str, str]:
     path = shutil.which(name, path=_PATH) or ""
     found = re.search(r"\d+\.\d+\.\d+", _output([path, flag])) if path else None
     return {"path": path, "version": found.group() if found else ""}
+
+
+def hashes(paths: list[str]) -> dict[str, str]:
+    """SHA-256 of those of the files that are there. A piece at a time: one of them may be larger than the memory."""
+    found = {}
+    for path in paths:
+        digest = hashlib.sha256()
+        try:
+            with Path(path).open("rb") as file:
+                for block in iter(lambda: file.read(_CHUNK), b""):  # noqa: B023 - used up before the next file
+                    digest.update(block)
+        except OSError:
+            continue
+        found[path] = digest.hexdigest()
+    return found
+
+
+def used(units: list[str]) -> list[str]:
+    """Those of the units that run, try to, or are to be started at the next boot."""
+    wanted = {"active", "activating", "reloading", "deactivating", "enabled"}
+    return [unit for unit in units if wanted & {_systemd("is-active", unit), _systemd("is-enabled", unit)}]
+
+
+def _systemd(question: str, unit: str) -> str:
+    return _output(["systemctl", question, unit]).strip()
 
 
 def memory() -> dict[str, int]:
@@ -98,11 +136,14 @@ def _output(command: list[str]) -> str:
 
 def main() -> None:
     """Entry point for Ansible."""
-    module = AnsibleModule({"packages": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True)
+    lists = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleModule({"packages": lists, "hashes": lists, "units": lists}, supports_check_mode=True)
     machine = {
         "architecture": architecture(),
         "client": os.environ.get("SSH_CONNECTION", "").partition(" ")[0],
         "clock": any(Path(daemon).exists() for daemon in _CLOCKS),
+        "hashes": hashes(module.params["hashes"]),
+        "used": used(module.params["units"]),
         "container": Path("/run/systemd/container").exists(),
         "interrupted": any(_JOURNAL.glob("*")),
         "missing": missing(module.params["packages"]),

@@ -31,9 +31,13 @@ PACKAGES = (
 )
 
 # One image for each runtime: Docker alone is 150 MB, which a region without it should neither wait for nor keep.
+_CONTAINERD = ("containerd", "runc", "containernetworking-plugins")
 RUNTIMES = {
-    "containerd": ("containerd", "runc", "containernetworking-plugins"),
+    "containerd": _CONTAINERD,
     "docker": ("containerd", "runc", "docker.io"),
+    # K3s brings all that it needs, and its role puts the distribution's containerd to rest: the same image again,
+    # instead of another to build and to keep.
+    "k3s": _CONTAINERD,
 }
 
 # Nobody reads manuals inside a node; Debian keeps copyright files by policy, so do we.
@@ -63,7 +67,7 @@ class Recipe:
     @property
     def binaries(self) -> dict[str, str]:
         """Programs that no Debian release has, and their versions."""
-        return {"nginx": NGINX_VERSION} | ({"nerdctl": NERDCTL_VERSION} if self.runtime == "containerd" else {})
+        return {"nginx": NGINX_VERSION} | ({"nerdctl": NERDCTL_VERSION} if self.runtime != "docker" else {})
 
     @property
     def digest(self) -> str:
