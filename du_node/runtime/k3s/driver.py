@@ -145,6 +145,7 @@ class K3s:
         self._api.delete("services", slot_object(service.name, slot, self._node))
         self._api.create("services", objects.slot_of(service, slot, self._node, port))
         copies.use(self._api, service.name, key, objects.copies_of(service, 1, owner))
+        self._await_successor(key, service.start_timeout)
 
     def start_before(self, service: Service, attempt: str, command: Sequence[str]) -> None:
         """Start the command that runs before a release, on this node, and wait until it has begun."""
@@ -167,6 +168,7 @@ class K3s:
         for pod in self._pods():
             if pod.copies == key and pod.fallen:
                 self._api.delete("pods", pod.name)
+        self._await_successor(key, container.start_timeout)
 
     def restart(self, container: Container) -> None:
         """End this node's copy with grace, or all where it has none; the cluster makes others."""
@@ -175,6 +177,7 @@ class K3s:
         for pod in [pod for pod in own if pod.node == self._node] or own:
             self._api.delete("pods", pod.name)
         copies.use(self._api, container.service, key)
+        self._await_successor(key, container.start_timeout)
 
     def stop(self, container: Container) -> None:
         """The slot uses its copies no more; they end, with grace, when no other slot does."""
@@ -220,6 +223,16 @@ class K3s:
     def _before(self, service: str) -> Pod | None:
         told = self._api.get("pods", before_name(service))
         return pod_of(told) if told else None
+
+    def _await_successor(self, key: str, seconds: float) -> None:
+        """Until a copy is ready that stays, or none is there any more that leaves. One that leaves takes requests until
+        there is another, so that the slot's port seems to be ready and is about to go."""
+        deadline = time.monotonic() + seconds + objects.LEAVING_SECONDS
+        while time.monotonic() < deadline:
+            own = [pod for pod in self._pods() if pod.copies == key]
+            if any(pod.ready and not pod.leaving for pod in own) or not any(pod.leaving for pod in own):
+                return
+            time.sleep(0.2)
 
     def _named(self, name: str) -> Pod | None:
         service, slot = parts_of(name)
@@ -279,5 +292,5 @@ def _values(service: Service) -> dict[str, str]:
         path = secrets.path_of((service.name, name, fingerprint))
         if not path.exists():
             raise secrets.absent((service.name, name, fingerprint))
-        values[name] = path.read_text("utf-8")
+        values[name] = path.read_bytes().decode()  # a text file would have its line ends changed
     return values

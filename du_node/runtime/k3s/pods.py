@@ -28,6 +28,7 @@ class Pod:
     fallen: bool
     ended: bool
     leaving: bool
+    ready: bool
     container: str
     restarts: int
     exit_code: int
@@ -51,6 +52,7 @@ def pod_of(told: Json) -> Pod:
         fallen="terminated" in state or why in _NO_MORE,
         ended=status.get("phase") in ("Succeeded", "Failed") or "terminated" in state,
         leaving=bool(meta.get("deletionTimestamp")),
+        ready=bool(one.get("ready")),
         container=str(one.get("containerID") or "").partition("://")[2],
         restarts=int(one.get("restartCount") or 0),
         exit_code=int(end.get("exitCode", -1)),
