@@ -63,6 +63,15 @@ class Region:
 
         return region_status(self._context())
 
+    def kubeconfig(self) -> str:
+        """The administrator's kubeconfig of the region's cluster, as YAML: it is as good as a password.
+
+        Raises Refused where the region is not up or has no cluster, Unreachable when no server answers.
+        """
+        from du_infra.control.cluster.kubeconfig import kubeconfig
+
+        return kubeconfig(self._context())
+
     def plan(self) -> RegionPlan:
         """What ``up`` would do now; changes nothing, and makes no state where there is none."""
         from du_infra.control.plan_up import plan_up

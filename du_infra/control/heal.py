@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from du_infra.control.cluster.servers import servers_of
 from du_infra.control.context import RegionContext
 from du_infra.control.join import greets
 from du_infra.control.leave import mark
@@ -123,10 +124,20 @@ def heal(context: RegionContext, report: Reporter) -> Healed:
             history = _history(context)
             plan = replace(plan, actions=_remember(context, seen, history).actions)
         done = {node: words or "could not be started" for node, words in done.items()}
-        lost = [action for action in plan.actions if action.kind == "replace"]
+        lost = [
+            action for action in plan.actions if action.kind == "replace" and not _holds_data(context, action, report)
+        ]
         if context.spec.heal.enabled and not history.release and (lost or _open(context, seen.record)):
             done |= _replace(context, seen, [*lost, *_never_came(context, seen, history)], report)
     return Healed(plan, done)
+
+
+def _holds_data(context: RegionContext, action: Action, report: Reporter) -> bool:
+    """A server of the region's cluster is not replaced: what would be destroyed with it cannot be brought back yet."""
+    if action.node not in servers_of(context):
+        return False
+    report(Event("warning", STAGE, f"is not replaced, it is the cluster's server: {action.why}", node=action.node))
+    return True
 
 
 def _ask(context: RegionContext, node: Node, machine: str) -> NodeReport:

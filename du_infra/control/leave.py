@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from du_infra.control.cluster.loop import has_cluster, part, refuse_to_part
 from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
 from du_infra.control.drain import STAGE as STAGE
@@ -146,6 +147,8 @@ def take_out(
     reports = observe_nodes(context, record.nodes)
     if not last:
         refuse_last(reports, names)
+    if has_cluster(context):
+        refuse_to_part(context, record, names, report)
     record = mark(context, record, names, "leaving")
     seconds = patience(context) if cut_after is None else cut_after
     leaving = [record.named(told.name) for told in reports if told.name in names and told.answers]
@@ -163,6 +166,8 @@ def take_out(
     report(Event("step", STAGE, f"the other nodes go on without {', '.join(names)}"))
     configure_nodes(context, rest, others, report)
     each(lambda node: stop_services(context, node, report), leaving)
+    if has_cluster(context):
+        part(context, record, names, report)
     return record
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from du_infra.control.cluster.servers import servers_of
 from du_infra.control.context import RegionContext
 from du_infra.control.hooks import hooks_of
 from du_infra.control.observe import front_of, observe_nodes
@@ -49,9 +50,12 @@ def leaving(context: RegionContext) -> list[str]:
 def views_of(context: RegionContext, record: PoolRecord) -> dict[str, NodeView]:
     """How the nodes are, as far as it matters for which of them leaves, or has its turn."""
     reports = observe_nodes(context, [node for node in record.nodes if node.joined])
-    front = front_of(record, reports)
+    front, servers = front_of(record, reports), servers_of(context)
     return {
-        told.name: NodeView(told.name, told.answers, told.ready, told.name == front, told.draining) for told in reports
+        told.name: NodeView(
+            told.name, told.answers, told.ready, told.name == front, told.draining, told.name in servers
+        )
+        for told in reports
     }
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from du_infra.control import configure_k3s
+from du_infra.control.cluster.servers import has_cluster
+from du_infra.control.cluster.wish import refuse_servers
 from du_infra.control.context import RegionContext
 from du_infra.control.region_plan import RegionPlan
 from du_infra.control.status import region_plan
@@ -16,7 +18,9 @@ from du_infra.pool.room import check_size
 def plan_up(context: RegionContext) -> RegionPlan:
     """What ``region_up`` would do now; changes nothing. Raises what it does before it changes anything."""
     check_size(context.name, context.spec.pool.size, context.provider.room())
-    configure_k3s.check(context)
+    if has_cluster(context):
+        configure_k3s.check(context)
+        refuse_servers(context.spec.k3s.servers)
     if context.state.is_dir():
         return region_plan(context)
     with TemporaryDirectory(prefix="du-plan-") as folder:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from du_infra.control import configure_k3s
 from du_infra.control.cluster.loop import STAGE as CLUSTER
 from du_infra.control.cluster.loop import has_cluster, settle
+from du_infra.control.cluster.wish import refuse_servers
 from du_infra.control.configure import STAGE as CONFIGURE
 from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
@@ -39,7 +40,9 @@ def prepare(context: RegionContext, report: Reporter, *, live: bool) -> Resolved
     Raises SpecError for machines larger than there can be, and for files of K3s that are not there.
     """
     check_size(context.name, context.spec.pool.size, context.provider.room())
-    configure_k3s.check(context)
+    if has_cluster(context):
+        configure_k3s.check(context)
+        refuse_servers(context.spec.k3s.servers)
     with stage(report, CLOUD, context.spec.provider):
         context.provider.prepare(report)
         if context.services:

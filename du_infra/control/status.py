@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from du_infra.control.cluster.servers import has_cluster
+from du_infra.control.cluster.status import standing, with_cluster
 from du_infra.control.configure import configurations, hash_of
 from du_infra.control.context import RegionContext
 from du_infra.control.late import heard
@@ -31,6 +33,8 @@ def region_status(context: RegionContext) -> RegionStatus:
     if not record.nodes:
         return status
     status = replace(status, over=wish_words(context.spec.pool, context.scaled))
+    if has_cluster(context):
+        status = with_cluster(status, standing(context, record))
     return with_releases(status, over_words(context), under_way(context))
 
 

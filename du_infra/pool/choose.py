@@ -9,15 +9,16 @@ from du_infra.errors import Refused
 from du_infra.pool.names import number_of
 from du_infra.pool.state import Node, NodeView
 
-Worth: TypeAlias = tuple[bool, bool, bool, bool, int]
+Worth: TypeAlias = tuple[bool, bool, bool, bool, bool, int]
 
 
 def choose_leaving(nodes: Iterable[Node], views: Mapping[str, NodeView], count: int) -> tuple[str, ...]:
     """The ``count`` nodes that are missed least, the first to go first.
 
     Those that never joined go first, then those that do not answer or are not ready, then drained ones, then those
-    that do not hold the region's address; of equals the one with the highest number. A node without a view does not
-    answer. Raises Refused when no node, or no ready one of those that are ready now, would be left.
+    that do not hold the region's address; of equals the one with the highest number. A server of the region's cluster
+    goes last of all: its disk has what the cluster knows. A node without a view does not answer. Raises Refused when
+    no node, or no ready one of those that are ready now, would be left.
     """
     by_worth = _by_worth(nodes, views)
     going, left = by_worth[: max(0, count)], by_worth[max(0, count) :]
@@ -49,4 +50,4 @@ def _by_worth(nodes: Iterable[Node], views: Mapping[str, NodeView]) -> list[str]
 def _worth(node: Node, view: NodeView | None) -> Worth:
     """The smaller, the less it is missed."""
     view = view or NodeView(node.name, answers=False, ready=False)
-    return (node.joined, view.answers and view.ready, not view.drained, view.front, -number_of(node.name))
+    return (view.server, node.joined, view.answers and view.ready, not view.drained, view.front, -number_of(node.name))

@@ -89,7 +89,7 @@ class NodeView:
     """A node as it is seen when some have to leave.
 
     ``answers``: du-node answered. ``ready``: it serves all it should. ``front``: it holds the region's address.
-    ``drained``: it was asked to take no new requests.
+    ``drained``: it was asked to take no new requests. ``server``: it is a server of the region's cluster.
     """
 
     name: str
@@ -97,6 +97,7 @@ class NodeView:
     ready: bool = True
     front: bool = False
     drained: bool = False
+    server: bool = False
 
     @property
     def takes_requests(self) -> bool:

@@ -195,12 +195,14 @@ def actor() -> str:
 
 def _make_tables(engine: Engine) -> None:
     """Make the tables and columns that are missing; another process may be making the same ones."""
-    try:
-        tables.metadata.create_all(engine)
-    except OperationalError as error:
-        if "already exists" not in str(error.orig):
-            raise
-        tables.metadata.create_all(engine)
+    for left in reversed(range(len(tables.metadata.tables))):
+        try:
+            tables.metadata.create_all(engine)
+        except OperationalError as error:
+            if "already exists" not in str(error.orig) or not left:
+                raise
+        else:
+            break
     add_missing_columns(engine, tables.metadata)
 
 

@@ -15,6 +15,7 @@ from du_infra.control.cluster.act import Work
 from du_infra.control.cluster.nodes import STAGE as STAGE
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.observe import Look, look
+from du_infra.control.cluster.servers import has_cluster as has_cluster
 from du_infra.control.cluster.wish import may_come, refuse_not_yet, refuse_parting, refuse_servers, unwell, wish_of
 from du_infra.control.context import RegionContext
 from du_infra.control.parallel import each
@@ -22,16 +23,9 @@ from du_infra.errors import NotReady, Refused
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, Reporter
 
-RUNTIME = "k3s"
-
 _PATIENCE_SECONDS = 180.0
 _POLL_SECONDS = 2.0
 _TRIES = 5
-
-
-def has_cluster(context: RegionContext) -> bool:
-    """Whether the region's nodes form a cluster."""
-    return context.spec.runtime == RUNTIME
 
 
 def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> None:

@@ -62,6 +62,14 @@ class Nodes:
             raise EngineFailed(words_, where=server.name, todo="mend it and run the same command again", detail=tail)
         return done.stdout
 
+    def read(self, node: Node, path: str) -> str:
+        """A file of the node. Raises Unreachable; EngineFailed where there is none."""
+        done = ssh.run(self.context.target(node), ["cat", path])
+        if done.rc != 0:
+            todo = f"see `du-infra region status {self.context.name}`"
+            raise EngineFailed(f"{path} cannot be read", where=node.name, todo=todo, detail=done.stderr)
+        return done.stdout
+
     def kubectl(self, server: Node, words: Sequence[str], *, seconds: float = 60.0, what: str = "") -> str:
         """``k3s`` for `k3s kubectl WORDS`."""
         return self.k3s(server, ["kubectl", *words], seconds=seconds, what=what)

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable
 
 from du_infra.cluster.action import Action, Kind
 from du_infra.cluster.plan import plan_membership
-from du_infra.cluster.standing import names, wanted, well
+from du_infra.cluster.standing import wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.control.cluster.observe import Look, plain_version
+from du_infra.control.cluster.servers import only_server
 from du_infra.errors import Refused
 from du_infra.pool.plan import PoolRecord
 
@@ -79,11 +80,7 @@ def refuse_parting(wish: Wish, observed: Observed) -> None:
     leaving = [m for m in observed.members if not wanted(m, wish)]
     holders = [m for m in leaving if m.role == "server" and m.joined and m.machine != "gone"]
     if holders:
-        raise Refused(
-            "it is the cluster's only server: what the cluster knows is on its disk",
-            where=names(holders),
-            todo="giving it a successor is not done yet; `du-infra region down` takes the whole region away",
-        )
+        raise only_server([m.name for m in holders])
     refuse_not_yet(action for step in plan_membership(wish, observed).steps for action in step)
 
 

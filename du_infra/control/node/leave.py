@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from du_infra.control.cluster.servers import refuse_server
 from du_infra.control.context import RegionContext
 from du_infra.control.hooks import hooked
 from du_infra.control.leave import STAGE, forget_nodes, mark, marked, refuse_last, take_out, undrain_node
@@ -44,6 +45,7 @@ def leave(context: RegionContext, node: str, report: Reporter) -> NodeResult:
 def _leave(context: RegionContext, record: PoolRecord, node: str, report: Reporter) -> PoolRecord:
     """The pool, in which the node is marked as leaving: it is forgotten when its machine is gone."""
     before, wanted = context.wish.nodes, _wanted(context, record, node)
+    refuse_server(context, [node])
     refuse_last(observe_nodes(context, record.nodes), [node])
     pool = mark_of(context.spec.pool)
     context.store.event(context.name, "leave", node)  # first: by it control.resume knows that its machine is not ours

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from du_infra.control.cluster.servers import refuse_server
 from du_infra.control.context import RegionContext
 from du_infra.control.leave import STAGE, leave_nodes, marked, refuse_last
 from du_infra.control.lock import locked
@@ -22,6 +23,7 @@ from du_infra.progress import Reporter, stage
 def plan_remove(context: RegionContext, node: str, *, force: bool = False) -> RegionPlan:
     """What :func:`remove` would do now; changes nothing. Raises what it does."""
     record = pool_of(context, node)
+    refuse_server(context, [node])
     reports = observe_nodes(context, record.nodes)
     asked = replace(_without_waiting(context, node, reports), nodes=_wanted(context, record, node, reports, force))
     asked.provider.connect()
@@ -39,6 +41,7 @@ def remove(
     """
     with locked(context, report), stage(report, STAGE, node):
         record = pool_of(context, node)
+        refuse_server(context, [node])
         reports = observe_nodes(context, record.nodes)
         wanted = _wanted(context, record, node, reports, force)
         record = marked(record, [node], "leaving")

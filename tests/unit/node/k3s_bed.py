@@ -35,7 +35,9 @@ class Unit:
             self.active = "active" if self.comes_up <= 0 else self.active
         loaded = "loaded" if self.loaded else "not-found"
         enabled = ("enabled" if self.enabled else "disabled") if self.loaded else ""
-        return f"LoadState={loaded}\nActiveState={self.active}\nUnitFileState={enabled}\nActiveEnterTimestampMonotonic=0\n"
+        return (
+            f"LoadState={loaded}\nActiveState={self.active}\nUnitFileState={enabled}\nActiveEnterTimestampMonotonic=0\n"
+        )
 
 
 @dataclass

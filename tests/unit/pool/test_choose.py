@@ -97,3 +97,9 @@ def test_whatever_is_seen_the_last_ready_node_never_leaves_by_choice(
     assert not going or len(going) < len(nodes)
     assert not ready or ready - {*going}
     assert going == choose_leaving(list(reversed(nodes)), views, count)
+
+
+def test_a_server_of_the_cluster_goes_last_of_all() -> None:
+    views = {one.name: NodeView(one.name, front=True) for one in GOOD}
+    views["demo-home-1"] = NodeView("demo-home-1", answers=False, ready=False, server=True)
+    assert "demo-home-1" not in choose_leaving(GOOD, views, len(GOOD) - 2)

@@ -1,0 +1,36 @@
+"""Nodes that are servers of their region's cluster, as last seen: they are not let go yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from du_infra.control.context import RegionContext
+from du_infra.errors import Refused
+
+RUNTIME = "k3s"
+
+
+def has_cluster(context: RegionContext) -> bool:
+    """Whether the region's nodes form a cluster."""
+    return context.spec.runtime == RUNTIME
+
+
+def servers_of(context: RegionContext) -> tuple[str, ...]:
+    """Names of the servers of the region's cluster; none where it has no cluster."""
+    known = context.store.clusters.known(context.name) if has_cluster(context) else None
+    return known.servers if known else ()
+
+
+def refuse_server(context: RegionContext, names: Collection[str]) -> None:
+    """Raises Refused when one of these is a server: before anything is written down of its going."""
+    if held := sorted({*names} & {*servers_of(context)}):
+        raise only_server(held)
+
+
+def only_server(names: Collection[str]) -> Refused:
+    """The error for who would take what the cluster knows along."""
+    return Refused(
+        "it is the cluster's only server: what the cluster knows is on its disk",
+        where=", ".join(names),
+        todo="giving it a successor is not done yet; `du-infra region down` takes the whole region away",
+    )
