@@ -1,4 +1,4 @@
-"""K3s for nodes: a release's files, from a folder or from GitHub, each checked. The role k3s calls this file as a program.
+"""K3s for nodes: a release's files, from a folder or from GitHub, each checked. The role k3s calls this as a program.
 
     python -m du_infra.engines.k3s list  VERSION ARCHITECTURE [FOLDER]
     python -m du_infra.engines.k3s fetch VERSION ARCHITECTURE [FOLDER]

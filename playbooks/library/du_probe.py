@@ -84,7 +84,7 @@ def hashes(paths: list[str]) -> dict[str, str]:
         digest = hashlib.sha256()
         try:
             with Path(path).open("rb") as file:
-                for block in iter(lambda: file.read(_CHUNK), b""):  # noqa: B023 - used up before the next file
+                for block in iter(lambda: file.read(_CHUNK), b""):
                     digest.update(block)
         except OSError:
             continue
