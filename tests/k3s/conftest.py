@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from tests.k3s.wanted import WANTED
 
-collect_ignore = [] if WANTED else ["test_standin.py", "test_two_servers.py", "test_driver.py", "test_roles.py"]
+_TESTS = ["test_standin.py", "test_two_servers.py", "test_driver.py", "test_region.py", "test_roles.py"]
+
+collect_ignore = [] if WANTED else _TESTS
