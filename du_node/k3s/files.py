@@ -23,6 +23,8 @@ SERVER_KEYS = "/usr/local/lib/du-infra/k3s-server.yaml"
 
 LINK = f"{CONFIG}.d/20-server.yaml"
 DATA = "/var/lib/rancher/k3s"
+REGISTRIES = "/etc/rancher/k3s/registries.yaml"
+UNITS, DEFAULTS = "/etc/systemd/system", "/etc/default"
 
 
 def role() -> Role:
@@ -50,6 +52,15 @@ def forget() -> None:
     """K3s on this node is set up as nothing."""
     Path(CONFIG).unlink(missing_ok=True)
     Path(LINK).unlink(missing_ok=True)
+
+
+def newer_than(start: float, unit: str, wanted: Role) -> list[str]:
+    """The files that K3s reads when it starts, and that were written after ``start`` (unix seconds)."""
+    read = [*Path(f"{CONFIG}.d").glob("*.yaml"), *Path(DATA, "agent/etc/kubelet.conf.d").glob("*.conf")]
+    read += [Path(path) for path in (REGISTRIES, f"{UNITS}/{unit}", f"{DEFAULTS}/{unit.removesuffix('.service')}")]
+    if wanted == "agent":
+        read = [path for path in read if str(path) != LINK]
+    return sorted(str(path) for path in read if path.exists() and path.stat().st_mtime > start)
 
 
 def datastore() -> str:

@@ -14,15 +14,19 @@ _LOOK_BACK_SECONDS = 120.0
 
 
 def state() -> dict[str, Any]:
-    """{"role", "service", "up_s", "datastore", "joined", "version", "cluster", "why"}.
+    """{"role", "service", "up_s", "stale", "datastore", "joined", "version", "cluster", "why"}.
 
-    "up_s": seconds since the service came up. "version": of the binary on the disk. "cluster": null unless this is a
+    "up_s": seconds since the service came up. "stale": the files that were changed since its program started and are
+    read at its start. "version": of the program, where K3s is set up as nothing. "cluster": null unless this is a
     server and the API answers. "why": what keeps K3s from running, or the API from answering.
     """
     role = files.role()
     service = unit.service(role) if role else "stopped"
-    told: dict[str, Any] = {"role": role, "service": service, "joined": files.has_joined(), "version": _version()}
-    told["up_s"] = round(unit.seconds_up(role), 1) if role else 0.0
+    told: dict[str, Any] = {"role": role, "service": service, "joined": files.has_joined()}
+    told["version"] = "" if role else _version()
+    up, running = unit.seconds_up(role) if role else (0.0, 0.0)
+    told["up_s"] = round(up, 1)
+    told["stale"] = files.newer_than(time.time() - running, unit.UNITS[role], role) if role and running else []
     told |= {"datastore": files.datastore() if role == "server" else "", "cluster": None, "why": ""}
     if role == "server" and service in ("running", "starting"):
         try:

@@ -14,6 +14,7 @@ from du_node.k3s.files import Role
 Service: TypeAlias = Literal["running", "starting", "stopped", "disabled", "failed"]
 
 UNITS = {"server": "k3s.service", "agent": "k3s-agent.service"}
+_SINCE = ("ActiveEnterTimestampMonotonic", "ExecMainStartTimestampMonotonic")
 _STOP_SECONDS = 180.0
 _LINES = 200
 
@@ -31,12 +32,13 @@ def service(role: Role) -> Service:
     return "failed" if state == "failed" else "stopped"
 
 
-def seconds_up(role: Role) -> float:
-    """For how long the unit has been running; 0 for one that is not."""
-    told = _show(role)
+def seconds_up(role: Role) -> tuple[float, float]:
+    """For how long the unit has been up, and its program has been running; 0 for one that is not up."""
+    told, now = _show(role), time.monotonic()
     if told.get("ActiveState") != "active":
-        return 0.0
-    return time.monotonic() - int(told.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        return 0.0, 0.0
+    up, running = (int(told.get(key) or 0) / 1e6 for key in _SINCE)
+    return now - up, now - running
 
 
 def start(role: Role, *, again: bool = False) -> None:
@@ -62,8 +64,8 @@ def journal(role: Role, since: float) -> list[str]:
 
 
 def _show(role: Role) -> dict[str, str]:
-    asked = "--property=LoadState,ActiveState,UnitFileState,ActiveEnterTimestampMonotonic"
-    done = run(["systemctl", "show", asked, UNITS[role]])
+    asked = ",".join(("LoadState", "ActiveState", "UnitFileState", *_SINCE))
+    done = run(["systemctl", "show", f"--property={asked}", UNITS[role]])
     if done.code != 0:
         raise NodeError("tool", f"systemd says nothing of {UNITS[role]}", detail=done.err)
     pairs = (line.partition("=") for line in done.out.splitlines())

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from du_infra.cluster.action import Action, Kind
 from du_infra.control.cluster.nodes import Nodes
-from du_infra.control.cluster.wish import refuse_not_yet
+from du_infra.control.cluster.observe import Look
+from du_infra.control.cluster.wish import refuse_another_version, refuse_not_yet
 from du_infra.control.context import RegionContext
 from du_infra.control.drain import patience
 from du_infra.errors import NotReady, Refused
@@ -29,12 +30,12 @@ _SHORT_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Work:
-    """``server``: the name of the one through which the API answers; "" for none."""
+    """``seen``: how the cluster was when the step was planned."""
 
     context: RegionContext
     record: PoolRecord
     nodes: Nodes
-    server: str
+    seen: Look
 
     def do(self, action: Action) -> None:
         """Do it. Raises Refused for what is not done yet, and what du-node, K3s or the provider fail with."""
@@ -43,11 +44,11 @@ class Work:
 
     def api(self) -> Node:
         """A server whose API answers. Raises NotReady when there is none."""
-        if not self.server:
+        if not self.seen.api:
             raise NotReady(
                 "the cluster's API does not answer", todo=f"see `du-infra region status {self.context.name}`"
             )
-        return self.record.named(self.server)
+        return self.record.named(self.seen.api)
 
     def node(self, action: Action) -> Node:
         """The node of an action. Raises Refused for one that the pool does not have."""
@@ -64,6 +65,7 @@ def _bootstrap(work: Work, action: Action) -> None:
 def _join_agent(work: Work, action: Action) -> None:
     """With a token for agents that holds for minutes: the servers' own never leaves them."""
     server = work.api()
+    refuse_another_version(action, work.seen.programs.get(action.node, ""))
     words = ["token", "create", "--ttl", _TOKEN_LIFE, "--description", f"du-infra: {action.node} joins"]
     token = work.nodes.k3s(server, words, what="no token could be made").strip()
     url = f"https://{server.address}:{API_PORT}"

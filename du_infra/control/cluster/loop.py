@@ -31,10 +31,16 @@ _TRIES = 5
 def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> None:
     """Have every node that stays be part of the cluster, and du-node on it have its credentials.
 
+    K3s that started before one of its files changed starts again, one node at a time; pods run on meanwhile.
+
     Raises Refused for what is not done yet, or needs a person; NotReady with what is in the way; any error of a step.
     """
     refuse_servers(context.spec.k3s.servers)
-    seen = _Loop(context, record, report).run(_all_well)
+    loop = _Loop(context, record, report)
+    seen = loop.run(_all_well)
+    while again := _next_stale(record, seen):
+        loop.start_again(again, seen.stale[again])
+        seen = loop.run(_all_well)
     living = [n for n in context.living(record.staying) if n.name not in {m.name for m in _lost(seen.observed)}]
     give_access(Nodes(context, report), record.named(seen.api), living)
 
@@ -96,6 +102,10 @@ class _Loop:
                 raise _not_ready(self.context, plan, seen)
             time.sleep(_POLL_SECONDS)
 
+    def start_again(self, name: str, files: Sequence[str]) -> None:
+        """Have K3s on a node start again, for ``files`` that it reads only then."""
+        self._do([Action("restart", name, f"changed since it started: {', '.join(files)}")], None)
+
     def _look(self) -> Look:
         """Without those that have left; that the API answers is written down at once: a cluster is begun only once."""
         seen = look(self.context, self.record, self.report, self.silent)
@@ -117,7 +127,7 @@ class _Loop:
             self._do(todo, seen)
         return True
 
-    def _do(self, step: Sequence[Action], seen: Look) -> None:
+    def _do(self, step: Sequence[Action], seen: Look | None) -> None:
         refuse_not_yet(step)
         key = tuple(step)
         self.tried[key] = self.tried.get(key, 0) + 1
@@ -127,11 +137,18 @@ class _Loop:
         for action in step:
             self.report(Event("step", STAGE, f"{_words(action)}: {action.why}", node=action.node))
             self.context.store.event(self.context.name, "cluster", f"{action.node} {action.kind}: {action.why}")
-        each(Work(self.context, self.record, Nodes(self.context, self.report), seen.api).do, step)
+        each(Work(self.context, self.record, Nodes(self.context, self.report), seen or Look(Observed())).do, step)
 
     def _warn(self, plan: Plan) -> None:
         for words in plan.waits:
             self.report(Event("warning", STAGE, words))
+
+
+def _next_stale(record: PoolRecord, seen: Look) -> str:
+    """Who starts again next, servers first; "" for nobody. Who is on its way out stays as it is."""
+    staying = [node.name for node in record.staying if node.name in seen.stale]
+    servers = [name for name in staying if (m := seen.observed.find(name)) and m.role == "server"]
+    return next(iter([*servers, *staying]), "")
 
 
 def _all_well(wish: Wish, observed: Observed) -> bool:

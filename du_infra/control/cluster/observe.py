@@ -27,13 +27,16 @@ class Look:
     """``observed``, and what the planner need not know.
 
     ``api``: the server through which the API answered, "" for none. ``by_hand``: Nodes that somebody else than
-    du-infra has cordoned. ``why``: by name, what keeps a node's K3s from running, as it says itself.
+    du-infra has cordoned. ``why``: by name, what keeps a node's K3s from running, as it says itself. ``stale``: by
+    name, files of a K3s that changed since it started. ``programs``: by name, the version that waits to be set up.
     """
 
     observed: Observed
     api: str = ""
     by_hand: tuple[str, ...] = ()
     why: Mapping[str, str] = field(default_factory=dict)
+    stale: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    programs: Mapping[str, str] = field(default_factory=dict)
 
 
 def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: Collection[str] = ()) -> Look:
@@ -57,6 +60,8 @@ def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: C
         api=there[0] if there else "",
         by_hand=tuple(n["name"] for n in _nodes(cluster) if n["cordoned"] and not n["marked"]),
         why={name: str(said["why"]) for name, said in told.items() if said.get("why")},
+        stale={name: tuple(said["stale"]) for name, said in told.items() if said.get("stale")},
+        programs={name: plain_version(str(said["version"])) for name, said in told.items() if said.get("version")},
     )
 
 

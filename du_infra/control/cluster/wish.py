@@ -8,6 +8,7 @@ from du_infra.cluster.action import Action, Kind
 from du_infra.cluster.plan import plan_membership
 from du_infra.cluster.standing import wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
+from du_infra.cluster.versions import parse
 from du_infra.control.cluster.observe import Look, plain_version
 from du_infra.control.cluster.servers import only_server
 from du_infra.errors import Refused
@@ -63,6 +64,16 @@ def refuse_not_yet(steps: Iterable[Action]) -> None:
         if action.kind in NOT_YET or action.datastore not in ("", "sqlite"):
             what = _WORDS.get(action.kind, f"`{action.kind}` is not done yet")
             raise Refused(what, where=action.node, todo=f"it is needed because: {action.why}; see docs/cluster.md")
+
+
+def refuse_another_version(action: Action, program: str) -> None:
+    """Raises Refused where the ``program`` on a node is not of the version that is to join (see action.version)."""
+    if program and action.version and parse(program) != parse(action.version):
+        raise Refused(
+            f"has K3s {program}, and the cluster {action.version}: another version is not put into use yet",
+            where=action.node,
+            todo=f"write k3s.version: {action.version}, or make the region anew",
+        )
 
 
 _WORDS: dict[Kind, str] = {

@@ -40,6 +40,8 @@ class Host:
     token: str = ""
     slow: int | None = 1
     why: str = ""
+    stale: tuple[str, ...] = ()
+    program: str = ""
 
     @property
     def runs(self) -> bool:
@@ -108,7 +110,8 @@ class World:
             "up_s": 5.0 if host.runs else 0.0,
             "datastore": "sqlite" if host.role == "server" and host.joined else "",
             "joined": host.joined,
-            "version": self.version,
+            "version": "" if host.role else f"{host.program or self.version}-standin",
+            "stale": host.stale if host.runs else (),
             "cluster": self._cluster() if tells else None,
             "why": host.why,
         }
@@ -136,7 +139,7 @@ class World:
         if verb == "join":
             self._join(node.name, host, order)
         elif verb == "start":
-            host.service = "starting"
+            host.service, host.stale = "starting", ()
         elif verb == "leave":
             host.service = "disabled"
         elif verb == "access":

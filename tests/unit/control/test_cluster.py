@@ -297,6 +297,36 @@ def test_three_servers_and_another_version_are_not_done_yet(tmp_path: Path, worl
     assert world.done == []
 
 
+def test_what_started_before_its_files_changed_starts_again_servers_first(home: RegionContext, world: World) -> None:
+    record = up(home, world, 3)
+    for name in (ONE, THREE):
+        world.hosts[name].stale = ("/etc/rancher/k3s/registries.yaml",)
+    told: list[Event] = []
+    settle(home, record, told.append)
+    assert world.done[:2] == [f"start {ONE}", f"start {THREE}"]
+    assert any("changed since it started: /etc/rancher/k3s/registries.yaml" in event.text for event in told)
+    world.done.clear()
+    settle(home, record, silent)
+    assert not any("start" in words for words in world.done)
+
+
+def test_files_that_never_settle_end_in_words(home: RegionContext, world: World) -> None:
+    record = up(home, world, 1)
+    plain: Any = world.state
+    world.state = lambda node: {**plain(node), "stale": ["/etc/default/k3s"]}  # type: ignore[method-assign]
+    with pytest.raises(NotReady, match="restart was done 5 times"):
+        settle(home, record, silent)
+
+
+def test_a_new_machine_with_another_version_does_not_join(home: RegionContext, world: World) -> None:
+    up(home, world, 1)
+    record = pool(home, world, 2)
+    world.hosts[TWO].program = "v1.35.0+k3s1"
+    with pytest.raises(Refused, match=r"has K3s v1.35.0\+k3s1, and the cluster v1.34.4\+k3s1"):
+        settle(home, record, silent)
+    assert world.done == []
+
+
 def test_nothing_is_begun_by_who_leaves(home: RegionContext, world: World) -> None:
     record = pool(home, world, 2)
     part(home, record, [TWO], silent)

@@ -35,9 +35,8 @@ class Unit:
             self.active = "active" if self.comes_up <= 0 else self.active
         loaded = "loaded" if self.loaded else "not-found"
         enabled = ("enabled" if self.enabled else "disabled") if self.loaded else ""
-        return (
-            f"LoadState={loaded}\nActiveState={self.active}\nUnitFileState={enabled}\nActiveEnterTimestampMonotonic=0\n"
-        )
+        since = "ActiveEnterTimestampMonotonic=1\nExecMainStartTimestampMonotonic=1\n"
+        return f"LoadState={loaded}\nActiveState={self.active}\nUnitFileState={enabled}\n{since}"
 
 
 @dataclass
@@ -126,6 +125,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(files, "CONFIG", str(config))
     monkeypatch.setattr(files, "LINK", f"{config}.d/20-server.yaml")
     monkeypatch.setattr(files, "DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(files, "REGISTRIES", str(tmp_path / "etc" / "registries.yaml"))
+    monkeypatch.setattr(files, "UNITS", str(tmp_path / "units"))
+    monkeypatch.setattr(files, "DEFAULTS", str(tmp_path / "default"))
+    monkeypatch.setattr(files, "SERVER_KEYS", str(tmp_path / "k3s-server.yaml"))
     monkeypatch.setattr(places, "KUBE", str(tmp_path / "kube.json"))
     for module in (unit, view, state_of):
         monkeypatch.setattr(module, "run", made.run)

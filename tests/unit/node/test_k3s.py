@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +211,24 @@ def test_an_api_that_does_not_answer_is_told_in_its_words(machine: Machine) -> N
     told = state()
     assert told["cluster"] is None
     assert "connection refused" in told["why"]
+
+
+def test_files_that_changed_since_its_start_are_told_of(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "k3s-server.yaml").write_text("{}")
+    joined(SERVER)
+    changed = tmp_path / "etc" / "registries.yaml"
+    changed.write_text("{}")
+    booted = time.time() - time.monotonic()
+    for path in (changed, tmp_path / "k3s-server.yaml"):
+        os.utime(path, (booted - 10, booted - 10))
+    assert state()["stale"] == []
+    os.utime(changed)
+    os.utime(tmp_path / "k3s-server.yaml")
+    assert state()["stale"] == [files.LINK, str(changed)]
+    joined(AGENT)
+    assert state()["stale"] == [str(changed)]
+    machine.agent.active = "inactive"
+    assert state()["stale"] == []
 
 
 def test_etcd_on_the_disk_is_seen(machine: Machine, tmp_path: Path) -> None:
