@@ -55,12 +55,15 @@ def forget() -> None:
 
 
 def newer_than(start: float, unit: str, wanted: Role) -> list[str]:
-    """The files that K3s reads when it starts, and that were written after ``start`` (unix seconds)."""
-    read = [*Path(f"{CONFIG}.d").glob("*.yaml"), *Path(DATA, "agent/etc/kubelet.conf.d").glob("*.conf")]
-    read += [Path(path) for path in (REGISTRIES, f"{UNITS}/{unit}", f"{DEFAULTS}/{unit.removesuffix('.service')}")]
-    if wanted == "agent":
-        read = [path for path in read if str(path) != LINK]
-    return sorted(str(path) for path in read if path.exists() and path.stat().st_mtime > start)
+    """The roles' files that K3s reads when it starts, and that were written after ``start`` (unix seconds).
+
+    K3s writes files of its own beside them, at every start.
+    """
+    read = [REGISTRIES, f"{UNITS}/{unit}", f"{DEFAULTS}/{unit.removesuffix('.service')}"]
+    read += [f"{CONFIG}.d/10-du-infra.yaml", f"{DATA}/agent/etc/kubelet.conf.d/10-du-infra.conf"]
+    read += [LINK] if wanted == "server" else []
+    there = [path for path in map(Path, read) if path.exists()]
+    return sorted(str(path) for path in there if path.stat().st_mtime > start)
 
 
 def datastore() -> str:

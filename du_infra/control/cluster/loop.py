@@ -91,9 +91,10 @@ class _Loop:
             plan = plan_membership(wish, seen.observed)
             if seen.observed != before:
                 before, since = seen.observed, time.monotonic()
-            if self._act(plan, seen):
+            gone = bool(self.leaving) and reached(wish, seen.observed)  # what else is amiss is not for their sake
+            if not gone and self._act(plan, seen):
                 continue
-            if reached(wish, seen.observed):
+            if gone or reached(wish, seen.observed):
                 self._warn(plan)
                 return seen
             if plan.asks:

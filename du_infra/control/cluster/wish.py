@@ -92,7 +92,12 @@ def refuse_parting(wish: Wish, observed: Observed) -> None:
     holders = [m for m in leaving if m.role == "server" and m.joined and m.machine != "gone"]
     if holders:
         raise only_server([m.name for m in holders])
-    refuse_not_yet(action for step in plan_membership(wish, observed).steps for action in step)
+    left = {m.name for m in leaving}
+    for step in plan_membership(wish, observed).steps:
+        if not left:
+            return  # what follows is not for their sake
+        refuse_not_yet(step)
+        left -= {action.node for action in step if action.kind == "destroy"}
 
 
 def unwell(wish: Wish, observed: Observed) -> list[Member]:

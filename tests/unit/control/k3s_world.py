@@ -42,6 +42,7 @@ class Host:
     why: str = ""
     stale: tuple[str, ...] = ()
     program: str = ""
+    since: float = 0.0
 
     @property
     def runs(self) -> bool:
@@ -88,7 +89,7 @@ class World:
                     self._come_up(name, host)
 
     def _come_up(self, name: str, host: Host) -> None:
-        host.service, host.joined, host.slow = "running", True, 1
+        host.service, host.joined, host.slow, host.since = "running", True, 1, self.slept
         if host.role == "server" and not self.clusters:
             self.clusters += 1
         assert self.passwords.setdefault(name, host.password) == host.password
@@ -107,7 +108,7 @@ class World:
         return {
             "role": host.role,
             "service": host.service,
-            "up_s": 5.0 if host.runs else 0.0,
+            "up_s": self.slept - host.since if host.runs else 0.0,
             "datastore": "sqlite" if host.role == "server" and host.joined else "",
             "joined": host.joined,
             "version": "" if host.role else f"{host.program or self.version}-standin",

@@ -111,6 +111,17 @@ def test_a_node_leaves_in_the_order_that_brings_nobody_back(home: RegionContext,
     assert world.done == []
 
 
+def test_who_leaves_does_not_wait_for_what_else_is_to_be_done(tmp_path: Path, world: World) -> None:
+    context = region(tmp_path, world)
+    record = up(context, world, 2)
+    context = region(tmp_path, world, ", k3s: {version: v1.35.0+k3s1}")
+    refuse_to_part(context, record, [TWO], silent)
+    part(context, record, [TWO], silent)
+    assert list(world.nodes) == [ONE]
+    with pytest.raises(Refused, match="not done yet"):
+        settle(context, record.without([TWO]), silent)
+
+
 def test_two_leave_one_after_the_other(home: RegionContext, world: World) -> None:
     record = up(home, world, 3)
     part(home, record, [TWO, THREE], silent)

@@ -224,6 +224,8 @@ def test_files_that_changed_since_its_start_are_told_of(machine: Machine, tmp_pa
     assert state()["stale"] == []
     os.utime(changed)
     os.utime(tmp_path / "k3s-server.yaml")
+    (tmp_path / "data/agent/etc/kubelet.conf.d").mkdir(parents=True)
+    (tmp_path / "data/agent/etc/kubelet.conf.d/00-k3s-defaults.conf").touch()  # K3s's own
     assert state()["stale"] == [files.LINK, str(changed)]
     joined(AGENT)
     assert state()["stale"] == [str(changed)]
