@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import time
@@ -25,6 +26,7 @@ def load(folder: str, name: str) -> ModuleType:
 
 files = load("library", "du_files")
 service = load("library", "du_service")
+probe = load("library", "du_probe")
 filters = load("filter_plugins", "du")
 
 
@@ -45,6 +47,31 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(tmp_path: Path) -> Non
     (tmp_path / "stale").touch()
     assert files.prune([f"{tmp_path}/*"], set(), True) == [f"{tmp_path}/stale"]
     assert [path.name for path in tmp_path.iterdir()] == ["stale"]
+
+
+def test_a_folder_is_made_with_its_mode_and_healed(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b"
+    entry = {"path": str(path), "folder": True, "mode": "0700"}
+    assert files.settle(entry, True) == (True, None)
+    assert not path.exists()
+    assert files.settle(entry, False) == (True, None)
+    assert files.settle(entry, False) == (False, None)
+    path.chmod(0o755)
+    assert files.settle(entry, False) == (True, None)
+    assert oct(path.stat().st_mode & 0o777) == "0o700"
+
+
+def test_files_are_known_by_their_hashes_and_those_that_are_not_there_by_none(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * (2 << 20))
+    told = probe.hashes([str(tmp_path / "a"), str(tmp_path / "b")])
+    assert told == {str(tmp_path / "a"): hashlib.sha256(b"x" * (2 << 20)).hexdigest()}
+
+
+def test_a_unit_is_in_use_when_it_runs_or_will_run_after_a_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"is-active": {"a": "active", "b": "inactive", "c": "activating", "d": "failed"}}
+    told["is-enabled"] = {"a": "disabled", "b": "enabled", "c": "disabled", "d": "disabled"}
+    monkeypatch.setattr(probe, "_systemd", lambda question, unit: told[question][unit])
+    assert probe.used(["a", "b", "c", "d"]) == ["a", "b", "c"]
 
 
 def test_a_file_that_its_checker_refuses_never_replaces_the_good_one(tmp_path: Path) -> None:

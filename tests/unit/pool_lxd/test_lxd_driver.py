@@ -45,6 +45,10 @@ def test_an_image_holds_the_runtime_of_its_region_and_no_other() -> None:
     assert (sorted(docker.binaries), sorted(RECIPE.binaries)) == (["nginx"], ["nerdctl", "nginx"])
 
 
+def test_a_region_with_k3s_needs_no_image_of_its_own() -> None:
+    assert replace(RECIPE, runtime="k3s").alias == RECIPE.alias
+
+
 def test_an_instance_shows_its_addresses_and_its_owner() -> None:
     labels = {"user.du-infra.owner": "me", "user.du-infra.region": "home", "user.du-infra.vip": "198.18.1.1"}
     devices = {"eth0": {"type": "nic", "ipv4.address": "198.18.1.2"}, "root": {"type": "disk"}}
