@@ -37,6 +37,7 @@ from du_node.state import FIRST_PORT, LAST_PORT, SLOTS, Container, Service
 
 Json: TypeAlias = dict[str, Any]
 
+_CONTAINERD = "/run/k3s/containerd/containerd.sock"
 _UNITS = ("k3s", "k3s-agent")
 _PATIENCE = 90.0
 _BEGUN = 60.0
@@ -63,21 +64,27 @@ class K3s:
         return self._connected
 
     def ensure(self) -> None:
-        """Have K3s started if it does not run on this node, and wait for the API. Raises NodeError tool."""
+        """Have K3s started if it does not run on this node, and wait for the API and for its containerd. Raises
+        NodeError tool."""
         deadline = time.monotonic() + _PATIENCE
-        if self._api.ready():
+        if self._answers():
             return
         for unit in _UNITS:
             if not run(["systemctl", "is-enabled", "--quiet", unit]).code:
                 run(["systemctl", "start", "--no-block", unit])
-        while not self._api.ready():
+        while not self._answers():
             if time.monotonic() > deadline:
                 raise NodeError(
                     "tool",
-                    "the cluster's API does not answer",
+                    "K3s's containerd, or the cluster's API, does not answer",
                     todo="see `journalctl -u k3s -u k3s-agent` on the node, and whether the region's servers run",
                 )
             time.sleep(0.5)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(1.0)
+            return link.connect_ex(_CONTAINERD) == 0 and self._api.ready()
 
     def containers(self) -> tuple[Container, ...]:
         """Every slot of this node."""
@@ -115,18 +122,21 @@ class K3s:
         return str(images.configuration(image).get("architecture") or "")
 
     def state(self, name: str) -> ContainerState:
-        """How a slot's nearest copy is, or the command before; of one that is about to start, how it is then."""
+        """How a slot's nearest copy is, or the command before; of one that is about to start or to end, how it is then.
+
+        The API hears of both a moment later: one that it says runs here, and that has no process, has just ended.
+        """
         deadline = time.monotonic() + _BEGUN
         while True:
             found = self._named(name)
             if not found:
                 return ContainerState()
-            if found.running or found.fallen or found.ended or found.name != name or time.monotonic() > deadline:
-                break
+            here = found.running and found.node == self._node
+            pid = first_process(found.container) if here else 0
+            begins = not (found.running or found.fallen or found.ended) and found.name == name
+            if not (begins or (here and not pid)) or time.monotonic() > deadline:
+                return ContainerState(True, found.running, pid, found.exit_code, found.oom)
             time.sleep(0.2)
-        here = found.running and found.node == self._node
-        pid = first_process(found.container) if here else 0
-        return ContainerState(exists=True, running=found.running, pid=pid, exit_code=found.exit_code, oom=found.oom)
 
     def pull(self, service: Service) -> None:
         """Fetch the image. Raises NodeError registry, image or no-room."""
