@@ -28,7 +28,7 @@ def await_relief(context: RegionContext, node: Node, others: Collection[str], re
     while True:
         told = observe_node(context, node)
         missing = sorted({*others} - seen_by(told))
-        if not told.answers or not told.ready or not missing:
+        if not told.answers or not told.ready or not told.services or not missing:
             return
         if time.monotonic() - began > _SECONDS:
             break

@@ -23,9 +23,12 @@ DRAINING = {"name": "demo-home-2", "up": True, "draining": True}
 class Looks:
     """What the node says, look by look; the last is said for ever."""
 
-    def __init__(self, *peers: list[Mapping[str, Any]], ready: bool = True, reachable: bool = True) -> None:
+    def __init__(
+        self, *peers: list[Mapping[str, Any]], ready: bool = True, reachable: bool = True, serves: bool = True
+    ) -> None:
         self.peers = list(peers)
-        self.more = {"ready": ready, "reachable": reachable}
+        services = ({"name": "hello", "ready": True},) if serves else ()
+        self.more: dict[str, Any] = {"ready": ready, "reachable": reachable, "services": services}
         self.count = 0
 
     def __call__(self, context: RegionContext, node: Node) -> NodeReport:
@@ -69,7 +72,7 @@ def test_one_of_several_is_enough_in_the_end(monkeypatch: pytest.MonkeyPatch) ->
     wait(monkeypatch, Looks([UP, {"name": "demo-home-3", "up": False}]), "demo-home-2", "demo-home-3")
 
 
-@pytest.mark.parametrize("harm", [{"ready": False}, {"reachable": False}])
+@pytest.mark.parametrize("harm", [{"ready": False}, {"reachable": False}, {"serves": False}])
 def test_a_node_that_serves_nothing_needs_no_relief(monkeypatch: pytest.MonkeyPatch, harm: dict[str, bool]) -> None:
     looks = Looks([DOWN], **harm)
     wait(monkeypatch, looks, "demo-home-2")
