@@ -163,8 +163,9 @@ class K3s:
         for name, _ in service.volumes:
             volume(service.name, name, owner)
         if service.secrets:
-            made = objects.secret_of(service, secret_object(service.name, objects.key_of(service)), _values(service))
-            self._api.create("secrets", made)
+            called = before_name(service.name)
+            self._api.delete("secrets", called)
+            self._api.create("secrets", objects.secret_of(service, called, _values(service)))
         self._api.create("pods", objects.before_of(service, attempt, command, self._node, owner))
         state = self.state(before_name(service.name))
         if not state.running and state.exit_code < 0:
@@ -202,6 +203,7 @@ class K3s:
         """Remove a slot, or the command before, by its name on a node."""
         service, slot = parts_of(name)
         if slot not in SLOTS:
+            self._api.delete("secrets", name)
             self._api.delete("pods", name)
             while self._api.get("pods", name) is not None:
                 time.sleep(0.2)

@@ -19,6 +19,7 @@ from du_node.runtime.k3s.names import (
     copies_key,
     copies_name,
     node_label,
+    secret_object,
     slot_object,
 )
 from du_node.runtime.labels import before_labels, before_name, labels_of
@@ -73,7 +74,7 @@ def copies_of(service: Service, count: int, owner: tuple[int, int]) -> Json:
         "labelSelector": {"matchLabels": chosen},
     }
     pod = {
-        **_pod(service, key, owner),
+        **_pod(service, secret_object(service.name, key), owner),
         "terminationGracePeriodSeconds": service.stop_grace + LEAVING_SECONDS,
         "topologySpreadConstraints": [spread],
         "tolerations": [_gone("not-ready"), _gone("unreachable")],
@@ -97,7 +98,7 @@ def copies_of(service: Service, count: int, owner: tuple[int, int]) -> Json:
 def before_of(service: Service, attempt: str, command: Sequence[str], node: str, owner: tuple[int, int]) -> Json:
     """The command that runs once before a release, on this node, with all of the service's settings."""
     pod = {
-        **_pod(service, key_of(service), owner),
+        **_pod(service, before_name(service.name), owner),
         "restartPolicy": "Never",
         "nodeName": node,
         "terminationGracePeriodSeconds": service.stop_grace,
@@ -137,13 +138,14 @@ def budget_of(service: str) -> Json:
     }
 
 
-def _pod(service: Service, key: str, owner: tuple[int, int]) -> Json:
+def _pod(service: Service, values: str, owner: tuple[int, int]) -> Json:
+    """``values`` is the Secret that its files come from."""
     # by folder, so that what lies inside another comes after it
     inside = list(enumerate(sorted(service.volumes, key=lambda volume: volume[1])))
     volumes = [_volume(f"volume-{place}", service.name, name) for place, (name, _) in inside]
     mounts: list[Json] = [{"name": f"volume-{place}", "mountPath": folder} for place, (_, folder) in inside]
     if service.secrets:
-        files = {"secretName": copies_name(service.name, key), "defaultMode": 0o400}
+        files = {"secretName": values, "defaultMode": 0o400}
         volumes.append({"name": "secrets", "secret": files})
         mounts.append({"name": "secrets", "mountPath": SECRETS_INSIDE, "readOnly": True})
     container: Json = {
