@@ -24,7 +24,7 @@ from du_infra.engines import ssh
 from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
-from du_infra.pool.state import NodeState
+from du_infra.pool.state import Node, NodeState
 from du_infra.progress import Event, Reporter
 
 RETURN = "return"
@@ -88,12 +88,28 @@ def connected(record: PoolRecord, reports: Sequence[NodeReport]) -> PoolRecord:
 def part_with(
     context: RegionContext, record: PoolRecord, reports: Sequence[NodeReport], report: Reporter
 ) -> PoolRecord:
-    """:func:`connected`, for who is about to tell the nodes: whoever they forget stands back from the address first."""
+    """:func:`connected`, for who is about to tell the nodes.
+
+    Whoever they forget stands back from the region's address first, and leaves its cluster.
+    """
     rest = connected(record, reports)
     forgotten = {node.name for node in record.nodes} - {node.name for node in rest.nodes}
     there = [record.named(told.name) for told in reports if told.answers and told.name in forgotten]
     each(lambda node: stand_back(context, node, report), there)
+    _leave_cluster(context, record, there, [node.name for node in there], report)
     return rest
+
+
+def _leave_cluster(
+    context: RegionContext, record: PoolRecord, there: Sequence[Node], names: Collection[str], report: Reporter
+) -> None:
+    """Have ``names`` leave the region's cluster, if it has one; on those that are ``there`` services stop first.
+
+    Before the others forget them: their firewalls let K3s in from nodes that they know, and from no other.
+    """
+    if has_cluster(context) and names:
+        each(lambda node: stop_services(context, node, report), there)
+        part(context, record, names, report)
 
 
 def mark(context: RegionContext, record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:
@@ -160,14 +176,14 @@ def take_out(
         each(lambda node: await_relief(context, node, _taking(record, reports, names), report), serving)
     each(lambda node: drain_if_there(context, node, report, seconds), serving)
     each(lambda node: stand_back(context, node, report), serving)
+    _leave_cluster(context, record, leaving, names, report)
     # another may be on its way out, and its machine just going
     rest = part_with(context, record.without(names), reports, report)
     others = [told for told in reports if told.answers and any(told.name == node.name for node in rest.nodes)]
     report(Event("step", STAGE, f"the other nodes go on without {', '.join(names)}"))
     configure_nodes(context, rest, others, report)
-    each(lambda node: stop_services(context, node, report), leaving)
-    if has_cluster(context):
-        part(context, record, names, report)
+    if not has_cluster(context):
+        each(lambda node: stop_services(context, node, report), leaving)
     return record
 
 

@@ -386,3 +386,43 @@ def test_when_a_node_goes_one_that_was_lost_is_not_made_again_under_its_name(
     machines.destroy_nodes(region, pool(region), ["demo-home-1", "demo-home-2"], silent)
     assert folder.asked == ("demo-home-3",)
     assert halted == ["demo-home-2"]  # and not the one that is gone, nor the one that stays
+
+
+def clustered(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leave, "has_cluster", lambda _: True)
+    monkeypatch.setattr(leave, "refuse_to_part", lambda *_: None)
+    monkeypatch.setattr(leave, "part", lambda context, record, names, report: cloud.step(f"part {[*names]}"))
+
+
+def test_a_node_leaves_its_cluster_while_the_others_still_let_it_in(
+    cloud: Cloud, region: RegionContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clustered(cloud, monkeypatch)
+    leave.leave_nodes(region, pool(region), ["demo-home-2"], silent)
+    assert [words.split()[0] for words in cloud.done] == ["drain", "stand", "stop", "part", "configure", "destroy"]
+
+
+def test_who_is_forgotten_on_the_way_up_has_left_its_cluster_first(
+    cloud: Cloud, region: RegionContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clustered(cloud, monkeypatch)
+    cloud.drained = {"demo-home-2"}
+    record = leave.mark(region, pool(region), ["demo-home-2"], "leaving")
+    rest = leave.part_with(region, record, cloud.observe(region, record.nodes), silent)
+    assert [node.name for node in rest.nodes] == ["demo-home-1", "demo-home-3"]
+    assert cloud.done == ["stand back demo-home-2", "stop demo-home-2", "part ['demo-home-2']"]
+
+
+def test_a_node_that_cannot_leave_its_cluster_is_not_marked(
+    cloud: Cloud, region: RegionContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clustered(cloud, monkeypatch)
+
+    def refuse(*_: object) -> None:
+        raise Refused("it is the cluster's only server")
+
+    monkeypatch.setattr(leave, "refuse_to_part", refuse)
+    before = pool(region)
+    with pytest.raises(Refused, match="only server"):
+        leave.leave_nodes(region, before, ["demo-home-2"], silent)
+    assert (pool(region), cloud.done) == (before, [])
