@@ -25,7 +25,7 @@ HAPPENS = st.one_of(
 LIVES = st.one_of(st.just(999), st.integers(0, 6))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(HAPPENS, LIVES, st.booleans()), max_size=7))
 def test_one_cluster_whatever_happens(world: World, story: list[tuple[tuple[str, int], int, bool]]) -> None:
     world.__init__()  # type: ignore[misc]
