@@ -28,11 +28,11 @@ class Answer:
         return 200 <= self.status < 300
 
 
-def get(port: int, path: str, timeout: float = 2.0) -> Answer:
-    """GET ``path`` from 127.0.0.1:``port`` on a connection of its own; never raises for network trouble."""
+def get(port: int, path: str, timeout: float = 2.0, host: str = "127.0.0.1") -> Answer:
+    """GET ``path`` from ``host``:``port`` on a connection of its own; never raises for network trouble."""
     deadline = time.monotonic() + timeout
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout) as link:
+        with socket.create_connection((host, port), timeout) as link:
             link.sendall(request(path))
             return parse(_read(link, deadline))
     except OSError as trouble:

@@ -30,6 +30,9 @@ def await_ready(container: Container, tool: Runtime, passes: int = PASSES) -> No
             _see_that_it_runs(container, tool)
             next_look = time.monotonic() + 2.0
         time.sleep(0.1)
+    if answer.refused and (behind := tool.behind(container)):
+        host, port = behind
+        answer = probe.get(port, container.route.ready, _PROBE_SECONDS, host)
     raise not_ready(container, f"after {container.start_timeout} s {explain(container, answer)}")
 
 

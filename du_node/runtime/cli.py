@@ -84,6 +84,9 @@ class CommandLine:
         """None: who has a port listens on it, or is one of our containers."""
         return frozenset()
 
+    def behind(self, container: Container) -> tuple[str, int] | None:
+        """None: a slot's port leads to its container, ready or not."""
+
     def secrets_in_use(self) -> frozenset[Key]:
         """The secrets that a container of ours has mounted, or would have if it was started again."""
         return frozenset(key for _, _, labels in self.rows() for key in secrets_of(labels))

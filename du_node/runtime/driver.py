@@ -58,6 +58,10 @@ class Runtime(Protocol):
     def architecture(self, image: str) -> str:
         """What kind of machine an image in the store is made for ("amd64", "arm64" …); "" when it does not say."""
 
+    def behind(self, container: Container) -> tuple[str, int] | None:
+        """Address and port of what is behind a slot's port, where that one lets nobody through to a copy that is not
+        ready; else None."""
+
     def state(self, name: str) -> ContainerState:
         """How the container of that name is, a slot's or another."""
 
@@ -98,6 +102,7 @@ def state_at_end(tool: Runtime, name: str, pid: int = 0) -> ContainerState:
     while True:
         tool.ensure()
         state = tool.state(name)
-        if not state.running or (pid and state.pid != pid) or time.monotonic() > deadline:
+        again = pid and state.pid not in (0, pid) and state.exit_code >= 0
+        if not state.running or again or time.monotonic() > deadline:
             return state
         time.sleep(0.05)

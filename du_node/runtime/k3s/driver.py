@@ -138,6 +138,12 @@ class K3s:
                 return ContainerState(True, found.running, pid, found.exit_code, found.oom)
             time.sleep(0.2)
 
+    def behind(self, container: Container) -> tuple[str, int] | None:
+        """The slot's nearest copy: the cluster takes one that is not ready from behind the port."""
+        told = self._api.get("services", slot_object(container.service, container.slot, self._node))
+        found = self._copy(container.service, container.slot)
+        return (found.address, int(told["spec"]["ports"][0]["port"])) if told and found and found.address else None
+
     def pull(self, service: Service) -> None:
         """Fetch the image. Raises NodeError registry, image or no-room."""
         images.pull(service, self._keep)

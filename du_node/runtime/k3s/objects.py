@@ -186,7 +186,7 @@ def _probes(service: Service) -> Json:
     asked = {"httpGet": {"path": service.route.ready, "port": service.port}, "timeoutSeconds": 2}
     return {
         "startupProbe": {**asked, "periodSeconds": 1, "failureThreshold": service.start_timeout},
-        "readinessProbe": {**asked, "periodSeconds": 2, "failureThreshold": 2},
+        "readinessProbe": {**asked, "periodSeconds": 1, "failureThreshold": 3},
         "livenessProbe": {**asked, "periodSeconds": 5, "failureThreshold": 6},
     }
 

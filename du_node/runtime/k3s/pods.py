@@ -29,6 +29,7 @@ class Pod:
     ended: bool
     leaving: bool
     ready: bool
+    address: str
     container: str
     restarts: int
     exit_code: int
@@ -53,6 +54,7 @@ def pod_of(told: Json) -> Pod:
         ended=status.get("phase") in ("Succeeded", "Failed") or "terminated" in state,
         leaving=bool(meta.get("deletionTimestamp")),
         ready=bool(one.get("ready")),
+        address=str(status.get("podIP") or ""),
         container=str(one.get("containerID") or "").partition("://")[2],
         restarts=int(one.get("restartCount") or 0),
         exit_code=int(end.get("exitCode", -1)),
