@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from tests.k3s.wanted import WANTED
 
-_TESTS = ["test_standin.py", "test_two_servers.py", "test_driver.py", "test_region.py", "test_roles.py"]
+_TESTS = [
+    "test_standin.py",
+    "test_two_servers.py",
+    "test_driver.py",
+    "test_region.py",
+    "test_roles.py",
+    "test_services.py",
+]
 
 collect_ignore = [] if WANTED else _TESTS
