@@ -77,6 +77,10 @@ class K3sBed(Bed):
         lines = self.kubectl("get secrets -n kube-system -o name").splitlines()
         return sorted(line.partition("/")[2].split(".")[0] for line in lines if "node-password" in line)
 
+    def counter(self) -> int:
+        """The highest number that a node was ever given."""
+        return self.region._context().store.pool("home").counter
+
     def begun(self) -> str:
         """What tells one cluster from another."""
         return self.kubectl("get namespace kube-system -o jsonpath='{.metadata.uid}'")
@@ -197,7 +201,8 @@ def test_the_agent_leaves_though_the_controller_is_killed_on_the_way(bed: K3sBed
 
 def test_another_machine_by_a_used_name_is_refused_in_words(bed: K3sBed) -> None:
     """The name of the node that comes next is taken, as by a machine that somebody joined by hand."""
-    name = bed.node(3)
+    number = bed.counter() + 1
+    name = bed.node(number)
     secret = f"{name}.node-password.k3s"
     bed.kubectl(f"create secret generic {secret} -n kube-system --from-literal=hash=1:2:3:4")
     done = bed.run("region", "scale", "home", "2", "--yes", timeout=600)
@@ -207,23 +212,24 @@ def test_another_machine_by_a_used_name_is_refused_in_words(bed: K3sBed) -> None
     token = bed.sh(1, "k3s token create --ttl 10m").stdout.strip()
     address = next(n.address for n in bed.region.nodes() if n.name == bed.node(1))
     order = {"role": "agent", "server": f"https://{address}:6443", "token": token, "seconds": 90}
-    tried = bed.sh(3, "du-node k3s join", json.dumps(order))
+    tried = bed.sh(number, "du-node k3s join", json.dumps(order))
     assert tried.returncode == 5, tried.stdout
     assert "another machine has joined this cluster by this node's name" in tried.stdout
     assert token not in tried.stdout + tried.stderr
-    wrong = bed.sh(3, "du-node k3s join", json.dumps({**order, "token": f"{token}x"}))
+    other = f"{token[:-1]}{'1' if token.endswith('0') else '0'}"
+    wrong = bed.sh(number, "du-node k3s join", json.dumps({**order, "token": other}))
     assert "does not accept the token" in wrong.stdout
-    state = json.loads(bed.sh(3, "du-node k3s state").stdout)
+    state = json.loads(bed.sh(number, "du-node k3s state").stdout)
     assert (state["role"], state["service"]) == ("", "stopped")
     done = bed.run("node", "replace", name, "--yes", timeout=600)
     assert done.returncode == 0, done.stderr
-    assert bed.ready() == {bed.node(1): True, bed.node(4): True}
-    assert bed.passwords() == [bed.node(1), bed.node(4)]
+    assert bed.ready() == {bed.node(1): True, bed.node(bed.counter()): True}
+    assert bed.passwords() == [bed.node(1), bed.node(bed.counter())]
 
 
 def test_an_agent_that_dies_is_taken_out_of_the_cluster(bed: K3sBed) -> None:
-    lxc("stop", "--force", bed.node(4))
-    done = bed.run("node", "remove", bed.node(4), "--yes", timeout=600)
+    lxc("stop", "--force", bed.node(bed.counter()))
+    done = bed.run("node", "remove", bed.node(bed.counter()), "--yes", timeout=600)
     assert done.returncode == 0, done.stderr
     assert bed.ready() == {bed.node(1): True}
     assert bed.passwords() == [bed.node(1)]
