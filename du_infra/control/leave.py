@@ -96,20 +96,21 @@ def part_with(
     forgotten = {node.name for node in record.nodes} - {node.name for node in rest.nodes}
     there = [record.named(told.name) for told in reports if told.answers and told.name in forgotten]
     each(lambda node: stand_back(context, node, report), there)
-    _leave_cluster(context, record, there, [node.name for node in there], report)
+    _leave_cluster(context, record, there, (), report)
     return rest
 
 
 def _leave_cluster(
-    context: RegionContext, record: PoolRecord, there: Sequence[Node], names: Collection[str], report: Reporter
+    context: RegionContext, record: PoolRecord, there: Sequence[Node], silent: Collection[str], report: Reporter
 ) -> None:
-    """Have ``names`` leave the region's cluster, if it has one; on those that are ``there`` services stop first.
+    """Have nodes leave the region's cluster, if it has one: those that are ``there``, and the ``silent`` as dead ones.
 
     Before the others forget them: their firewalls let K3s in from nodes that they know, and from no other.
     """
+    names = [*(node.name for node in there), *silent]
     if has_cluster(context) and names:
         each(lambda node: stop_services(context, node, report), there)
-        part(context, record, names, report)
+        part(context, record, names, report, silent)
 
 
 def mark(context: RegionContext, record: PoolRecord, names: Collection[str], state: NodeState) -> PoolRecord:
@@ -163,8 +164,9 @@ def take_out(
     reports = observe_nodes(context, record.nodes)
     if not last:
         refuse_last(reports, names)
+    silent = {told.name for told in reports if told.name in names and not told.answers}
     if has_cluster(context):
-        refuse_to_part(context, record, names, report)
+        refuse_to_part(context, record, names, report, silent)
     record = mark(context, record, names, "leaving")
     seconds = patience(context) if cut_after is None else cut_after
     leaving = [record.named(told.name) for told in reports if told.name in names and told.answers]
@@ -176,7 +178,7 @@ def take_out(
         each(lambda node: await_relief(context, node, _taking(record, reports, names), report), serving)
     each(lambda node: drain_if_there(context, node, report, seconds), serving)
     each(lambda node: stand_back(context, node, report), serving)
-    _leave_cluster(context, record, leaving, names, report)
+    _leave_cluster(context, record, leaving, silent, report)
     # another may be on its way out, and its machine just going
     rest = part_with(context, record.without(names), reports, report)
     others = [told for told in reports if told.answers and any(told.name == node.name for node in rest.nodes)]

@@ -45,22 +45,32 @@ def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> None
     give_access(Nodes(context, report), record.named(seen.api), living)
 
 
-def part(context: RegionContext, record: PoolRecord, names: Collection[str], report: Reporter) -> None:
+def part(
+    context: RegionContext,
+    record: PoolRecord,
+    names: Collection[str],
+    report: Reporter,
+    silent: Collection[str] = (),
+) -> None:
     """Have these nodes leave the cluster, so that their machines may be destroyed; they have been drained of requests.
 
-    A node that does not answer is taken for dead, and turned off. Raises what :func:`settle` does.
+    Those of them that are ``silent`` are taken for dead: they are turned off, and forgotten then. Raises what
+    :func:`settle` does.
     """
-    first = look(context, record, report)
-    if not first.observed.born:
-        return
-    silent = frozenset(m.name for m in first.observed.members if m.name in names and not m.answers)
-    _Loop(context, record, report, names, silent).run(partial(_have_left, names))
+    if context.store.clusters.known(context.name):
+        _Loop(context, record, report, names, frozenset(silent)).run(partial(_have_left, names))
 
 
-def refuse_to_part(context: RegionContext, record: PoolRecord, names: Collection[str], report: Reporter) -> None:
+def refuse_to_part(
+    context: RegionContext,
+    record: PoolRecord,
+    names: Collection[str],
+    report: Reporter,
+    silent: Collection[str] = (),
+) -> None:
     """Raises Refused when one of these nodes cannot leave the cluster as things stand. Changes nothing."""
-    seen = look(context, record, report)
-    if seen.observed.born:
+    if context.store.clusters.known(context.name):
+        seen = look(context, record, report, silent)
         refuse_parting(wish_of(context.spec.k3s.version, record, seen, names), seen.observed)
 
 

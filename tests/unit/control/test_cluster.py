@@ -193,9 +193,17 @@ def test_a_refused_drain_stops_the_leaving(home: RegionContext, world: World) ->
 def test_a_node_that_does_not_answer_is_turned_off_before_it_is_forgotten(home: RegionContext, world: World) -> None:
     record = up(home, world, 2)
     world.hosts[TWO].answers = False
-    part(home, record, [TWO], silent)
+    part(home, record, [TWO], silent, [TWO])
     assert world.done[:2] == [f"halt {TWO}", f"delete node {TWO}"]
     assert list(world.passwords) == [ONE]
+
+
+def test_a_node_that_answered_just_now_is_not_turned_off(home: RegionContext, world: World) -> None:
+    record = up(home, world, 2)
+    world.hosts[TWO].answers = False
+    with pytest.raises(NotReady, match="it leaves once it does, or is known to be dead"):
+        part(home, record, [TWO], silent)
+    assert world.done == []
 
 
 def test_a_dead_node_that_is_replaced_is_forgotten_and_its_successor_joins(home: RegionContext, world: World) -> None:

@@ -70,7 +70,8 @@ def _try(context: RegionContext, world: World, record: PoolRecord) -> PoolRecord
     try:
         settle(context, record, silent)
         for name in record.going:
-            part(context, record, [name], silent)
+            mute = () if world.hosts[name].answers else (name,)
+            part(context, record, [name], silent, mute)
             world.hosts[name].status = "gone"
             record = record.without([name])
     except (Killed, DuError):

@@ -391,7 +391,7 @@ def test_when_a_node_goes_one_that_was_lost_is_not_made_again_under_its_name(
 def clustered(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leave, "has_cluster", lambda _: True)
     monkeypatch.setattr(leave, "refuse_to_part", lambda *_: None)
-    monkeypatch.setattr(leave, "part", lambda context, record, names, report: cloud.step(f"part {[*names]}"))
+    monkeypatch.setattr(leave, "part", lambda context, record, names, *_: cloud.step(f"part {[*names]}"))
 
 
 def test_a_node_leaves_its_cluster_while_the_others_still_let_it_in(
