@@ -183,11 +183,13 @@ def _resources(service: Service) -> Json:
 
 
 def _probes(service: Service) -> Json:
-    asked = {"httpGet": {"path": service.route.ready, "port": service.port}, "timeoutSeconds": 2}
+    """A copy that has just started is asked every second. Later the kubelet is patient: a copy that answers late on a busy
+    node serves better than none, and one that has stopped is out at once anyhow."""
+    asked = {"httpGet": {"path": service.route.ready, "port": service.port}}
     return {
-        "startupProbe": {**asked, "periodSeconds": 1, "failureThreshold": service.start_timeout},
-        "readinessProbe": {**asked, "periodSeconds": 1, "failureThreshold": 3},
-        "livenessProbe": {**asked, "periodSeconds": 5, "failureThreshold": 6},
+        "startupProbe": {**asked, "timeoutSeconds": 2, "periodSeconds": 1, "failureThreshold": service.start_timeout},
+        "readinessProbe": {**asked, "timeoutSeconds": 5, "periodSeconds": 2, "failureThreshold": 5},
+        "livenessProbe": {**asked, "timeoutSeconds": 5, "periodSeconds": 10, "failureThreshold": 6},
     }
 
 
