@@ -183,8 +183,8 @@ def _resources(service: Service) -> Json:
 
 
 def _probes(service: Service) -> Json:
-    """A copy that has just started is asked every second. Later the kubelet is patient: a copy that answers late on a busy
-    node serves better than none, and one that has stopped is out at once anyhow."""
+    """A copy that has just started is asked every second. Later the kubelet is patient: a copy that answers late on a
+    busy node serves better than none, and one that has stopped is out at once anyhow."""
     asked = {"httpGet": {"path": service.route.ready, "port": service.port}}
     return {
         "startupProbe": {**asked, "timeoutSeconds": 2, "periodSeconds": 1, "failureThreshold": service.start_timeout},
