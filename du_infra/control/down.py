@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from du_infra.control.context import RegionContext
+from du_infra.control.leave import mark
 from du_infra.control.lock import locked
 from du_infra.control.machines import destroy_machines, own_machines
 from du_infra.engines import ssh
@@ -45,10 +46,17 @@ def region_down(context: RegionContext, report: Reporter) -> DownResult:
         for node in context.store.pool(context.name).nodes:
             ssh.close(context.target(node))
         if nodes or (context.home / "terraform").is_dir():
+            _mark(context)
             with stage(report, STAGE, ", ".join(nodes)):
                 destroy_machines(context, report)
         _forget(context)
     return DownResult(context.name, nodes)
+
+
+def _mark(context: RegionContext) -> None:
+    """Note that every node is on its way out: were we killed half-way, `control run` would replace the first ones."""
+    record = context.store.pool(context.name)
+    mark(context, record, [node.name for node in record.nodes], "leaving")
 
 
 def _forget(context: RegionContext) -> None:

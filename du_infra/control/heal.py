@@ -203,10 +203,19 @@ def _start(context: RegionContext, actions: Sequence[Action], report: Reporter) 
 
 
 def _open(context: RegionContext, record: PoolRecord) -> dict[str, Record]:
-    """Replacements that are to go on; those whose node is gone are closed."""
+    """Replacements that are to go on. Those whose node is gone, and that left nothing to be made, are closed.
+
+    A machine that the provider has lost is forgotten as soon as another one is planned, long before that one serves.
+    """
     begun = context.store.healings.open(context.name)
-    context.store.healings.end(context.name, begun.keys() - {*record.going})
-    return {name: row for name, row in begun.items() if name in record.going}
+    joined = all(node.joined for node in record.staying)
+    over = {
+        name
+        for name, row in begun.items()
+        if name not in record.going and joined and len(record.staying) >= min(row.nodes, context.wish.nodes)
+    }
+    context.store.healings.end(context.name, over)
+    return {name: row for name, row in begun.items() if name not in over}
 
 
 def _never_came(context: RegionContext, seen: Look, history: History) -> list[Action]:
@@ -245,8 +254,10 @@ def _replace(context: RegionContext, seen: Look, lost: Sequence[Action], report:
     except DuError as error:
         context.store.healings.note(context.name, str(error))
         raise
-    fresh = [name for name in result.nodes if name not in {node.name for node in seen.record.nodes}]
+    before = {node.name for node in seen.record.nodes if node.joined}
+    fresh = [name for name in result.nodes if name not in before]
     words = f"{', '.join(fresh)} took its place" if fresh else "its replacement is done"
-    context.store.healings.end(context.name, old, words)
-    context.store.event(context.name, "heal", f"{', '.join(old)}: {words}")
-    return dict.fromkeys(old, words)
+    gone = [name for name in begun if name not in old]
+    context.store.healings.end(context.name, [*old, *gone], words)
+    context.store.event(context.name, "heal", f"{', '.join([*old, *gone])}: {words}")
+    return dict.fromkeys([*old, *gone], words)

@@ -126,9 +126,11 @@ def test_a_killed_dockerd_costs_no_request_and_a_killed_container_comes_back(bed
 
 
 def test_a_killed_dockerd_refuses_no_connection_to_a_copy(bed: Bed) -> None:
-    (port,) = sh(bed, "docker inspect --format '{{range .HostConfig.PortBindings}}{{(index . 0).HostPort}}{{end}}' $(docker ps -q)").split()
-    dial = f"import socket,time\nend=time.time()+6\nwhile time.time()<end: socket.create_connection(('127.0.0.1',{port}),3).close()"
-    sh(bed, f'(sleep 1; kill -9 $(pidof dockerd)) & python3 -c "{dial}"; wait')
+    bound = "{{range .HostConfig.PortBindings}}{{(index . 0).HostPort}}{{end}}"
+    port = sh(bed, f"docker inspect --format '{bound}' $(docker ps -q)").strip()
+    dial = f"while time.time()<end: socket.create_connection(('127.0.0.1',{port}),3).close()"
+    script = f"import socket,time\nend=time.time()+6\n{dial}"
+    sh(bed, f'(sleep 1; kill -9 $(pidof dockerd)) & python3 -c "{script}"; wait')
     assert "hold" not in sh(bed, "nft list tables")
 
 

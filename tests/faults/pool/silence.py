@@ -18,9 +18,13 @@ from tests.region.conftest import Bed
 
 
 class Silence:
-    """Takes the voice of the next node of a region that is none of ``known``; of one alone."""
+    """Takes the voice of the next node of a region that is none of ``known``; of one alone.
 
-    def __init__(self, context: RegionContext, known: Collection[str]) -> None:
+    Another machine may get its address, when it is gone: that one can be heard.
+    """
+
+    def __init__(self, bed: Bed, context: RegionContext, known: Collection[str]) -> None:
+        self._bed = bed
         self._context = context
         self._known = {*known}
         self._over = threading.Event()
@@ -45,6 +49,15 @@ class Silence:
             if fresh:
                 _nft(f"add rule inet {self._table} out ip daddr {fresh[0].address} tcp dport 22 drop")
                 self.node = fresh[0]
+                self._await_its_end(fresh[0].name)
+                return
+
+    def _await_its_end(self, name: str) -> None:
+        there = False
+        while not self._over.wait(0.2):
+            before, there = there, name in self._bed.instances()
+            if before and not there:
+                _nft(f"flush chain inet {self._table} out")
                 return
 
 
@@ -52,7 +65,7 @@ class Silence:
 def silenced(bed: Bed) -> Iterator[Silence]:
     """For as long as the block lasts, the next new node of the region never answers."""
     context = context_of(bed)
-    made = Silence(context, [node.name for node in context.record.nodes])
+    made = Silence(bed, context, [node.name for node in context.record.nodes])
     made.start()
     try:
         yield made

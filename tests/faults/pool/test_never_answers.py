@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.timeout(3600),
 ]
 
-_CALM_BOOT_SECONDS = 15.0
+_CALM_BOOT_SECONDS = 30.0
 _CALM_HEALED_SECONDS = 120.0
 _TRIES = 3
 

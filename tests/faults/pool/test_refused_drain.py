@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 _STATE = "/var/lib/du-node"
-_BROKEN = "/etc/nginx/conf.d/broken.conf"
+_WORDS = "Read-only file system"
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,6 @@ def read_only(node: str) -> Iterator[None]:
         yield
     finally:
         node_run(node, f"umount {_STATE}")
-
-
-@contextmanager
-def broken_gateway(node: str) -> Iterator[None]:
-    """The node's gateway serves on and takes no new settings: du-node refuses half-way, marked as drained."""
-    node_run(node, f"echo nonsense >{_BROKEN}")
-    try:
-        yield
-    finally:
-        node_run(node, f"rm -f {_BROKEN}")
 
 
 def serves(bed: Bed, node: str) -> None:
@@ -83,7 +73,7 @@ def test_a_scale_ends_before_anything_is_lost_and_the_node_can_be_taken_back(bed
         with read_only(both[0]), read_only(both[1]):  # whichever is chosen
             done = bed.run("region", "scale", "home", "1", "--yes", timeout=900)
             (going,) = context_of(bed).record.going
-            assert_refused(done, going, "Read-only file system")
+            assert_refused(done, going, _WORDS)
             serves(bed, going)
         assert state_of(bed, going) == "leaving"
         back = bed.run("region", "scale", "home", "2", "--yes")
@@ -96,9 +86,9 @@ def test_a_scale_ends_before_anything_is_lost_and_the_node_can_be_taken_back(bed
 def test_a_removal_ends_before_anything_is_lost_and_the_same_command_ends_it(bed: Bed) -> None:
     stays, going = at_rest(bed)
     with asking(bed) as asked:
-        with broken_gateway(going):
+        with read_only(going):
             done = bed.run("node", "remove", going, "--yes", timeout=900)
-            assert_refused(done, going, "nonsense")
+            assert_refused(done, going, _WORDS)
             serves(bed, going)
         assert state_of(bed, going) == "leaving"
         again = bed.run("node", "remove", going, "--yes", timeout=900)
@@ -113,10 +103,10 @@ def test_the_only_node_stays_beside_the_one_that_replaces_it_until_it_can_be_dra
         process = bed.start("node", "replace", old, "--yes")
         with lines_of(process) as lines:
             said = [next(line for line in lines if line.rstrip().endswith("  services"))]  # it knows the new one by now
-            with broken_gateway(old):
+            with read_only(old):
                 said += lines
                 done = subprocess.CompletedProcess(process.args, process.wait(900), "", "".join(said))
-                assert_refused(done, old, "nonsense")
+                assert_refused(done, old, _WORDS)
                 serves(bed, old)
                 assert len(bed.instances()) == 2
                 assert state_of(bed, old) == "leaving"

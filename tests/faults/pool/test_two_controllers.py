@@ -111,7 +111,6 @@ def test_a_loop_that_is_frozen_with_the_lock_keeps_it_until_it_ends_and_the_othe
     assert minded.bed.run("region", "scale", "home", "3", "--yes").returncode == 7
     os.kill(frozen, signal.SIGKILL)
     freed = time.monotonic()
-    awake.wait_for("resume", lost)
     assert awake.wait_for("done", lost)[1] == f"{fresh} took its place"
     print(f"replaced after {time.monotonic() - began:.0f} s, {time.monotonic() - freed:.0f} s after the lock was freed")
     assert at_rest(minded.bed) == [kept, fresh]

@@ -186,6 +186,16 @@ def test_a_replacement_whose_last_step_was_cut_off_is_closed(world: World) -> No
     assert world.brought == []
 
 
+def test_a_replacement_whose_old_machine_is_gone_lasts_until_the_new_one_is_part_of_the_region(world: World) -> None:
+    world.context.store.healings.begin("home", "demo-home-2", "dead", 2, "ann@desk")
+    fresh = replace(THREE, joined=False)
+    world.context.store.save_pool("home", PoolRecord("198.18.1.1", 3, (ONE, fresh)))
+    world.machines["demo-home-3"] = "running"
+    assert heal(world.context, silent).done == {"demo-home-2": "demo-home-3 took its place"}
+    assert world.brought == [(2, frozenset())]
+    assert unfinished(world.context) == {}
+
+
 def never_came_up(world: World) -> None:
     """A replacement of the second node fails, because its new machine does not answer within the time it has."""
     world.kill("demo-home-2")
