@@ -28,6 +28,27 @@ def stand_in() -> dict[str, tuple[str, str, bool]]:
     return {name: (kind, use, server == "true") for kind, use, server, names in groups for name in names.split()}
 
 
+def firewall(runtime: str, flannel: str = "vxlan", peers: tuple[str, ...] = ("198.18.1.3",)) -> dict[str, list[str]]:
+    """The rules by chain, of a node of a region."""
+    told = {
+        "du_runtime": runtime,
+        "du_k3s": {"flannel": flannel},
+        "k3s_cluster_cidr": defaults("k3s")["k3s_cluster_cidr"],
+        "du_peers": [*peers],
+        "du_admin_cidrs": ["198.18.0.1/32", "2001:db8::/32"],
+        "du_interface": "eth0",
+        "du_vip": "198.18.1.1/16",
+    }
+    chains: dict[str, list[str]] = {}
+    for line in rendered("firewall", "du-infra.nft.j2", **told).splitlines():
+        words = line.split()
+        if words[:1] == ["chain"]:
+            chains[words[1]] = rules = []
+        elif chains and words and words[0] not in ("#", "}"):
+            rules.append(" ".join(words))
+    return chains
+
+
 SHARED = defaults("k3s")["k3s_keys"]
 SERVER = defaults("k3s_server")["k3s_server_keys"]
 KUBELET = defaults("k3s")["k3s_kubelet"]
@@ -141,3 +162,28 @@ def test_du_nodes_unit_starts_neither_of_k3ss() -> None:
     assert "After=k3s.service k3s-agent.service nginx.service" in lines
     told["du_runtime"] = "docker"
     assert "Wants=docker.service nginx.service" in rendered("du_node", "du-node.service.j2", **told).splitlines()
+
+
+def test_the_clusters_ports_are_open_to_its_nodes_its_api_to_admins_too_and_nothing_to_the_world() -> None:
+    of_k3s, of_docker = firewall("k3s")["input"], firewall("docker")["input"]
+    assert [rule for rule in of_docker if rule not in of_k3s] == []
+    assert [rule for rule in of_k3s if rule not in of_docker] == [
+        "ip saddr { 198.18.0.1/32 } tcp dport 6443 accept",
+        "ip saddr { 198.18.1.3 } tcp dport { 6443, 10250, 2379-2380 } accept",
+        "ip saddr { 198.18.1.3 } udp dport 8472 accept",
+        "ip6 saddr { 2001:db8::/32 } tcp dport 6443 accept",
+        'iifname "cni0" tcp dport { 6443, 10250 } accept',
+    ]
+
+
+def test_a_pod_is_reached_from_other_nodes_only_where_there_is_no_tunnel() -> None:
+    assert firewall("k3s")["forward"] == firewall("docker", "host-gw")["forward"]
+    assert firewall("k3s", "host-gw", peers=())["forward"] == firewall("docker")["forward"]
+    there = firewall("k3s", "host-gw")["forward"]
+    more = [rule for rule in there if rule not in firewall("docker")["forward"]]
+    assert more == [
+        'iifname "eth0" ip saddr { 198.18.1.3, 198.19.0.0/17 } ip daddr 198.19.0.0/17 accept',
+        # The local cloud's host puts its own address in place of a node's.
+        'iifname "eth0" ip saddr { 198.18.0.1/32 } ip daddr 198.19.0.0/17 accept',
+    ]
+    assert there.index(more[1]) < there.index('iifname "eth0" ct state new drop')
