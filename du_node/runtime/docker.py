@@ -10,7 +10,7 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 
-from du_node import files, places
+from du_node.runtime import pulled
 from du_node.runtime.cli import CommandLine, Row
 from du_node.runtime.labels import LABELS
 from du_node.state import Service
@@ -52,17 +52,17 @@ class Docker(CommandLine):
     def images(self) -> frozenset[str]:
         """The references of all images that were pulled for a service."""
         out = self.must("image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}")
-        return frozenset(out.split()) & _pulled()
+        return frozenset(out.split()) & pulled.noted()
 
     def pull(self, service: Service) -> None:
-        """Fetch the image; it is noted before, so that a kill leaves none that is not known."""
-        _note(_pulled() | {service.image})
+        """Fetch the image."""
+        pulled.note(service.image)
         super().pull(service)
 
     def remove_image(self, image: str) -> None:
         """Remove an image that nothing uses."""
         super().remove_image(image)
-        _note(_pulled() - {image})
+        pulled.forget(image)
 
     def architecture(self, image: str) -> str:
         """What kind of machine an image in the store is made for."""
@@ -83,12 +83,3 @@ class Docker(CommandLine):
             return ""
         lines = sorted([*done.out.splitlines(), *done.err.splitlines()])
         return "\n".join(line.partition(" ")[2] for line in lines[-count:])
-
-
-def _pulled() -> frozenset[str]:
-    return frozenset(files.read_json(places.PULLED).get("images", ()))
-
-
-def _note(images: frozenset[str]) -> None:
-    if images != _pulled():
-        files.write(places.PULLED, json.dumps({"images": sorted(images)}))

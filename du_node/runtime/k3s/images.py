@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from du_node import files, places
 from du_node.command import Done, run
 from du_node.errors import NodeError
 from du_node.preflight import machine
+from du_node.runtime import pulled
 from du_node.runtime.words import pull_error, tool_error
 from du_node.state import Service
 
@@ -24,13 +24,12 @@ _PULL_TIMEOUT = 900
 
 def there() -> frozenset[str]:
     """The references of all images that were pulled for a service."""
-    return frozenset(_must("images", "ls", "--quiet").split()) & noted()
+    return frozenset(_must("images", "ls", "--quiet").split()) & pulled.noted()
 
 
 def pull(service: Service, keep: tuple[int, ...]) -> None:
-    """Fetch the image; it is noted before, so that a kill leaves none that is not known. Raises NodeError registry,
-    image or no-room."""
-    _note(noted() | {service.image})
+    """Fetch the image. Raises NodeError registry, image or no-room."""
+    pulled.note(service.image)
     # It ends with us: a pull that stalls would hold the lock, and nobody could call the release off.
     argv = ["setpriv", "--pdeathsig", "KILL", *_CTR, "images", "pull", "--hosts-dir", _HOSTS, service.image]
     done = run(argv, timeout=_PULL_TIMEOUT, keep=keep)
@@ -41,7 +40,7 @@ def pull(service: Service, keep: tuple[int, ...]) -> None:
 def remove(image: str) -> None:
     """Remove an image that nothing of ours uses."""
     _must("images", "rm", image)
-    _note(noted() - {image})
+    pulled.forget(image)
 
 
 def configuration(image: str) -> dict[str, Any]:
@@ -53,16 +52,6 @@ def configuration(image: str) -> dict[str, Any]:
             raise NodeError("image", f"{image} is not made for this node, which is {machine()}")
         found = _content(fit[0]["digest"])
     return _content(found["config"]["digest"])
-
-
-def noted() -> frozenset[str]:
-    """The references of all images that were to be pulled for a service, there or not."""
-    return frozenset(files.read_json(places.PULLED).get("images", ()))
-
-
-def _note(images: frozenset[str]) -> None:
-    if images != noted():
-        files.write(places.PULLED, json.dumps({"images": sorted(images)}))
 
 
 def _content(digest: str) -> dict[str, Any]:
