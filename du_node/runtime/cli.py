@@ -102,11 +102,7 @@ class CommandLine:
 
     def pull(self, service: Service) -> None:
         """Fetch the image. Raises NodeError registry, image or no-room."""
-        # It ends with us: a pull that stalls would hold the lock, and nobody could call the release off.
-        argv = ["setpriv", "--pdeathsig", "KILL", *self.program, "pull", "--quiet", service.image]
-        done = run(argv, timeout=_PULL_TIMEOUT, keep=self._keep)
-        if done.code:
-            raise pull_error(service, done.err)
+        fetch([*self.program, "pull", "--quiet", service.image], service, self._keep)
 
     def start_new(self, service: Service, slot: str, port: int) -> None:
         """Make and start the slot's container."""
@@ -190,6 +186,14 @@ class CommandLine:
         finally:
             self.remove_name(name)
             found.unlink(missing_ok=True)
+
+
+def fetch(argv: Sequence[str], service: Service, keep: Sequence[int]) -> None:
+    """Run the command that pulls the service's image. Raises NodeError registry, image or no-room."""
+    # It ends with us: a pull that stalls would hold the lock, and nobody could call the release off.
+    done = run(["setpriv", "--pdeathsig", "KILL", *argv], timeout=_PULL_TIMEOUT, keep=keep)
+    if done.code:
+        raise pull_error(service, done.err)
 
 
 def exit_code(status: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from du_node.errors import NodeError
 from du_node.runtime.k3s.api import Api, Changed
-from du_node.runtime.k3s.names import COPIES, SERVICE, copies_name, secret_object
+from du_node.runtime.k3s.names import COPIES, SERVICE, copies_name
 from du_node.runtime.k3s.objects import STOPPED
 
 Json: TypeAlias = dict[str, Any]
@@ -58,7 +58,7 @@ def leave(api: Api, service: str, key: str) -> None:
         try:
             if not _slots(api, service, key):
                 api.delete("deployments", name, version)
-                api.delete("secrets", secret_object(service, key))
+                api.delete("secrets", name)
             elif found["spec"].get("replicas"):
                 found["spec"]["replicas"] = 0
                 api.replace("deployments", found)

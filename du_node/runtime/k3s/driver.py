@@ -23,9 +23,9 @@ from du_node.runtime.k3s.names import (
     NODE,
     OURS,
     SLOT,
+    copies_name,
     node_label,
     own_window,
-    secret_object,
     slot_object,
 )
 from du_node.runtime.k3s.pods import Pod, nearest, pod_of, slot_container
@@ -109,9 +109,9 @@ class K3s:
         if not found:
             return ""
         text = self._api.log(found.name, count)
-        return (
-            text if text.strip() or not found.restarts else self._api.log(found.name, count, previous=True)
-        ).rstrip()
+        if found.restarts and not text.strip():
+            text = self._api.log(found.name, count, previous=True)
+        return text.rstrip()
 
     def images(self) -> frozenset[str]:
         """The references of all images that were pulled for a service."""
@@ -140,8 +140,8 @@ class K3s:
 
     def behind(self, container: Container) -> tuple[str, int] | None:
         """The slot's nearest copy: the cluster takes one that is not ready from behind the port."""
-        told = self._api.get("services", slot_object(container.service, container.slot, self._node))
-        found = self._copy(container.service, container.slot)
+        told = self._slot(container.service, container.slot)
+        found = nearest(self._pods(), _copies_of(told), self._node) if told else None
         return (found.address, int(told["spec"]["ports"][0]["port"])) if told and found and found.address else None
 
     def pull(self, service: Service) -> None:
@@ -150,13 +150,8 @@ class K3s:
 
     def start_new(self, service: Service, slot: str, port: int) -> None:
         """Make the slot, and the release's copies where the cluster has none."""
-        owner = self._owner(service)
-        for name, _ in service.volumes:
-            volume(service.name, name, owner)
         key = objects.key_of(service)
-        if service.secrets:
-            made = objects.secret_of(service, secret_object(service.name, key), _values(service))
-            self._api.create("secrets", made)
+        owner = self._have_files(service, copies_name(service.name, key))
         self._api.create("poddisruptionbudgets", objects.budget_of(service.name))
         self._api.delete("services", slot_object(service.name, slot, self._node))
         self._api.create("services", objects.slot_of(service, slot, self._node, port))
@@ -165,13 +160,8 @@ class K3s:
 
     def start_before(self, service: Service, attempt: str, command: Sequence[str]) -> None:
         """Start the command that runs before a release, on this node, and wait until it has begun."""
-        owner = self._owner(service)
-        for name, _ in service.volumes:
-            volume(service.name, name, owner)
-        if service.secrets:
-            called = before_name(service.name)
-            self._api.delete("secrets", called)
-            self._api.create("secrets", objects.secret_of(service, called, _values(service)))
+        self._api.delete("secrets", before_name(service.name))
+        owner = self._have_files(service, before_name(service.name))
         self._api.create("pods", objects.before_of(service, attempt, command, self._node, owner))
         state = self.state(before_name(service.name))
         if not state.running and state.exit_code < 0:
@@ -179,8 +169,7 @@ class K3s:
 
     def start(self, container: Container) -> None:
         """Have the slot use its copies again, and those that fell be tried again now. Raises NodeError tool."""
-        slot = self._mark(container, stopped=False)
-        key = slot["metadata"]["labels"][COPIES]
+        key = self._mark(container, stopped=False)
         copies.use(self._api, container.service, key)
         for pod in self._pods():
             if pod.copies == key and pod.fallen:
@@ -189,7 +178,7 @@ class K3s:
 
     def restart(self, container: Container) -> None:
         """End this node's copy with grace, or all where it has none; the cluster makes others."""
-        key = self._mark(container, stopped=False)["metadata"]["labels"][COPIES]
+        key = self._mark(container, stopped=False)
         own = [pod for pod in self._pods() if pod.copies == key and not pod.leaving]
         for pod in [pod for pod in own if pod.node == self._node] or own:
             self._api.delete("pods", pod.name)
@@ -198,8 +187,7 @@ class K3s:
 
     def stop(self, container: Container) -> None:
         """The slot uses its copies no more; they end, with grace, when no other slot does."""
-        slot = self._mark(container, stopped=True)
-        copies.leave(self._api, container.service, slot["metadata"]["labels"][COPIES])
+        copies.leave(self._api, container.service, self._mark(container, stopped=True))
 
     def remove(self, container: Container) -> None:
         """Remove the slot, used or not; none there is as good."""
@@ -214,14 +202,13 @@ class K3s:
             while self._api.get("pods", name) is not None:
                 time.sleep(0.2)
             return
-        called = slot_object(service, slot, self._node)
-        found = self._api.get("services", called)
+        found = self._slot(service, slot)
         if found is not None:
-            self._api.delete("services", called)
-            copies.leave(self._api, service, found["metadata"]["labels"][COPIES])
+            self._api.delete("services", found["metadata"]["name"])
+            copies.leave(self._api, service, _copies_of(found))
 
     def remove_image(self, image: str) -> None:
-        """Remove an image, unless a copy on this node runs in it for another node's slot."""
+        """Remove an image that no slot of this node uses. What runs in it runs on."""
         images.remove(image)
 
     def _slots(self) -> list[Json]:
@@ -233,10 +220,11 @@ class K3s:
         return [pod_of(told) for told in self._api.all("pods", OURS)]
 
     def _copy(self, service: str, slot: str) -> Pod | None:
-        told = self._api.get("services", slot_object(service, slot, self._node))
-        if told is None:
-            return None
-        return nearest(self._pods(), told["metadata"]["labels"][COPIES], self._node)
+        told = self._slot(service, slot)
+        return nearest(self._pods(), _copies_of(told), self._node) if told else None
+
+    def _slot(self, service: str, slot: str) -> Json | None:
+        return self._api.get("services", slot_object(service, slot, self._node))
 
     def _before(self, service: str) -> Pod | None:
         told = self._api.get("pods", before_name(service))
@@ -256,22 +244,30 @@ class K3s:
         service, slot = parts_of(name)
         return self._copy(service, slot) if slot in SLOTS else self._before(service)
 
-    def _mark(self, container: Container, *, stopped: bool) -> Json:
-        """Note at the slot whether it uses its copies; the slot. Raises NodeError tool when it is gone."""
-        called = slot_object(container.service, container.slot, self._node)
+    def _mark(self, container: Container, *, stopped: bool) -> str:
+        """Note at the slot whether it uses its copies; the key of those. Raises NodeError tool when it is gone."""
         for _ in range(_TRIES):
-            found = self._api.get("services", called)
+            found = self._slot(container.service, container.slot)
             if found is None:
                 break
             notes = found["metadata"]["annotations"]
-            if (notes.get(objects.STOPPED) == "true") == stopped:
-                return found
-            notes[objects.STOPPED] = str(stopped).lower()
-            try:
-                self._api.replace("services", found)
-            except Changed:
-                continue
+            if (notes.get(objects.STOPPED) == "true") != stopped:
+                notes[objects.STOPPED] = str(stopped).lower()
+                try:
+                    self._api.replace("services", found)
+                except Changed:
+                    continue
+            return _copies_of(found)
         raise NodeError("tool", f"{container.service}: the cluster has no slot {container.slot} of this node")
+
+    def _have_files(self, service: Service, called: str) -> Owner:
+        """Have its volumes on this node, and its secrets' values in the cluster by this name; whom they belong to."""
+        owner = self._owner(service)
+        for name, _ in service.volumes:
+            volume(service.name, name, owner)
+        if service.secrets:
+            self._api.create("secrets", objects.secret_of(service, called, _values(service)))
+        return owner
 
     def _owner(self, service: Service) -> Owner:
         """Whom its files are to belong to. Raises NodeError image when the image names its user by a word."""
@@ -297,6 +293,11 @@ def first_process(container: str) -> int:
             if pids:
                 return min(pids)
     return 0
+
+
+def _copies_of(slot: Json) -> str:
+    """The key of the copies that a slot leads to."""
+    return str(slot["metadata"]["labels"][COPIES])
 
 
 def _notes(told: Json) -> dict[str, str]:

@@ -13,13 +13,13 @@ from du_node.command import Done, run
 from du_node.errors import NodeError
 from du_node.preflight import machine
 from du_node.runtime import pulled
-from du_node.runtime.words import pull_error, tool_error
+from du_node.runtime.cli import fetch
+from du_node.runtime.words import tool_error
 from du_node.state import Service
 
 _CTR = ("k3s", "ctr", "--namespace", "k8s.io")
 # What K3s makes of registries.yaml.
 _HOSTS = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
-_PULL_TIMEOUT = 900
 
 
 def there() -> frozenset[str]:
@@ -30,11 +30,7 @@ def there() -> frozenset[str]:
 def pull(service: Service, keep: tuple[int, ...]) -> None:
     """Fetch the image. Raises NodeError registry, image or no-room."""
     pulled.note(service.image)
-    # It ends with us: a pull that stalls would hold the lock, and nobody could call the release off.
-    argv = ["setpriv", "--pdeathsig", "KILL", *_CTR, "images", "pull", "--hosts-dir", _HOSTS, service.image]
-    done = run(argv, timeout=_PULL_TIMEOUT, keep=keep)
-    if done.code:
-        raise pull_error(service, done.err)
+    fetch([*_CTR, "images", "pull", "--hosts-dir", _HOSTS, service.image], service, keep)
 
 
 def remove(image: str) -> None:

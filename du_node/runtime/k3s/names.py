@@ -14,18 +14,13 @@ def copies_key(release: str, config: str) -> str:
 
 
 def copies_name(service: str, key: str) -> str:
-    """The Deployment of a release."""
+    """The Deployment of a release, and the Secret with the values that its copies read."""
     return f"{service}-{key}"
 
 
 def slot_object(service: str, slot: str, node: str) -> str:
     """The Service that is a slot of a node."""
     return f"{service}-{slot}-{node_label(node)}"
-
-
-def secret_object(service: str, key: str) -> str:
-    """The Secret with the values that a release's copies read."""
-    return f"{service}-{key}"
 
 
 def node_label(node: str) -> str:

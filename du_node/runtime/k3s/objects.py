@@ -19,7 +19,6 @@ from du_node.runtime.k3s.names import (
     copies_key,
     copies_name,
     node_label,
-    secret_object,
     slot_object,
 )
 from du_node.runtime.labels import before_labels, before_name, labels_of
@@ -74,7 +73,7 @@ def copies_of(service: Service, count: int, owner: tuple[int, int]) -> Json:
         "labelSelector": {"matchLabels": chosen},
     }
     pod = {
-        **_pod(service, secret_object(service.name, key), owner),
+        **_pod(service, copies_name(service.name, key), owner),
         "terminationGracePeriodSeconds": service.stop_grace + LEAVING_SECONDS,
         "topologySpreadConstraints": [spread],
         "tolerations": [_gone("not-ready"), _gone("unreachable")],

@@ -8,7 +8,7 @@ import pytest
 
 from du_node.errors import NodeError
 from du_node.runtime.k3s import copies, objects
-from du_node.runtime.k3s.names import copies_name, secret_object, slot_object
+from du_node.runtime.k3s.names import copies_name, slot_object
 from du_node.state import Service
 from tests.unit.node.k3s.paper_cluster import PaperApi
 
@@ -52,7 +52,7 @@ def test_the_first_slot_makes_them_each_further_one_adds_one_and_the_last_takes_
     assert count(api) == 2, "another node's gateway uses them"
     stop(api, "b")
     assert count(api) == 0
-    api.create("secrets", objects.secret_of(SERVICE, secret_object("hello", KEY), {"DB": "x"}))
+    api.create("secrets", objects.secret_of(SERVICE, NAME, {"DB": "x"}))
     remove(api, "a")
     assert count(api) == 0
     remove(api, "b")

@@ -59,7 +59,7 @@ def test_limits_volumes_and_secrets() -> None:
     assert paths == ["/var/lib/du-volumes/hello/b", "/var/lib/du-volumes/hello/a"]
     secret = pod(owner=(65534, 0))["volumes"][-1]["secret"]
     assert (secret["secretName"], secret["defaultMode"]) == (
-        names.secret_object("hello", objects.key_of(SERVICE)),
+        names.copies_name("hello", objects.key_of(SERVICE)),
         0o440,
     )
     assert pod(owner=(65534, 0))["securityContext"]["fsGroup"] == 65534
