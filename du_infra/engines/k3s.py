@@ -16,14 +16,15 @@ import re
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from du_infra import paths
+from du_infra.engines.answer import answer
 from du_infra.engines.download import fetch, workshop
-from du_infra.errors import DuError, EngineFailed, Refused, SpecError, ToolMissing, Unreachable
+from du_infra.errors import EngineFailed, Refused, SpecError, ToolMissing, Unreachable
 
 RELEASES = "https://github.com/k3s-io/k3s/releases/download"
 
@@ -135,19 +136,17 @@ def sums_of(path: Path) -> dict[str, str]:
 
 def check_file(path: Path, sha256: str, source: Path) -> None:
     """See that a file is the one that ``source`` says. Raises Refused when it is another, SpecError without one."""
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(_CHUNK):
-                digest.update(block)
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise SpecError("cannot be read", where=str(path), detail=str(error)) from error
-    if digest.hexdigest() != sha256:
+    if found != sha256:
         raise Refused(
             f"is not the file that {source.name} says: nothing of it was installed",
             where=str(path),
             todo="fetch the program and the list of the same release anew",
-            detail=f"sha256 {digest.hexdigest()}\nwanted {sha256}",
+            detail=f"sha256 {found}\nwanted {sha256}",
         )
 
 
@@ -173,20 +172,15 @@ def _read(url: str) -> bytes:
         raise Unreachable("cannot download", where=url, detail=str(error), todo=todo) from error
 
 
-def _answer(arguments: list[str]) -> Iterator[str]:
+def _answer(arguments: list[str]) -> str:
     verb, version, architecture, *more = arguments
     release = Release(version, architecture, Path(more[0]) if more and more[0] else None)
-    yield json.dumps(release.fetched() if verb == "fetch" else release.listed())
+    return json.dumps(release.fetched() if verb == "fetch" else release.listed())
 
 
 def main(arguments: list[str]) -> int:
     """Print the answer; errors go to standard error."""
-    try:
-        print(*_answer(arguments))
-    except DuError as error:
-        print(*filter(None, (str(error), error.detail, error.todo)), sep="\n", file=sys.stderr)
-        return 1
-    return 0
+    return answer(lambda: _answer(arguments))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from du_node.k3s import files as k3s
 _PORTS = {"server": 6443, "agent": 6444}
 """On this machine: the API server itself, or the agent's own balancer in front of all servers."""
 
-_PATH = "/api/v1/namespaces/du-infra/pods?limit=1"
 _SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.5
 
 
@@ -57,18 +57,12 @@ def _try(server: str, ca: str, token: str) -> None:
 
 
 def _get(server: str, ca: str, token: str) -> int:
-    import http.client
     import ssl
 
+    from du_node.runtime.k3s.api import Api
+
     try:
-        trust = ssl.create_default_context(cadata=ca)
+        api = Api(server, ca, token, _ANSWER_SECONDS)
     except ssl.SSLError as broken:
         raise NodeError("bad-wanted", "the order: ca is malformed") from broken
-    link = http.client.HTTPSConnection(server.removeprefix("https://"), timeout=10, context=trust)
-    try:
-        link.request("GET", _PATH, headers={"Authorization": f"Bearer {token}"})
-        return link.getresponse().status
-    except http.client.HTTPException as odd:
-        raise OSError(f"not HTTP: {odd!r}") from odd
-    finally:
-        link.close()
+    return api.status()

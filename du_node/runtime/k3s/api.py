@@ -35,8 +35,9 @@ class Changed(Exception):
 class Api:
     """Objects of our namespace. Every method raises NodeError tool when the API does not answer, or refuses."""
 
-    def __init__(self, server: str, ca: str, token: str) -> None:
+    def __init__(self, server: str, ca: str, token: str, seconds: float = _SECONDS) -> None:
         self._place = urlsplit(server)
+        self._seconds = seconds
         self._trust = ssl.create_default_context(cadata=ca)
         self._token = token
         self._link: http.client.HTTPSConnection | None = None
@@ -47,6 +48,13 @@ class Api:
             return self._ask("GET", "/readyz")[0] == 200
         except (OSError, http.client.HTTPException):
             return False
+
+    def status(self) -> int:
+        """What the API answers to what du-node always may, see pods: 200, 401 … Raises OSError when it does not."""
+        try:
+            return self._ask("GET", f"{_path('pods')}?limit=1")[0]
+        except http.client.HTTPException as odd:
+            raise OSError(f"not HTTP: {odd!r}") from odd
 
     def get(self, kind: str, name: str) -> Json | None:
         """The object; None when there is none."""
@@ -116,7 +124,7 @@ class Api:
     def _once(self, method: str, path: str, body: Json | None) -> tuple[int, str]:
         if self._link is None:
             host, port = self._place.hostname or "", self._place.port or 443
-            self._link = http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=self._trust)
+            self._link = http.client.HTTPSConnection(host, port, timeout=self._seconds, context=self._trust)
         head = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if body is not None:
             head["Content-Type"] = "application/json"
