@@ -45,6 +45,14 @@ def copies(bed: K3sBed) -> dict[str, int]:
     return {name: where.count(name) for name in where}
 
 
+def release_and_go_back(bed: K3sBed) -> None:
+    with Load(vip(bed), SHORT) as load:
+        run(bed, "release", "start", "hello", "v2", "--yes")
+        run(bed, "release", "rollback", "hello", "--yes")
+    print(load.report)
+    assert load.report.lost == 0, str(load.report)
+
+
 def test_one_node_serves_and_its_status_is_ready(bed: K3sBed) -> None:
     run(bed, "region", "up", "home")
     assert bed.region.status().ready
@@ -53,11 +61,7 @@ def test_one_node_serves_and_its_status_is_ready(bed: K3sBed) -> None:
 
 
 def test_releases_on_one_node_lose_no_request(bed: K3sBed) -> None:
-    with Load(vip(bed), SHORT) as load:
-        run(bed, "release", "start", "hello", "v2", "--yes")
-        run(bed, "release", "rollback", "hello", "--yes")
-    print(load.report)
-    assert load.report.lost == 0, str(load.report)
+    release_and_go_back(bed)
     assert "version v1" in bed.get()[1]
 
 
@@ -79,11 +83,7 @@ def test_a_second_node_joins_and_serves_and_no_request_is_lost(bed: K3sBed) -> N
 
 
 def test_releases_on_two_nodes_lose_no_request(bed: K3sBed) -> None:
-    with Load(vip(bed), SHORT) as load:
-        run(bed, "release", "start", "hello", "v2", "--yes")
-        run(bed, "release", "rollback", "hello", "--yes")
-    print(load.report)
-    assert load.report.lost == 0, str(load.report)
+    release_and_go_back(bed)
 
 
 def test_a_drain_loses_no_request(bed: K3sBed) -> None:

@@ -189,7 +189,7 @@ def envoy_program() -> Path:
 
 def make_node(gateway: str = "nginx", tags: Sequence[str] = ("v1", "v2"), *, runtime: str = "containerd") -> Node:
     """A node that runs nothing yet; the sample images with these tags are in the local registry."""
-    provider = LxdProvider(runtime="containerd" if runtime == "k3s" else runtime)
+    provider = LxdProvider(runtime=runtime)
     provider.prepare(silent)
     provider.prepare_images({IMAGE: list(tags)}, silent)
     registry = provider.registries()[0]

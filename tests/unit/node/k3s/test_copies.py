@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
 
@@ -59,10 +60,11 @@ def test_the_first_slot_makes_them_each_further_one_adds_one_and_the_last_takes_
     assert api.objects == {}
 
 
-@pytest.mark.parametrize("end", [stop, remove])
-def test_whenever_another_node_begins_while_the_last_one_ends_it_has_its_copies(
-    end: Callable[[PaperApi, str], None],
-) -> None:
+Work: TypeAlias = Callable[[PaperApi, str], None]
+
+
+def at_every_moment(work: Work, of: str, other: Work, others: str) -> None:
+    """Before each call of the one node's work the other node does all of its own; ``b`` has its copies afterwards."""
     moments = 0
     for moment in range(20):
         api = PaperApi()
@@ -72,10 +74,10 @@ def test_whenever_another_node_begins_while_the_last_one_ends_it_has_its_copies(
         def meanwhile(calls: int, api: PaperApi = api, came: list[int] = came, moment: int = moment) -> None:
             if calls == moment and not came:
                 came.append(calls)
-                begin(api, "b")
+                other(api, others)
 
         api.calls, api.meanwhile = 0, meanwhile
-        end(api, "a")
+        work(api, of)
         moments += len(came)
         if came:
             assert count(api), moment
@@ -83,26 +85,13 @@ def test_whenever_another_node_begins_while_the_last_one_ends_it_has_its_copies(
 
 
 @pytest.mark.parametrize("end", [stop, remove])
-def test_whenever_the_last_one_ends_while_another_begins_that_one_has_its_copies(
-    end: Callable[[PaperApi, str], None],
-) -> None:
-    moments = 0
-    for moment in range(20):
-        api = PaperApi()
-        begin(api, "a")
-        came: list[int] = []
+def test_whenever_another_node_begins_while_the_last_one_ends_it_has_its_copies(end: Work) -> None:
+    at_every_moment(end, "a", begin, "b")
 
-        def meanwhile(calls: int, api: PaperApi = api, came: list[int] = came, moment: int = moment) -> None:
-            if calls == moment and not came:
-                came.append(calls)
-                end(api, "a")
 
-        api.calls, api.meanwhile = 0, meanwhile
-        begin(api, "b")
-        moments += len(came)
-        if came:
-            assert count(api), moment
-    assert moments > 3
+@pytest.mark.parametrize("end", [stop, remove])
+def test_whenever_the_last_one_ends_while_another_begins_that_one_has_its_copies(end: Work) -> None:
+    at_every_moment(begin, "b", end, "a")
 
 
 def test_copies_that_are_gone_are_not_made_out_of_nothing() -> None:
