@@ -4,43 +4,38 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
+import yaml
+from jinja2.nativetypes import NativeEnvironment
+
+from du_infra.assets import asset
 from du_infra.pool.lxd.provider import LxdProvider
 from tests.k3s import bed, build
 from tests.region import du_node_bed
 from tests.region.conftest import push
 
 _KUBECONFIG = "k3s kubectl -n du-infra"
-_VERBS = ["get", "list", "create", "update", "delete"]
-_RULES = [
-    {"apiGroups": [""], "resources": ["services", "pods", "secrets"], "verbs": _VERBS},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": _VERBS},
-    {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": _VERBS},
-]
-_NAMED = {"name": "du-node", "namespace": "du-infra"}
-_OBJECTS = [
-    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "du-infra"}},
-    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _NAMED},
-    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": _NAMED, "rules": _RULES},
-    {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": _NAMED,
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "du-node"},
-        "subjects": [{"kind": "ServiceAccount", **_NAMED}],
-    },
-    {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/service-account-token",
-        "metadata": {
-            "name": "du-node-token",
-            "namespace": "du-infra",
-            "annotations": {"kubernetes.io/service-account.name": "du-node"},
-        },
-    },
-]
+
+
+def role_objects() -> list[Any]:
+    """What the role k3s_server has K3s apply, as Ansible would resolve it."""
+    folder = asset("playbooks") / "roles" / "k3s_server"
+    told: dict[str, Any] = {}
+    for part in ("defaults", "vars"):
+        told |= yaml.safe_load((folder / part / "main.yml").read_text())
+    found: list[Any] = _resolved(told["k3s_server_objects"], told)
+    return found
+
+
+def _resolved(value: Any, told: dict[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _resolved(part, told) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_resolved(part, told) for part in value]
+    if isinstance(value, str) and "{{" in value:
+        return _resolved(NativeEnvironment().from_string(value).render(told), told)
+    return value
 
 
 class K3sNode(du_node_bed.Node):
@@ -71,7 +66,9 @@ class K3sNode(du_node_bed.Node):
         node.configure("server", service_node_port_range="20000-29999")
         node.start("server")
         node.wait_ready(self.name)
-        node.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": _OBJECTS}))
+        node.kubectl(
+            "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": role_objects()})
+        )
         self.sh("install -d -m 0700 /var/lib/du-node")
         self._put("/var/lib/du-node/kube.json", json.dumps(self._access(node)), "0600")
 
