@@ -16,6 +16,7 @@ from bench.report import Row, at_most
 from du_infra.control.parallel import each
 from du_infra.fleet import Fleet
 from du_infra.pool.lxd import LxdProvider
+from du_infra.pool.lxd.site import MARK
 from du_infra.progress import silent
 
 _RUNS = 10
@@ -115,6 +116,7 @@ def _by_hand(nodes: int = 1) -> float:
         command = ["lxc", "init", str(inputs["image"]), name]
         command += ["-s", str(inputs["storage_pool"]), "-n", str(inputs["network"])]
         limits = {"limits.cpu": "1", "limits.memory": "1GiB", "security.nesting": "true", "security.privileged": "true"}
+        limits[f"{MARK}.owner"] = "bench"
         command += [part for key, value in limits.items() for part in ("-c", f"{key}={value}")]
         _run(command)
         _run(["lxc", "config", "device", "set", name, "eth0", f"ipv4.address={address}"])

@@ -96,16 +96,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Nobody is at work any more: the local cloud goes if this run made it, and then nothing of it may be left."""
     if hasattr(session.config, "workerinput") or _MADE not in session.config.stash:
         return
+    from du_infra.errors import DuError
     from du_infra.local import registry
     from du_infra.pool.lxd import LxdProvider
     from du_infra.progress import silent
 
-    provider = LxdProvider()
-    provider.connect()
-    registry.remove()
-    provider.remove(silent)
+    wrong = ""
+    try:
+        provider = LxdProvider()
+        provider.connect()
+        registry.remove()
+        provider.remove(silent)
+    except DuError as error:  # the summary of the tests must still be shown
+        wrong = f"\nFAILED: the local cloud cannot be taken away: {error} {error.detail}"
     if left := leftovers():
-        session.config.get_terminal_writer().line(f"\nFAILED: of the local cloud there is left: {left}")
+        wrong += f"\nFAILED: of the local cloud there is left: {left}"
+    if wrong:
+        session.config.get_terminal_writer().line(wrong)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

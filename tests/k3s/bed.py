@@ -16,7 +16,7 @@ from du_infra.pool.lxd.provider import LxdProvider
 from du_infra.progress import silent
 from tests.k3s import build
 from tests.region.conftest import push
-from tests.region.machine import launch
+from tests.region.machine import launch, remove
 
 Role = Literal["server", "agent"]
 
@@ -152,6 +152,4 @@ def nodes(count: int, tags: tuple[str, ...] = ("v1",), memory: str = "1GiB") -> 
         yield made
     finally:
         for node in made:
-            subprocess.run(
-                ["lxc", "delete", "-f", node.name], capture_output=True, stdin=subprocess.DEVNULL, check=False
-            )
+            remove(node.name)

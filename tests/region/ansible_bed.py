@@ -20,6 +20,7 @@ from du_infra.engines.ansible import Outcome, run_playbook
 from du_infra.pool.lxd import LxdProvider
 from du_infra.progress import silent
 from tests.region.conftest import lxc
+from tests.region.machine import SETTINGS, remove
 
 
 @dataclass
@@ -66,14 +67,13 @@ def machine(folder: Path, runtime: str = "containerd", **more: object) -> Iterat
         yield Node(target, vip, folder, told)
         ssh.close(target)
     finally:
-        subprocess.run(["lxc", "delete", "-f", name], capture_output=True, check=False)
+        remove(name)
 
 
 def start(provider: LxdProvider, name: str, address: str, key: str) -> None:
     site = provider.site
     user_data = f'#cloud-config\nlocale: false\ndisable_root: false\nssh_authorized_keys: ["{key}"]\n'
-    options = ["limits.cpu=1", "limits.memory=1GiB", "security.nesting=true", "security.privileged=true"]
-    words = [word for option in options for word in ("-c", option)]
+    words = [word for option in (*SETTINGS, "limits.memory=1GiB") for word in ("-c", option)]
     lxc("init", provider.recipe.alias, name, "-q", "-s", site.pool, "-n", site.bridge, *words)
     lxc("config", "set", name, f"cloud-init.user-data={user_data}")
     lxc("config", "device", "set", name, "eth0", f"ipv4.address={address}")

@@ -19,7 +19,7 @@ from du_infra.engines import skopeo, zipapp
 from du_infra.pool.lxd.provider import LxdProvider
 from du_infra.progress import silent
 from tests.region.conftest import lxc, push
-from tests.region.machine import launch
+from tests.region.machine import launch, remove
 from tests.templates import rendered
 
 IMAGE = "registry.local:5000/hello"
@@ -213,7 +213,7 @@ def _kind(runtime: str) -> type[Node]:
 
 def unmake(node: Node) -> None:
     """Take the node away, whatever became of it."""
-    subprocess.run(["lxc", "delete", "-f", node.name], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    remove(node.name)
 
 
 class Load:

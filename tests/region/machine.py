@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 
 from du_infra.pool.lxd.provider import LxdProvider
+from du_infra.pool.lxd.site import MARK
 from tests.region.conftest import lxc
+
+SETTINGS = (f"{MARK}.owner=tests", "limits.cpu=1", "security.nesting=true", "security.privileged=true")
+"""What all of them are told; the mark has the end of a run take away one whose test was killed."""
 
 
 def launch(provider: LxdProvider, name: str, *, memory: str = "1GiB", seconds: float = 30) -> str:
     """A machine of one CPU as our provider makes them; its address, for which ``seconds`` are waited."""
     given = provider.terraform_vars()
     options = ["-n", str(given["network"]), "-s", str(given["storage_pool"])]
-    for setting in ("limits.cpu=1", f"limits.memory={memory}", "security.nesting=true", "security.privileged=true"):
+    for setting in (*SETTINGS, f"limits.memory={memory}"):
         options += ["-c", setting]
     lxc("launch", str(given["image"]), name, "-q", *options)
     return _address(name, seconds)
+
+
+def remove(name: str) -> None:
+    """Take the machine away, whatever became of it; LXD is asked again where it could not."""
+    for seconds in (1, 5, 20, 0):
+        done = subprocess.run(
+            ["lxc", "delete", "-f", name], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
+        if done.returncode == 0 or "not found" in done.stderr:
+            return
+        time.sleep(seconds)
+    raise AssertionError(f"{name} cannot be deleted: {done.stderr}")
 
 
 def booted(name: str) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from du_infra import paths
 from du_infra.engines.daemon import command_line, gone, process_ids
 from du_infra.engines.lxd import Lxd
 from du_infra.engines.process import run
+from du_infra.errors import EngineFailed, Refused
 from du_infra.pool.lxd import daemon
 from du_infra.pool.lxd.recipe import DESCRIPTION
 from du_infra.pool.lxd.site import MARK, Site
@@ -21,6 +23,8 @@ from du_infra.progress import Event, Reporter
 STAGE = "local cloud"
 
 _SHUTDOWN_SECONDS = 60
+_LET_GO_SECONDS = 30
+_POLL = 1.0
 _IN_DATA = ("registry", "registry.log", "lxd.log", "lxcfs.log")
 _IN_RUN = (
     *("ssh", "registry.pid", "lxd.pid", "lxcfs.pid"),
@@ -41,15 +45,20 @@ def our_images(images: Sequence[dict[str, Any]]) -> list[str]:
 def remove(lxd: Lxd, site: Site, report: Reporter) -> None:
     """Delete our instances, images, profile, pool and bridge; then stop what we started ourselves.
 
-    A daemon that serves anybody else's instance goes on running.
+    A daemon that serves anybody else's instance goes on running. Raises Refused when one of them lives in our pool,
+    before anything is deleted.
     """
-    for name in ours(lxd.query("/1.0/instances?recursion=1")):
+    instances = ours(lxd.query("/1.0/instances?recursion=1"))
+    pool = f"/1.0/storage-pools/{quote(site.pool)}"
+    _nobody_else(set(instances_in(lxd.find(pool))) - set(instances))
+    for name in instances:
         report(Event("step", STAGE, "deleting", node=name))
         lxd.delete(name)
     for fingerprint in our_images(lxd.query("/1.0/images?recursion=1")):
         lxd.query(f"/1.0/images/{fingerprint}", "DELETE")
-    for kind, name in (("profiles", site.profile), ("storage-pools", site.pool), ("networks", site.bridge)):
-        _remove_marked(lxd, f"/1.0/{kind}/{quote(name)}", report)
+    _remove_marked(lxd, f"/1.0/profiles/{quote(site.profile)}", report)
+    _remove_pool(lxd, pool, report)
+    _remove_marked(lxd, f"/1.0/networks/{quote(site.bridge)}", report)
     if not lxd.query("/1.0/instances"):
         stop_daemons(lxd, report)
 
@@ -98,6 +107,40 @@ def _remove_marked(lxd: Lxd, path: str, report: Reporter) -> None:
     if found is not None and found["config"].get(MARK) == "true":
         report(Event("step", STAGE, f"deleting {path.removeprefix('/1.0/')}"))
         lxd.query(path, "DELETE")
+
+
+def _remove_pool(lxd: Lxd, path: str, report: Reporter) -> None:
+    """Delete the pool once nothing lives in it: LXD may still be taking away what it was told to before.
+
+    A daemon that was killed forgets copies of images it had unpacked there; they go first.
+    """
+    deadline = time.monotonic() + _LET_GO_SECONDS
+    while True:
+        try:
+            return _remove_marked(lxd, path, report)
+        except EngineFailed as error:
+            if "in use" not in error.detail or time.monotonic() > deadline:
+                raise
+        for volume in lxd.query(f"{path}/volumes"):
+            if "/volumes/image/" in volume:
+                lxd.query(volume, "DELETE")
+        time.sleep(_POLL)
+
+
+def instances_in(pool: Mapping[str, Any] | None) -> list[str]:
+    """Names of the instances that live in a storage pool, as LXD's API shows it."""
+    users = pool["used_by"] if pool is not None else ()
+    parts = (user.partition("?")[0].split("/") for user in users)
+    return sorted(unquote(words[3]) for words in parts if words[2:3] == ["instances"])
+
+
+def _nobody_else(names: Collection[str]) -> None:
+    if names:
+        raise Refused(
+            f"in its storage pool live instances that du-infra did not make: {', '.join(sorted(names))}",
+            where="the local cloud",
+            todo="move or delete them (`lxc delete NAME`), then run the same command again",
+        )
 
 
 def _unmount(folder: Path) -> None:
