@@ -121,7 +121,7 @@ def _remove_pool(lxd: Lxd, path: str, report: Reporter) -> None:
         except EngineFailed as error:
             if "in use" not in error.detail or time.monotonic() > deadline:
                 raise
-        for volume in lxd.query(f"{path}/volumes"):
+        for volume in lxd.query(f"{path}/volumes") or ():
             if "/volumes/image/" in volume:
                 lxd.query(volume, "DELETE")
         time.sleep(_POLL)
@@ -129,7 +129,7 @@ def _remove_pool(lxd: Lxd, path: str, report: Reporter) -> None:
 
 def instances_in(pool: Mapping[str, Any] | None) -> list[str]:
     """Names of the instances that live in a storage pool, as LXD's API shows it."""
-    users = pool["used_by"] if pool is not None else ()
+    users = pool["used_by"] or () if pool is not None else ()  # null where nobody uses it
     parts = (user.partition("?")[0].split("/") for user in users)
     return sorted(unquote(words[3]) for words in parts if words[2:3] == ["instances"])
 

@@ -69,10 +69,10 @@ class Daemon(Lxd):
             ],
             "/1.0/instances": ["somebody else's"],
             "/1.0/images?recursion=1": [],
-            f"{_POOL}/volumes": known["orphans"],
+            f"{_POOL}/volumes": known["orphans"] or None,
         }
-        users = [f"/1.0/instances/{name}?project=p" for name in known["instances"]] + ["/1.0/profiles/default"]
-        return answers.get(path, {"config": {"user.du-infra": "true"}, "used_by": users})
+        users = [f"/1.0/instances/{name}?project=p" for name in known["instances"]]
+        return answers.get(path, {"config": {"user.du-infra": "true"}, "used_by": users or None})  # as LXD has it
 
     def delete(self, instance: str) -> None:
         del self.__dict__["instances"][instance]
