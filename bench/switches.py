@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -57,7 +58,7 @@ def _ours(gateway: str) -> list[Row]:
         memory = _serve_mb(region)
     proofs = [1000 * steps["switch"] for steps in loaded]
     return [
-        _lost(f"{gateway}, du-infra", report, each),
+        *_lost(f"{gateway}, du-infra", report, each),
         *_latencies(f"{gateway}, du-infra", report),
         at_most(
             f"{gateway}: ours in a release, per node (median of {_QUIET}, no load)", _share(quiet, _RUNTIME), 1, "s"
@@ -116,7 +117,7 @@ def _script_with(name: str, address: str, sleep: int) -> list[Row]:
     ended = (
         [Row(f"… releases that ended with an error: {what}", f"{len(failed)}, as {failed[0][-120:]}")] if failed else []
     )
-    return [_lost(what, report, each), *ended, *_latencies(what, report)]
+    return [*_lost(what, report, each), *ended, *_latencies(what, report)]
 
 
 def _latencies(what: str, report: Report) -> list[Row]:
@@ -125,24 +126,42 @@ def _latencies(what: str, report: Report) -> list[Row]:
     return [Row(f"… kept GET / fresh POST / HTTP/2 GET, p50, p95, worst: {what}", f"{', '.join(told)} ms")]
 
 
-def _under_load(address: str, switch: Callable[[int], Any]) -> tuple[Report, list[float]]:
+@dataclass(frozen=True)
+class _Took:
+    """When a switch began, on the monotonic clock, and how many seconds it took."""
+
+    began: float
+    seconds: float
+
+
+def _under_load(address: str, switch: Callable[[int], Any]) -> tuple[Report, list[_Took]]:
     took = []
     with Load(address, USUAL, seconds=3600) as load:
         time.sleep(1)
         for number in range(SWITCHES):
-            began = time.perf_counter()
+            began = time.monotonic()
             switch(number)
-            took.append(time.perf_counter() - began)
+            took.append(_Took(began, time.monotonic() - began))
         time.sleep(1)
     return load.report, took
 
 
-def _lost(what: str, report: Report, took: list[float]) -> Row:
+def _lost(what: str, report: Report, took: list[_Took]) -> Iterator[Row]:
     kinds = ", ".join(f"{n} {kind}" for kind, n in report.lost_by.items())
     told = f"{report.lost} of {report.requests:,} lost" + (f" ({kinds})" if kinds else "")
-    value = f"{told}, {report.cut} streams cut; {median(took):.1f} s each"
+    value = f"{told}, {report.cut} streams cut; {median(one.seconds for one in took):.1f} s each"
     ours = "du-infra" in what
-    return Row(f"{len(took)} switches: {what}", value, "0 lost" if ours else "", report.lost == 0 if ours else None)
+    yield Row(f"{len(took)} switches: {what}", value, "0 lost" if ours else "", report.lost == 0 if ours else None)
+    if ours and report.lost:
+        yield Row(f"… when: {what}", "; ".join(_when(report, took)))
+
+
+def _when(report: Report, took: list[_Took]) -> Iterator[str]:
+    """Each loss, and how long after the beginning of which switch: for whoever looks for its cause."""
+    for loss in report.told["losses"]:
+        at = report.told["began"] + loss["at"]
+        number, one = next((n, t) for n, t in reversed([*enumerate(took)]) if t.began <= at or n == 0)
+        yield f"{loss['kind']} {loss['what']}, {at - one.began:.2f} s into switch {number + 1} ({one.seconds:.1f} s)"
 
 
 @contextmanager
