@@ -15,7 +15,7 @@ from itertools import pairwise
 import pytest
 
 from du_infra.control.observe import http_get
-from tests.region.conftest import Bed, lxc
+from tests.region.conftest import Bed, kill_group, lxc
 from tests.region.minding import Loop
 
 pytestmark = pytest.mark.lxd
@@ -137,6 +137,24 @@ def test_a_node_without_a_network_is_replaced_though_the_loop_is_killed_meanwhil
         assert_whole(bed, without=name)
     print(f"replaced in {time.monotonic() - begun:.1f} s, a kill of the loop included; away for {client.away:.1f} s")
     assert client.away < AWAY_SECONDS
+
+
+def test_a_replacement_by_hand_that_was_killed_is_gone_on_with(bed: Bed, minded: Loop) -> None:
+    """The node that was to go serves until another stands in for it; nobody says the order a second time."""
+    name = next(node.name for node in bed.region.status().nodes if node.name != holder(bed))
+    with Client(bed.region.status().vip) as client:
+        by_hand = bed.start("node", "replace", name, "--yes")
+        begun = time.monotonic()
+        while len(bed.instances()) < 3:
+            assert time.monotonic() - begun < minded.minute
+            time.sleep(0.1)
+        minded.reset()
+        kill_group(by_hand)
+        assert "that was cut off, and goes on" in minded.wait_for("resume", name)[1]
+        seconds, _ = minded.wait_for("done", name)
+        assert_whole(bed, without=name)
+    print(f"gone on with, done {seconds:.1f} s after the kill; away for {client.away:.1f} s")
+    assert client.away < 1
 
 
 def test_a_frozen_gateway_is_restarted_by_its_node(bed: Bed) -> None:
