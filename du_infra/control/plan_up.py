@@ -20,7 +20,7 @@ def plan_up(context: RegionContext) -> RegionPlan:
     check_size(context.name, context.spec.pool.size, context.provider.room())
     if has_cluster(context):
         configure_k3s.check(context)
-        refuse_servers(context.spec.k3s.servers)
+        refuse_servers(context.spec.k3s)
     if context.state.is_dir():
         return region_plan(context)
     with TemporaryDirectory(prefix="du-plan-") as folder:

@@ -42,7 +42,7 @@ def prepare(context: RegionContext, report: Reporter, *, live: bool) -> Resolved
     check_size(context.name, context.spec.pool.size, context.provider.room())
     if has_cluster(context):
         configure_k3s.check(context)
-        refuse_servers(context.spec.k3s.servers)
+        refuse_servers(context.spec.k3s)
     with stage(report, CLOUD, context.spec.provider):
         context.provider.prepare(report)
         if context.services:

@@ -35,7 +35,7 @@ def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> None
 
     Raises Refused for what is not done yet, or needs a person; NotReady with what is in the way; any error of a step.
     """
-    refuse_servers(context.spec.k3s.servers)
+    refuse_servers(context.spec.k3s)
     loop = _Loop(context, record, report)
     seen = loop.run(_all_well)
     while again := _next_stale(record, seen):
@@ -71,7 +71,7 @@ def refuse_to_part(
     """Raises Refused when one of these nodes cannot leave the cluster as things stand. Changes nothing."""
     if context.store.clusters.known(context.name):
         seen = look(context, record, report, silent)
-        refuse_parting(wish_of(context.spec.k3s.version, record, seen, names), seen.observed)
+        refuse_parting(wish_of(context.spec.k3s, record, seen, names), seen.observed)
 
 
 Goal = Callable[[Wish, Observed], bool]
@@ -97,7 +97,7 @@ class _Loop:
         before, since = None, time.monotonic()
         while True:
             seen = self._look()
-            wish = wish_of(self.context.spec.k3s.version, self.record, seen, self.leaving)
+            wish = wish_of(self.context.spec.k3s, self.record, seen, self.leaving)
             plan = plan_membership(wish, seen.observed)
             if seen.observed != before:
                 before, since = seen.observed, time.monotonic()

@@ -13,6 +13,7 @@ from du_infra.errors import DuError
 from du_infra.health.state import RegionStatus
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import silent
+from du_infra.spec.k3s import K3sSpec
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ def standing(context: RegionContext, record: PoolRecord) -> Standing:
         seen = look(context, record, silent)
     except DuError as error:
         return Standing(why=(f"cluster: {error}",))
-    return told(seen, context.spec.k3s.version, record)
+    return told(seen, context.spec.k3s, record)
 
 
-def told(seen: Look, version: str, record: PoolRecord) -> Standing:
+def told(seen: Look, k3s: K3sSpec, record: PoolRecord) -> Standing:
     """What a look amounts to. Pure."""
-    plan = plan_membership(wish_of(version, record, seen), seen.observed)
+    plan = plan_membership(wish_of(k3s, record, seen), seen.observed)
     staying = {node.name for node in record.staying}
     open_steps = [f"{a.node}: {a.kind.replace('-', ' ')} ({a.why})" for a in plan.step if a.node in staying]
     words = [*open_steps, *plan.waits]

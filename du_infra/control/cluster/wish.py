@@ -13,6 +13,7 @@ from du_infra.control.cluster.observe import Look, plain_version
 from du_infra.control.cluster.servers import only_server
 from du_infra.errors import Refused
 from du_infra.pool.plan import PoolRecord
+from du_infra.spec.k3s import K3sSpec
 
 NOT_YET: frozenset[Kind] = frozenset(
     {
@@ -32,7 +33,7 @@ NOT_YET: frozenset[Kind] = frozenset(
 """What the planner may ask for and nobody does yet: all that embedded etcd, a backup or another version needs."""
 
 
-def wish_of(version: str, record: PoolRecord, seen: Look, without: Collection[str] = ()) -> Wish:
+def wish_of(k3s: K3sSpec, record: PoolRecord, seen: Look, without: Collection[str] = ()) -> Wish:
     """The pool's nodes that stay are wanted, and those that are to go until they have left the cluster.
 
     ``without`` are to leave it now. Whoever has been on the way out of it, however far, goes on, and is not taken back.
@@ -40,7 +41,7 @@ def wish_of(version: str, record: PoolRecord, seen: Look, without: Collection[st
     on_the_way = [n.name for n in record.nodes if not n.staying]
     kept = [name for name in on_the_way if (m := seen.observed.find(name)) and _is_part(m)]
     nodes = [name for name in (*(n.name for n in record.staying), *kept) if name not in without]
-    return Wish(tuple(nodes), plain_version(version), drained=(*seen.by_hand, *on_the_way))
+    return Wish(tuple(nodes), plain_version(k3s.version), drained=(*seen.by_hand, *on_the_way))
 
 
 def _is_part(member: Member) -> bool:
@@ -48,11 +49,11 @@ def _is_part(member: Member) -> bool:
     return there and member.node in ("ready", "not-ready", "unknown") and member.service != "disabled"
 
 
-def refuse_servers(servers: int) -> None:
+def refuse_servers(k3s: K3sSpec) -> None:
     """Raises Refused for a number of servers that is not done yet."""
-    if servers != 1:
+    if k3s.servers != 1:
         raise Refused(
-            f"{servers} K3s servers are not done yet",
+            f"{k3s.servers} K3s servers are not done yet",
             where="k3s.servers",
             todo="write servers: 1; docs/cluster.md says what such a region survives",
         )

@@ -130,12 +130,12 @@ def test_who_is_on_the_way_out_makes_no_region_unready(home: RegionContext, worl
     record = up(home, world, 2)
     world.nodes[TWO] |= {"cordoned": True, "marked": True}
     seen = look(home, record, silent)
-    assert told(seen, home.spec.k3s.version, record).why != ()
+    assert told(seen, home.spec.k3s, record).why != ()
     nodes = tuple(
         n if n.name == ONE else Node(n.name, n.size, n.address, joined=True, state="leaving") for n in record.nodes
     )
     going = type(record)(record.vip, record.counter, nodes)
-    assert told(seen, home.spec.k3s.version, going).why == ()
+    assert told(seen, home.spec.k3s, going).why == ()
 
 
 def test_an_order_for_the_server_to_go_is_refused_before_anything_is_written_down(
