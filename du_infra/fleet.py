@@ -12,6 +12,8 @@ from du_infra.spec import FleetSpec, load_spec, region_of
 
 if TYPE_CHECKING:
     from du_infra.control.autoscale import Autoscaled
+    from du_infra.control.cluster.backup import BackupResult
+    from du_infra.control.cluster.vault import Kept
     from du_infra.control.context import RegionContext
     from du_infra.control.down import DownResult
     from du_infra.control.node.desk import NodeResult
@@ -71,6 +73,21 @@ class Region:
         from du_infra.control.cluster.kubeconfig import kubeconfig
 
         return kubeconfig(self._context())
+
+    def backup(self, *, report: Reporter = silent) -> BackupResult:
+        """Copy what the region's cluster keeps onto this machine, and read the copy back. K3s runs on meanwhile.
+
+        Raises Refused where there is no cluster, NotReady when its API does not answer, EngineFailed for a bad copy.
+        """
+        from du_infra.control.cluster.backup import region_backup
+
+        return region_backup(self._context(), report)
+
+    def backups(self) -> list[Kept]:
+        """The backups of the region's cluster on this machine, the newest first."""
+        from du_infra.control.cluster.vault import kept
+
+        return kept(self._context())
 
     def plan(self) -> RegionPlan:
         """What ``up`` would do now; changes nothing, and makes no state where there is none."""

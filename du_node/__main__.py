@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _USAGE = (
     "usage: du-node apply [--now] | before [--stop] | secrets | status | drain [--cut-after SECONDS] | undrain | serve"
-    " | heal [--peers | SERVICE…] | k3s join|start|leave|access|state | version\n"
+    " | heal [--peers | SERVICE…] | k3s join|start|leave|access|state|backup | version\n"
 )
 _PATIENCE = 10.0
 # What an apply that is ended has started, say the stop of a container, ends by itself.
@@ -147,8 +147,8 @@ def _k3s(options: list[str]) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def work() -> int:
-        if options == ["state"]:
-            verbs.show_state()
+        if apart := verbs.APART.get(options[0]):
+            apart()
         else:
             verbs.work(options[0], sys.stdin.read())
         return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from du_infra.control.autoscale import carry_out, plan_autoscale
+from du_infra.control.cluster.backup import due, region_backup
 from du_infra.control.context import RegionContext
 from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
 from du_infra.control.parallel import each
@@ -21,7 +22,7 @@ from du_infra.health.resume import Resume
 from du_infra.progress import Reporter
 from du_infra.spec import load_spec, region_of
 
-Kind: TypeAlias = Literal["start", "replace", "resume", "scale", "done", "left", "well", "busy", "failed"]
+Kind: TypeAlias = Literal["start", "replace", "resume", "scale", "backup", "done", "left", "well", "busy", "failed"]
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
 _LEAST_INTERVAL = 0.1
@@ -31,9 +32,9 @@ _LEAST_INTERVAL = 0.1
 class Decision:
     """What was decided, or why nothing was; told when it changes, and not again every pass.
 
-    ``kind``: "start", "replace", "resume", "scale" are about to be done; "done" has been; "left" is amiss and left
-    alone; "well" comes after trouble, and answers a dry run; "busy": another du-infra is at work; "failed": what was
-    tried did not work. ``node`` is "" where the region is meant.
+    ``kind``: "start", "replace", "resume", "scale", "backup" are about to be done; "done" has been; "left" is amiss and
+    left alone; "well" comes after trouble, and answers a dry run; "busy": another du-infra is at work; "failed": what
+    was tried did not work. ``node`` is "" where the region is meant.
     """
 
     region: str
@@ -113,6 +114,7 @@ class Minder:
             self._heal(context)
         elif not begun and not self._resume(context, seen, plan.sightings.keys()) and not plan.sightings and seen.views:
             self._scale(context, seen)
+            self._back_up(context)
         if time.monotonic() >= self._not_before:
             self._wait = _FIRST_WAIT
 
@@ -158,6 +160,16 @@ class Minder:
             return
         if up := carry_out(context, planned, self._report).up:
             self._tell(Decision(self._region, "done", f"{len(up.nodes)} node(s)"))
+
+    def _back_up(self, context: RegionContext) -> None:
+        """Once a day, what the region's cluster keeps; only where nothing is amiss."""
+        if not due(context):
+            return
+        self._say("backup", "the cluster has no backup of the last 24 hours")
+        if self._dry_run or time.monotonic() < self._not_before:
+            return
+        made = region_backup(context, self._report).backup
+        self._tell(Decision(self._region, "done", f"backup {made.name}, read back"))
 
     def _failed(self, error: DuError) -> DuError:
         """Told, and tried again later and later: a provider that is in trouble must not be asked for ever more."""

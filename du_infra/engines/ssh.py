@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread, Timer
@@ -46,26 +47,41 @@ class Result:
     stderr: str
 
 
-def run(target: Target, argv: Sequence[str], *, stdin: str | None = None, timeout: float = 30) -> Result:
+def run(
+    target: Target,
+    argv: Sequence[str],
+    *,
+    stdin: str | Path | None = None,
+    into: Path | None = None,
+    timeout: float = 30,
+) -> Result:
     """Run ``argv`` on the node; ``timeout`` in seconds.
+
+    ``stdin`` is a text, or a file. ``into``: a file that gets the output, for its owner alone; the result has none.
 
     The command's own failure is in the result. Raises Unreachable when SSH cannot reach the node or the time
     is over, Refused when the node shows another host key than the pinned one.
     """
     try:
-        done = subprocess.run(
-            _command(target, argv),
-            input=stdin if stdin is not None else "",
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-        )
+        with ExitStack() as open_files:
+            source = open_files.enter_context(stdin.open("rb")) if isinstance(stdin, Path) else None
+            text = None if isinstance(stdin, Path) else stdin or ""
+            sink = open_files.enter_context(_private(into)) if into else None
+            done = subprocess.run(
+                _command(target, argv),
+                stdin=source,
+                input=text,
+                stdout=sink or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+            )
     except FileNotFoundError as error:
         raise _no_client() from error
     except subprocess.TimeoutExpired as error:
         raise _too_slow(target, argv, timeout) from error
-    return _checked(target, Result(done.returncode, done.stdout, done.stderr))
+    return _checked(target, Result(done.returncode, done.stdout or "", done.stderr))
 
 
 def stream(
@@ -143,6 +159,10 @@ def control_path(target: Target) -> Path:
     """The socket of the shared connection: short, in a folder that only this user can enter."""
     identity = repr((target.name, target.address, target.user, target.key_file, target.known_hosts))
     return _socket_folder() / hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def _private(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def _socket_folder() -> Path:

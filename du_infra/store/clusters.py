@@ -23,10 +23,14 @@ t = Table(
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that has answered: names of its servers and the kind of their datastore, as last seen."""
+    """A cluster that has answered: names of its servers and the kind of their datastore, as last seen.
+
+    ``born``: when it first did (unix seconds).
+    """
 
     servers: tuple[str, ...]
     datastore: str
+    born: float = 0.0
 
 
 class Clusters:
@@ -39,7 +43,7 @@ class Clusters:
         """The region's cluster; None when none has ever answered."""
         with self._engine.connect() as connection:
             row = connection.execute(select(t).filter_by(region=region)).first()
-        return Cluster(tuple(json.loads(row.servers)), row.datastore) if row else None
+        return Cluster(tuple(json.loads(row.servers)), row.datastore, row.born) if row else None
 
     def note(self, region: str, servers: Iterable[str], datastore: str) -> None:
         """It answers, and these are its servers."""

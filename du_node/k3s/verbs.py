@@ -5,6 +5,7 @@ start    {"again", "seconds"}                     K3s runs as what it is set up 
 leave    {}                                       K3s ends, and does not come back
 access   {"ca", "token"}                          du-node's own credentials are kept
 state    {}                                       one object: how K3s stands, and on a server the cluster
+backup   {}                                       an archive (du_node.k3s.archive) of what a server keeps; no lines
 """
 
 from __future__ import annotations
@@ -36,9 +37,21 @@ def show_state() -> None:
     sys.stdout.write(json.dumps(state()) + "\n")
 
 
+def write_backup() -> None:
+    """The archive on standard output, and no line. Raises NodeError."""
+    from du_node.k3s.backup import backup
+
+    backup(sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+APART: dict[str, Callable[[], None]] = {"state": show_state, "backup": write_backup}
+"""Verbs whose output is not lines, and that take no order."""
+
+
 def known(verb: str) -> bool:
     """Whether there is such a verb."""
-    return verb in _VERBS or verb == "state"
+    return verb in _VERBS or verb in APART
 
 
 def _read(order: str) -> dict[str, Any]:

@@ -18,6 +18,10 @@ class _Region(LazyGroup):
         "upgrade": ("du_infra.cli.region.upgrade", "Bring every node's packages up to date, one at a time"),
         "status": ("du_infra.cli.region.status", "Nodes, services, readiness; exit 6 when not ready"),
         "kubeconfig": ("du_infra.cli.region.kubeconfig", "Access to the cluster of a region with K3s"),
+        "backup": (
+            "du_infra.cli.region.backup",
+            "Copy what the cluster of a region with K3s keeps, or list the copies",
+        ),
         "reconcile": (
             "du_infra.cli.region.reconcile",
             "Have a region become what its machines are",

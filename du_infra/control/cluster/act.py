@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from du_infra.cluster.action import Action, Kind
+from du_infra.control.cluster import backup, vault
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.observe import Look
 from du_infra.control.cluster.wish import refuse_another_version, refuse_not_yet
@@ -111,6 +112,17 @@ def _delete_secret(work: Work, action: Action) -> None:
     work.nodes.kubectl(work.api(), words, seconds=_SHORT_SECONDS)
 
 
+def _backup(work: Work, action: Action) -> None:
+    version = found.version if (found := work.seen.observed.find(action.node)) else ""
+    backup.take(work.context, work.node(action), version, work.nodes.report)
+    backup.tidy(work.context)
+
+
+def _verify_backup(work: Work, _: Action) -> None:
+    for newest in vault.kept(work.context)[:1]:
+        backup.verify(work.context, newest, work.nodes.report)
+
+
 _HANDLERS: Mapping[Kind, Callable[[Work, Action], None]] = {
     "bootstrap": _bootstrap,
     "join-agent": _join_agent,
@@ -122,4 +134,6 @@ _HANDLERS: Mapping[Kind, Callable[[Work, Action], None]] = {
     "uncordon": _uncordon,
     "delete-node": _delete_node,
     "delete-secret": _delete_secret,
+    "backup": _backup,
+    "verify-backup": _verify_backup,
 }

@@ -16,7 +16,15 @@ from du_infra.control.cluster.nodes import STAGE as STAGE
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.observe import Look, look
 from du_infra.control.cluster.servers import has_cluster as has_cluster
-from du_infra.control.cluster.wish import may_come, refuse_not_yet, refuse_parting, refuse_servers, unwell, wish_of
+from du_infra.control.cluster.wish import (
+    may_come,
+    refuse_not_yet,
+    refuse_parting,
+    refuse_servers,
+    refuse_what_follows,
+    unwell,
+    wish_of,
+)
 from du_infra.control.context import RegionContext
 from du_infra.control.parallel import each
 from du_infra.errors import NotReady, Refused
@@ -99,8 +107,8 @@ class _Loop:
             seen = self._look()
             wish = wish_of(self.context.spec.k3s, self.record, seen, self.leaving)
             plan = plan_membership(wish, seen.observed)
-            if seen.observed != before:
-                before, since = seen.observed, time.monotonic()
+            if (now := replace(seen.observed, now=0.0)) != before:
+                before, since = now, time.monotonic()
             gone = bool(self.leaving) and reached(wish, seen.observed)  # what else is amiss is not for their sake
             if not gone and self._act(plan, seen):
                 continue
@@ -135,6 +143,7 @@ class _Loop:
         self.parted |= out
         todo = [action for action in plan.step if action.node not in out]
         if todo:
+            refuse_what_follows(plan)
             self._do(todo, seen)
         return True
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from du_infra.cluster.state import Datastore, MachineState, Member, NodeObject, Observed, Role, Service
+from du_infra.cluster.state import Backup, Datastore, MachineState, Member, NodeObject, Observed, Role, Service
+from du_infra.control.cluster import vault
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.context import RegionContext
 from du_infra.control.parallel import each
@@ -55,8 +57,10 @@ def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: C
     if cluster:
         names += [name for name in _named(cluster) if is_node_of(context.fleet.fleet, context.name, name)]
     found = Facts(machines, told, cluster, context.store.clusters.known(context.name), dead)
+    newest = next(iter(vault.kept(context)), None)
+    backup = Backup(newest.made, newest.verified) if newest else None
     return Look(
-        observed=found.observed(dict.fromkeys(names)),
+        observed=replace(found.observed(dict.fromkeys(names)), backup=backup, now=time.time()),
         api=there[0] if there else "",
         by_hand=tuple(n["name"] for n in _nodes(cluster) if n["cordoned"] and not n["marked"]),
         why={name: str(said["why"]) for name, said in told.items() if said.get("why")},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from du_infra.cluster.action import Action, Kind
+from du_infra.cluster.action import Action, Kind, Plan
 from du_infra.cluster.plan import plan_membership
 from du_infra.cluster.standing import wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
@@ -19,8 +19,6 @@ NOT_YET: frozenset[Kind] = frozenset(
     {
         "join-server",
         "join-witness",
-        "backup",
-        "verify-backup",
         "migrate",
         "undo-migration",
         "annotate-removal",
@@ -30,7 +28,7 @@ NOT_YET: frozenset[Kind] = frozenset(
         "reset",
     }
 )
-"""What the planner may ask for and nobody does yet: all that embedded etcd, a backup or another version needs."""
+"""What the planner may ask for and nobody does yet: all that embedded etcd or another version needs."""
 
 
 def wish_of(k3s: K3sSpec, record: PoolRecord, seen: Look, without: Collection[str] = ()) -> Wish:
@@ -67,6 +65,14 @@ def refuse_not_yet(steps: Iterable[Action]) -> None:
             raise Refused(what, where=action.node, todo=f"it is needed because: {action.why}; see docs/cluster.md")
 
 
+def refuse_what_follows(plan: Plan) -> None:
+    """Raises Refused when what a backup is made for is not done yet: before anything is begun."""
+    for step in plan.steps:
+        refuse_not_yet(step)
+        if any(action.kind not in ("backup", "verify-backup") for action in step):
+            return
+
+
 def refuse_another_version(action: Action, program: str) -> None:
     """Raises Refused where the ``program`` on a node is not of the version that is to join (see action.version)."""
     if program and action.version and parse(program) != parse(action.version):
@@ -80,7 +86,6 @@ def refuse_another_version(action: Action, program: str) -> None:
 _WORDS: dict[Kind, str] = {
     "upgrade": "K3s of another version is not put into use yet",
     "restore": "the restore of a backup is not done yet: the region has to be made anew",
-    "backup": "backups of the cluster's data, and what has to be backed up first, are not done yet",
     "migrate": "the move from sqlite to etcd is not done yet",
     "join-server": "a second server is not done yet",
     "bootstrap": "a cluster on embedded etcd is not done yet",

@@ -118,7 +118,7 @@ def test_who_leaves_does_not_wait_for_what_else_is_to_be_done(tmp_path: Path, wo
     refuse_to_part(context, record, [TWO], silent)
     part(context, record, [TWO], silent)
     assert list(world.nodes) == [ONE]
-    with pytest.raises(Refused, match="not done yet"):
+    with pytest.raises(Refused, match="not put into use yet"):
         settle(context, record.without([TWO]), silent)
 
 
@@ -311,7 +311,7 @@ def test_three_servers_and_another_version_are_not_done_yet(tmp_path: Path, worl
     context = region(tmp_path, world)
     record = up(context, world, 1)
     world.version = "v1.33.9+k3s1"
-    with pytest.raises(Refused, match="not done yet"):
+    with pytest.raises(Refused, match="not put into use yet"):
         settle(context, record, silent)
     assert world.done == []
 

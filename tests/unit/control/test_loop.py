@@ -49,6 +49,7 @@ class World:
         monkeypatch.setattr(loop, "heal", self._heal)
         monkeypatch.setattr(loop, "plan_unfinished", lambda context, seen: self.half)
         monkeypatch.setattr(loop, "resume", self._resume)
+        monkeypatch.setattr(loop, "due", lambda context: False)
         monkeypatch.setattr(loop, "plan_autoscale", self._plan_autoscale)
         monkeypatch.setattr(loop, "carry_out", lambda *given: SimpleNamespace(up=SimpleNamespace(nodes=("a-1", "a-2"))))
         monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
@@ -322,3 +323,26 @@ def test_a_look_that_was_cut_off_by_the_end_of_the_loop_tells_nothing_and_begins
     world.plan = DEAD
     minder.mind(SimpleNamespace(spec=SimpleNamespace(pool=SimpleNamespace(autoscale=None))))  # type: ignore[arg-type]
     assert (world.told, world.healed) == ([], 0)
+
+
+def test_a_cluster_is_backed_up_once_a_day_where_nothing_is_amiss(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def back_up(*_: object) -> Any:
+        made.append(1)
+        return SimpleNamespace(backup=SimpleNamespace(name="b1"))
+
+    monkeypatch.setattr(loop, "due", lambda _: not made)
+    monkeypatch.setattr(loop, "region_backup", back_up)
+    world.minder(dry_run=True)()
+    world.plan = WAITS
+    mind = world.minder()
+    mind()
+    assert made == []
+    world.plan = WELL
+    mind()
+    mind()
+    assert made == [1]
+    assert ("done", "backup b1, read back") in world.told

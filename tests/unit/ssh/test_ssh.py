@@ -40,6 +40,15 @@ def test_a_command_comes_back_with_its_exit_code_and_both_outputs(tmp_path: Path
     assert ssh.run(target, ["du-node", "apply"], stdin="wanted") == ssh.Result(3, "wanted", "oops\n")
 
 
+def test_files_go_in_and_come_out_byte_by_byte_for_their_owner_alone(tmp_path: Path, target: ssh.Target) -> None:
+    stand_in(tmp_path, "cat; echo oops >&2; exit 3")
+    source, into = tmp_path / "source", tmp_path / "into"
+    source.write_bytes(bytes(range(256)) * 999)
+    assert ssh.run(target, ["cat"], stdin=source, into=into) == ssh.Result(3, "", "oops\n")
+    assert into.read_bytes() == source.read_bytes()
+    assert stat.S_IMODE(into.stat().st_mode) == 0o600
+
+
 def test_the_remote_command_is_quoted_for_the_shell_on_the_node(tmp_path: Path, target: ssh.Target) -> None:
     stand_in(tmp_path, 'for last; do :; done; eval "set -- $last"; for word; do echo "[$word]"; done')
     result = ssh.run(target, ["echo", "two words", "$(reboot)", "it's"])

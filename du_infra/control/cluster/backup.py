@@ -1,0 +1,115 @@
+"""Makes a backup of a region's cluster on this machine, and reads it back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from du_infra.control.cluster import vault
+from du_infra.control.cluster.nodes import STAGE
+from du_infra.control.cluster.observe import Look, look
+from du_infra.control.cluster.readback import read_back
+from du_infra.control.cluster.servers import has_cluster
+from du_infra.control.cluster.vault import Kept
+from du_infra.control.context import RegionContext
+from du_infra.control.release.words import failure_of, last_error, line_of
+from du_infra.engines import ssh
+from du_infra.errors import EngineFailed, NotReady, Refused
+from du_infra.pool.state import Node
+from du_infra.progress import Event, Reporter, stage
+
+DUE_SECONDS = 24 * 3600.0
+"""How old the newest backup gets before the loop that minds the region makes another."""
+
+_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """What ``region backup`` made: where it is on this machine, and what went to keep room for it."""
+
+    region: str
+    file: str
+    backup: Kept
+    removed: tuple[str, ...]
+
+
+def region_backup(context: RegionContext, report: Reporter) -> BackupResult:
+    """Copy what the region's cluster keeps, read the copy back, and remove copies that are too many.
+
+    Raises Refused where there is no cluster, or its data is somebody else's to back up; NotReady when its API does not
+    answer; EngineFailed when the copy is not good.
+    """
+    if not has_cluster(context):
+        todo = f"only regions with runtime: k3s have one; this one has {context.spec.runtime}"
+        raise Refused("there is no cluster to back up", where=f"region {context.name}", todo=todo)
+    record = context.must_be_up()
+    context.provider.connect()
+    with stage(report, STAGE, "backup"):
+        seen = look(context, record, report)
+        if not seen.api:
+            todo = f"see `du-infra region status {context.name}`"
+            raise NotReady("the cluster's API does not answer", where=f"region {context.name}", todo=todo)
+        if seen.observed.datastore == "external":
+            todo = "back it up where it is; K3s's token is beside it in .du (docs/cluster.md)"
+            raise Refused("the data is in an external datastore", where=f"region {context.name}", todo=todo)
+        server = record.named(seen.api)
+        made = verify(context, take(context, server, _version(seen, server), report), report)
+        return BackupResult(context.name, str(vault.archive_of(context, made.name)), made, tidy(context))
+
+
+def take(context: RegionContext, server: Node, version: str, report: Reporter) -> Kept:
+    """Copy what ``server`` keeps. Killed anywhere, nothing counts that is not whole.
+
+    Raises Unreachable, and what du-node says.
+    """
+    vault.folder_of(context).mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = time.time()
+    name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(made))}-{server.name}"
+    archive = vault.archive_of(context, name)
+    coming = archive.with_suffix(".coming")
+    report(Event("step", STAGE, "its part of the cluster is copied", node=server.name))
+    try:
+        done = ssh.run(context.target(server), ["du-node", "k3s", "backup"], into=coming, timeout=_SECONDS)
+        if done.rc != 0:
+            lines = [line_of(text) for text in coming.read_text(errors="replace").splitlines()[-1:]]
+            raise failure_of(server.name, last_error(lines), done, "the backup could not be made")
+        kept = Kept(name, server.name, version, "sqlite", made, vault.checksum(coming), coming.stat().st_size)
+        coming.replace(archive)
+        vault.note(context, kept)
+    except OSError as error:
+        todo = "see `df` on this machine"
+        raise EngineFailed(f"the backup cannot be kept: {error}", where=str(archive), todo=todo) from error
+    finally:
+        coming.unlink(missing_ok=True)
+    context.store.event(context.name, "backup", f"{name}, {kept.size} bytes")
+    return kept
+
+
+def verify(context: RegionContext, one: Kept, report: Reporter) -> Kept:
+    """Read it back, and write down that it was. Raises EngineFailed with what is wrong."""
+    archive = vault.archive_of(context, one.name)
+    report(Event("step", STAGE, f"{one.name} is read back", node=one.node))
+    if vault.checksum(archive) != one.sha256:
+        raise EngineFailed("the backup has changed since it was made", where=archive.name, todo="make another")
+    read_back(archive)
+    return vault.verified(context, one)
+
+
+def tidy(context: RegionContext) -> tuple[str, ...]:
+    """Remove what is too much; their names."""
+    return tuple(vault.prune(context, time.time()))
+
+
+def due(context: RegionContext) -> bool:
+    """Whether the newest backup of the region's cluster is older than a day, or there is none."""
+    known = context.store.clusters.known(context.name) if has_cluster(context) else None
+    if known is None or known.datastore == "external":
+        return False
+    there = vault.kept(context)
+    return not there or time.time() - there[0].made > DUE_SECONDS
+
+
+def _version(seen: Look, server: Node) -> str:
+    found = seen.observed.find(server.name)
+    return found.version if found else ""
