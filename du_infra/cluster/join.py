@@ -8,16 +8,18 @@ from du_infra.cluster.action import Action, Turn
 from du_infra.cluster.seats import seats, sqlite_server
 from du_infra.cluster.standing import idle, is_server, keeps_data, spent, usable
 from du_infra.cluster.state import Member, Observed, Wish
-from du_infra.cluster.versions import cluster_version
+from du_infra.cluster.versions import cluster_version, too_new
 
 
 def join_agents(wish: Wish, observed: Observed) -> Turn:
     """Every wanted node that is no server, and is not part of the cluster, joins now.
 
-    One that was a server, and is none any more, becomes an agent on the same machine, so it keeps its name.
+    One that was a server, and is none any more, becomes an agent on the same machine, so it keeps its name. One whose
+    K3s is newer than a server's waits until the servers are upgraded.
     """
     version = cluster_version(wish, observed)
-    return Turn(step=tuple(Action("join-agent", m.name, _why(m), version=version) for m in _to_join(wish, observed)))
+    able = [m for m in _to_join(wish, observed) if not too_new(m, version)]
+    return Turn(step=tuple(Action("join-agent", m.name, _why(m), version=version) for m in able))
 
 
 def _to_join(wish: Wish, observed: Observed) -> Iterator[Member]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from du_infra.cluster.action import Turn
 from du_infra.cluster.seats import Seats, is_external, seats
-from du_infra.cluster.standing import idle, keeps_data, spent, well
+from du_infra.cluster.standing import idle, keeps_data, spent, usable, well
 from du_infra.cluster.state import Member, Observed, Wish
+from du_infra.cluster.versions import cluster_version, too_new
 
 REPLACE = "`du-infra node replace` gives it a successor with a new name"
 
@@ -33,6 +34,8 @@ def _of_the_nodes(wish: Wish, observed: Observed, plan: Seats) -> Iterator[str]:
         member = observed.find(name)
         if member is None:
             yield f"{name} is not there yet"
+        elif usable(member) and not well(member) and too_new(member, cluster_version(wish, observed)):
+            yield f"{name} has K3s {member.program}, and joins once the servers have it"
         elif why := _amiss(member, plan):
             yield f"{name} {why}"
 

@@ -9,7 +9,7 @@ from du_infra.cluster.backup import first_backed_up
 from du_infra.cluster.quorum import learners, voters
 from du_infra.cluster.standing import keeps_data, names, servers, stopped, wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
-from du_infra.cluster.versions import highest, lowest, next_version, parse
+from du_infra.cluster.versions import highest, lowest, minor, next_version, parse
 
 
 def upgrade(wish: Wish, observed: Observed) -> Turn:
@@ -21,7 +21,11 @@ def upgrade(wish: Wish, observed: Observed) -> Turn:
         return NOTHING
     version = _version_for(member, wish, observed)
     if not version:
-        return wait(f"from {member.version} to {wish.version} a release of each minor between them has to be named")
+        first = f"v{parse(member.version)[0]}.{minor(member.version) + 1}"
+        return wait(
+            f"{member.name} runs {member.version}, and K3s goes up one minor at a time: "
+            f"{first} comes before {wish.version}, so write a release of it as k3s.version first"
+        )
     if in_the_way := _not_now(wish, observed):
         return wait(in_the_way)
     why = f"{member.version} → {version}"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from du_infra.cluster.state import Observed, Wish
+from du_infra.cluster.state import Member, Observed, Wish
 
 Parsed: TypeAlias = tuple[int, int, int, int]
 
@@ -53,6 +53,11 @@ def next_version(current: str, goal: str, releases: Iterable[str]) -> str:
         return goal
     between = [v for v in releases if minor(v) == minor(current) + 1 and parse(v)[0] == parse(goal)[0]]
     return highest(between)
+
+
+def too_new(member: Member, version: str) -> bool:
+    """Whether the program that waits on a node is newer than a cluster of this version may have."""
+    return bool(member.program) and parse(member.program) > parse(version)
 
 
 def cluster_version(wish: Wish, observed: Observed) -> str:

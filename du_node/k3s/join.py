@@ -58,7 +58,7 @@ def join(order: Order, tell: Callable[[str], None]) -> bool:
     files.set_up(order.role, order.server, order.token)
     tell(f"K3s starts as {'a server' if order.role == 'server' else 'an agent'}")
     try:
-        _started(order.role, order.seconds, again=True)
+        started(order.role, order.seconds, again=True)
     except NodeError as trouble:
         if trouble.kind == "refused":
             unit.stop(order.role)
@@ -78,11 +78,15 @@ def start(seconds: int, tell: Callable[[str], None], *, again: bool = False) -> 
     if unit.service(role) == "running" and not again:
         return False
     tell(f"K3s starts{' again' if again else ''}")
-    _started(role, seconds, again=again)
+    started(role, seconds, again=again)
     return True
 
 
-def _started(role: Role, seconds: int, *, again: bool) -> None:
+def started(role: Role, seconds: int, *, again: bool, falls: int = 0) -> None:
+    """Start K3s and wait until it is up. Raises NodeError refused, not-ready (it goes on trying then).
+
+    ``falls``: after so many ends of it nobody waits any longer; 0: however often.
+    """
     began, deadline, looks = time.time(), time.monotonic() + seconds, 0
     unit.start(role, again=again)
     while unit.service(role) != "running":
@@ -90,13 +94,15 @@ def _started(role: Role, seconds: int, *, again: bool) -> None:
         looks += 1
         if looks % _JOURNAL_EVERY == 0 and (refused := words.refusal(unit.journal(role, began))):
             raise refused
-        if time.monotonic() > deadline:
-            raise _late(role, seconds, unit.journal(role, began))
+        fallen = falls and unit.restarts(role) >= falls
+        if fallen or time.monotonic() > deadline:
+            what = f"K3s has ended {falls} times" if fallen else f"K3s has not come up within {seconds} s"
+            raise _late(role, what, unit.journal(role, began))
 
 
-def _late(role: Role, seconds: int, said: list[str]) -> NodeError:
+def _late(role: Role, what: str, said: list[str]) -> NodeError:
     why = words.trouble(said)
-    text = f"K3s has not come up within {seconds} s" + (f": {why}" if why else "")
+    text = what + (f": {why}" if why else "")
     tail = "\n".join(words.plain(line) for line in said[-15:])
     todo = f"see `journalctl -u {unit.UNITS[role]}` there; run the same command again to go on waiting"
     return NodeError("not-ready", text, todo=todo, detail=tail)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from du_node.command import run
 from du_node.errors import NodeError
 from du_node.k3s import files, unit, words
+from du_node.k3s.upgrade import PROGRAM, version
 from du_node.k3s.view import cluster
 
 _LOOK_BACK_SECONDS = 120.0
@@ -23,7 +23,7 @@ def state() -> dict[str, Any]:
     role = files.role()
     service = unit.service(role) if role else "stopped"
     told: dict[str, Any] = {"role": role, "service": service, "joined": files.has_joined()}
-    told["version"] = "" if role else _version()
+    told["version"] = "" if role else version(PROGRAM)
     up, running = unit.seconds_up(role) if role else (0.0, 0.0)
     told["up_s"] = round(up, 1)
     told["stale"] = files.newer_than(time.time() - running, unit.UNITS[role], role) if role and running else []
@@ -36,11 +36,3 @@ def state() -> dict[str, Any]:
     if role and service in ("starting", "failed"):
         told["why"] = words.trouble(unit.journal(role, time.time() - _LOOK_BACK_SECONDS)) or told["why"]
     return told
-
-
-def _version() -> str:
-    """What `k3s --version` says first: "k3s version v1.34.4+k3s1 (abcdef)"; "" where there is none."""
-    try:
-        return (run(["k3s", "--version"]).out.split() + [""] * 3)[2]
-    except NodeError:
-        return ""

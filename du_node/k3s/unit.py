@@ -41,6 +41,11 @@ def seconds_up(role: Role) -> tuple[float, float]:
     return now - up, now - running
 
 
+def restarts(role: Role) -> int:
+    """How often systemd has started it again, by itself, since it was told to start."""
+    return int(_show(role).get("NRestarts") or 0)
+
+
 def start(role: Role, *, again: bool = False) -> None:
     """Have the unit run now and after a boot; ``again``: from the beginning, where it runs already."""
     unit = UNITS[role]
@@ -64,7 +69,7 @@ def journal(role: Role, since: float) -> list[str]:
 
 
 def _show(role: Role) -> dict[str, str]:
-    asked = ",".join(("LoadState", "ActiveState", "UnitFileState", *_SINCE))
+    asked = ",".join(("LoadState", "ActiveState", "UnitFileState", "NRestarts", *_SINCE))
     done = run(["systemctl", "show", f"--property={asked}", UNITS[role]])
     if done.code != 0:
         raise NodeError("tool", f"systemd says nothing of {UNITS[role]}", detail=done.err)

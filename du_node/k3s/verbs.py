@@ -2,6 +2,7 @@
 
 join     {"role", "server", "token", "seconds"}   K3s becomes that; without server and token it begins a cluster
 start    {"again", "seconds"}                     K3s runs as what it is set up as
+upgrade  {"version", "seconds"}                   K3s of another version, which is on the node, takes its place
 leave    {}                                       K3s ends, and does not come back
 access   {"ca", "token"}                          du-node's own credentials are kept
 state    {}                                       one object: how K3s stands, and on a server the cluster
@@ -77,6 +78,12 @@ def _start(order: dict[str, Any]) -> bool:
     return start(seconds, _tell, again=get(order, "again", bool, "the order", False))
 
 
+def _upgrade(order: dict[str, Any]) -> bool:
+    from du_node.k3s.upgrade import upgrade
+
+    return upgrade(order, _tell)
+
+
 def _leave(_: dict[str, Any]) -> bool:
     from du_node.k3s import unit
     from du_node.k3s.files import role
@@ -100,6 +107,7 @@ def _tell(text: str) -> None:
 _VERBS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "join": _join,
     "start": _start,
+    "upgrade": _upgrade,
     "leave": _leave,
     "access": _access,
 }

@@ -47,21 +47,24 @@ def version() -> str:
     return "v{}.{}.{}+k3s1-standin".format(*kubernetes_version())
 
 
-def binary(report: Reporter = silent) -> Path:
+def binary(report: Reporter = silent, named: str = "") -> Path:
     """The stand-in's binary, from the cache or built now: minutes from nothing, with Go's own cache much less.
+
+    ``named``: what it says as its version in place of its own; only linking is new then.
 
     Raises ToolMissing without Go or a C compiler (SQLite is C), EngineFailed with the compiler's last words.
     """
     go = _go()
     need_compiler()
-    parts = {"go": go_version(go), "architecture": platform.machine(), "version": version(), "flags": _flags()}
+    named = named or version()
+    parts = {"go": go_version(go), "architecture": platform.machine(), "version": named, "flags": _flags(named)}
     target = paths.cache() / "tools" / f"k3s-standin-{_recipe(parts, SOURCES)}"
     with exclusive(paths.run() / "k3s-standin.lock", what=STAGE, report=report, wait=_OTHER_BUILD_SECONDS):
         if not target.exists():
-            report(Event("step", STAGE, f"building Kubernetes {version()}; this takes some minutes"))
+            report(Event("step", STAGE, f"building Kubernetes {named}; this takes some minutes"))
             with workshop(target.parent) as folder:
                 made = folder / "k3s"
-                _build(go, [*_flags(), "-o", str(made), "."], SOURCES, {"CGO_ENABLED": "1"})
+                _build(go, [*_flags(named), "-o", str(made), "."], SOURCES, {"CGO_ENABLED": "1"})
                 made.replace(target)
     return target
 
@@ -105,10 +108,10 @@ def _go() -> str:
     return go
 
 
-def _flags() -> list[str]:
+def _flags(named: str) -> list[str]:
     major, minor, _ = kubernetes_version()
     base = "k8s.io/component-base/version"
-    told = {"main.version": version(), f"{base}.gitVersion": version()}
+    told = {"main.version": named, f"{base}.gitVersion": named}
     told |= {f"{base}.gitMajor": str(major), f"{base}.gitMinor": str(minor)}
     linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in told.items())])
     return ["-trimpath", "-tags", _TAGS, "-ldflags", linker]

@@ -10,6 +10,7 @@ _TESTS = [
     "test_driver.py",
     "test_region.py",
     "test_roles.py",
+    "test_day2.py",
     "test_services.py",
 ]
 

@@ -31,10 +31,10 @@ def program_name() -> str:
     return "k3s" if architecture() == "amd64" else f"k3s-{architecture()}"
 
 
-def release(folder: Path, *, images: bool = True) -> Path:
-    """Lay a release's files into ``folder``, which is made; returns it."""
+def release(folder: Path, *, images: bool = True, named: str = "") -> Path:
+    """Lay a release's files into ``folder``, which is made; returns it. ``named``: another version than its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    _borrow(build.binary(silent), folder / program_name())
+    _borrow(build.binary(silent, named), folder / program_name())
     if images:
         _archive(folder / f"k3s-airgap-images-{architecture()}.tar")
     sums(folder)

@@ -46,8 +46,10 @@ _APP = {
 class K3sBed(Bed):
     """A fleet whose region runs the stand-in; without ``hello`` it has no services."""
 
-    def write(self, *, nodes: int = 1, hello: bool = False, **_: object) -> None:
-        k3s = f"{{version: {build.version()}, from: k3s}}"
+    def write(
+        self, *, nodes: int = 1, hello: bool = False, version: str = "", folder: str = "k3s", **_: object
+    ) -> None:
+        k3s = f"{{version: {version or build.version()}, from: {folder}}}"
         home = f"{{provider: lxd, runtime: k3s, k3s: {k3s}, pool: {{nodes: {nodes}, boot_timeout: 5m}}}}"
         service = f"hello: {{image: {HELLO}, tag: v1, port: 8080, release: {{observe: 1s}}}}" if hello else ""
         self.file.write_text(f"fleet: {self.name}\nregions:\n  home: {home}\nservices: {{{service}}}\n")

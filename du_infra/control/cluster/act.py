@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from du_infra.cluster.action import Action, Kind
 from du_infra.control.cluster import backup, vault
+from du_infra.control.cluster.act_upgrade import upgrade
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.observe import Look
-from du_infra.control.cluster.wish import refuse_another_version, refuse_not_yet
+from du_infra.control.cluster.wish import refuse_not_yet
 from du_infra.control.context import RegionContext
 from du_infra.control.drain import patience
 from du_infra.errors import NotReady, Refused
@@ -66,7 +67,6 @@ def _bootstrap(work: Work, action: Action) -> None:
 def _join_agent(work: Work, action: Action) -> None:
     """With a token for agents that holds for minutes: the servers' own never leaves them."""
     server = work.api()
-    refuse_another_version(action, work.seen.programs.get(action.node, ""))
     words = ["token", "create", "--ttl", _TOKEN_LIFE, "--description", f"du-infra: {action.node} joins"]
     token = work.nodes.k3s(server, words, what="no token could be made").strip()
     url = f"https://{server.address}:{API_PORT}"
@@ -136,4 +136,5 @@ _HANDLERS: Mapping[Kind, Callable[[Work, Action], None]] = {
     "delete-secret": _delete_secret,
     "backup": _backup,
     "verify-backup": _verify_backup,
+    "upgrade": upgrade,
 }

@@ -30,7 +30,7 @@ class Look:
 
     ``api``: the server through which the API answered, "" for none. ``by_hand``: Nodes that somebody else than
     du-infra has cordoned. ``why``: by name, what keeps a node's K3s from running, as it says itself. ``stale``: by
-    name, files of a K3s that changed since it started. ``programs``: by name, the version that waits to be set up.
+    name, files of a K3s that changed since it started.
     """
 
     observed: Observed
@@ -38,7 +38,6 @@ class Look:
     by_hand: tuple[str, ...] = ()
     why: Mapping[str, str] = field(default_factory=dict)
     stale: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    programs: Mapping[str, str] = field(default_factory=dict)
 
 
 def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: Collection[str] = ()) -> Look:
@@ -65,7 +64,6 @@ def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: C
         by_hand=tuple(n["name"] for n in _nodes(cluster) if n["cordoned"] and not n["marked"]),
         why={name: str(said["why"]) for name, said in told.items() if said.get("why")},
         stale={name: tuple(said["stale"]) for name, said in told.items() if said.get("stale")},
-        programs={name: plain_version(str(said["version"])) for name, said in told.items() if said.get("version")},
     )
 
 
@@ -113,6 +111,7 @@ class Facts:
             cordoned=bool(row and row["cordoned"]),
             drained=bool(row and row["drained"]),
             version=plain_version(str(row["version"])) if row else "",
+            program=plain_version(str(told.get("version") or "")) if told else "",
             datastore=self._datastore_of(name, told, role),
             joined=joined,
             secret=secret,

@@ -8,7 +8,6 @@ from du_infra.cluster.action import Action, Kind, Plan
 from du_infra.cluster.plan import plan_membership
 from du_infra.cluster.standing import wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
-from du_infra.cluster.versions import parse
 from du_infra.control.cluster.observe import Look, plain_version
 from du_infra.control.cluster.servers import only_server
 from du_infra.errors import Refused
@@ -23,12 +22,11 @@ NOT_YET: frozenset[Kind] = frozenset(
         "undo-migration",
         "annotate-removal",
         "remove-etcd-member",
-        "upgrade",
         "restore",
         "reset",
     }
 )
-"""What the planner may ask for and nobody does yet: all that embedded etcd or another version needs."""
+"""What the planner may ask for and nobody does yet: all that embedded etcd needs."""
 
 
 def wish_of(k3s: K3sSpec, record: PoolRecord, seen: Look, without: Collection[str] = ()) -> Wish:
@@ -73,18 +71,7 @@ def refuse_what_follows(plan: Plan) -> None:
             return
 
 
-def refuse_another_version(action: Action, program: str) -> None:
-    """Raises Refused where the ``program`` on a node is not of the version that is to join (see action.version)."""
-    if program and action.version and parse(program) != parse(action.version):
-        raise Refused(
-            f"has K3s {program}, and the cluster {action.version}: another version is not put into use yet",
-            where=action.node,
-            todo=f"write k3s.version: {action.version}, or make the region anew",
-        )
-
-
 _WORDS: dict[Kind, str] = {
-    "upgrade": "K3s of another version is not put into use yet",
     "restore": "the restore of a backup is not done yet: the region has to be made anew",
     "migrate": "the move from sqlite to etcd is not done yet",
     "join-server": "a second server is not done yet",

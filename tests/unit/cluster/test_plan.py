@@ -8,7 +8,7 @@ import pytest
 
 from du_infra.cluster.plan import plan_membership
 from du_infra.cluster.state import Backup, EtcdMember, Member, Observed, Wish
-from tests.unit.cluster.clusters import NEW, agent, dead, gone, one_server, server, three_servers, voter, wish
+from tests.unit.cluster.clusters import NEW, OLD, agent, dead, gone, one_server, server, three_servers, voter, wish
 
 
 def planned(wanted: Wish, observed: Observed) -> list[str]:
@@ -179,7 +179,14 @@ def test_versions_go_up_one_minor_at_a_time_servers_first() -> None:
     steps = planned(wish("a-1", "a-2", version="v1.36.0+k3s1", releases=(NEW,)), one_server(agent("a-2")))
     once = [f"{kind} {node}" for node in ("a-1", "a-2") for kind in ("drain", "upgrade", "uncordon")]
     assert steps == ["backup a-1", *once, *once]
-    assert "has to be named" in waits(wish("a-1", version="v1.36.0+k3s1"), one_server())
+    assert "v1.35 comes before v1.36.0+k3s1" in waits(wish("a-1", version="v1.36.0+k3s1"), one_server())
+
+
+def test_a_node_with_a_newer_k3s_joins_once_the_servers_have_it() -> None:
+    observed = one_server(Member("a-2", program=NEW))
+    assert planned(wish("a-1", "a-2", version=NEW), observed) == ["backup a-1", "upgrade a-1", "join-agent a-2"]
+    assert "a-2 has K3s v1.35.2+k3s1, and joins once" in waits(wish("a-1", "a-2"), observed)
+    assert planned(wish("a-1", "a-2"), one_server(Member("a-2", program=OLD))) == ["join-agent a-2"]
 
 
 def test_a_version_never_goes_back() -> None:

@@ -27,7 +27,9 @@ class Killed(BaseException):
 
 @dataclass
 class Host:
-    """A machine. ``password``: what its K3s proves to be by. ``slow``: looks until a start has come up; None: never."""
+    """A machine. ``password``: what its K3s proves to be by. ``slow``: looks until a start has come up; None: never.
+
+    ``program``: of the K3s that waits there, "" for the world's; ``version``: of the one that runs."""
 
     address: str
     password: str
@@ -42,6 +44,7 @@ class Host:
     why: str = ""
     stale: tuple[str, ...] = ()
     program: str = ""
+    version: str = ""
     since: float = 0.0
 
     @property
@@ -125,7 +128,7 @@ class World:
                 "cordoned": row["cordoned"],
                 "marked": row["marked"],
                 "drained": row["cordoned"] and name not in self.stuck,
-                "version": f"{self.version}-standin",
+                "version": f"{self.hosts[name].version or self.version}-standin" if name in self.hosts else "",
                 "server": row["server"],
             }
             for name, row in self.nodes.items()
@@ -141,12 +144,15 @@ class World:
             self._join(node.name, host, order)
         elif verb == "start":
             host.service, host.stale = "starting", ()
+        elif verb == "upgrade":
+            assert host.runs, "a node that is not well is not upgraded"
+            host.version, host.service = str(order["version"]), "starting"
         elif verb == "leave":
             host.service = "disabled"
         elif verb == "access":
             host.access = order
         self.end()
-        if verb in ("join", "start"):
+        if verb in ("join", "start", "upgrade"):
             while host.service == "starting" and host.slow is not None:
                 self.sleep(0)
 
@@ -157,7 +163,7 @@ class World:
             assert order["server"] == f"https://{self._server().address}:6443"
         if self.passwords.get(name, host.password) != host.password:
             raise EngineFailed("K3s cannot join: another machine has joined this cluster by this node's name")
-        host.role, host.service = order["role"], "starting"
+        host.role, host.service, host.version = order["role"], "starting", host.program or self.version
 
     def _server(self) -> Host:
         return next(host for host in self.hosts.values() if host.role == "server")
@@ -172,10 +178,12 @@ class World:
 
     def _kubectl(self, words: list[str], what: str) -> str:
         verb = words[0]
-        name = words[2] if verb in ("annotate", "delete") else words[1]
+        name = words[2] if verb in ("annotate", "delete", "get") else words[1]
         if words[:3] == ["get", "secret", "du-node-token"]:
             fields = {"ca.crt": "the authority", "token": "the token"}
             return json.dumps({"data": {k: base64.b64encode(v.encode()).decode() for k, v in fields.items()}})
+        if words[:2] == ["get", "node"]:
+            return f"{self.hosts[words[2]].version}-standin"
         if verb == "annotate":
             if name in self.nodes:
                 self.nodes[name]["marked"] = not words[3].endswith("-")

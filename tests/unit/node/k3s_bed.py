@@ -12,8 +12,7 @@ import pytest
 
 from du_node import places
 from du_node.command import Done
-from du_node.k3s import access, files, join, unit, view
-from du_node.k3s import state as state_of
+from du_node.k3s import access, files, join, unit, upgrade, view
 
 TOKEN = f"K10{'ab' * 32}::abcdef.0123456789abcdef"
 
@@ -28,6 +27,7 @@ class Unit:
     comes_up: int | None = 1
     says: list[str] = field(default_factory=list)
     starts: int = 0
+    falls: int = 0
 
     def show(self) -> str:
         if self.active == "activating" and self.comes_up is not None:
@@ -36,7 +36,9 @@ class Unit:
         loaded = "loaded" if self.loaded else "not-found"
         enabled = ("enabled" if self.enabled else "disabled") if self.loaded else ""
         since = "ActiveEnterTimestampMonotonic=1\nExecMainStartTimestampMonotonic=1\n"
-        return f"LoadState={loaded}\nActiveState={self.active}\nUnitFileState={enabled}\n{since}"
+        return (
+            f"LoadState={loaded}\nActiveState={self.active}\nUnitFileState={enabled}\nNRestarts={self.falls}\n{since}"
+        )
 
 
 @dataclass
@@ -59,7 +61,8 @@ class Machine:
 
     def run(self, argv: Sequence[str], **_: object) -> Done:
         self.ran.append([*argv])
-        done = {"systemctl": self._systemctl, "journalctl": self._journal, "k3s": self._k3s}[argv[0]]([*argv[1:]])
+        programs = {"systemctl": self._systemctl, "journalctl": self._journal, "k3s": self._k3s}
+        done = programs[Path(argv[0]).name]([*argv[1:]])
         return done if isinstance(done, Done) else Done(0, done, "")
 
     def _systemctl(self, words: list[str]) -> str | Done:
@@ -130,7 +133,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(files, "DEFAULTS", str(tmp_path / "default"))
     monkeypatch.setattr(files, "SERVER_KEYS", str(tmp_path / "k3s-server.yaml"))
     monkeypatch.setattr(places, "KUBE", str(tmp_path / "kube.json"))
-    for module in (unit, view, state_of):
+    for module in (unit, view, upgrade):
         monkeypatch.setattr(module, "run", made.run)
     for module in (join, access):
         monkeypatch.setattr(module, "_POLL_SECONDS", 0.0)

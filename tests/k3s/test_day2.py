@@ -1,0 +1,105 @@
+"""A region on K3s after its first day: backups, another version under load, and one that does not come up.
+
+The tests build on one another, top to bottom.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.load.runner import Load
+from tests.faults.pool.agree import SHORT
+from tests.k3s.release import architecture, program_name, release, sums
+from tests.k3s.test_region import K3sBed, wait_for
+from tests.region.conftest import kill_group
+
+pytestmark = [pytest.mark.lxd, pytest.mark.timeout(1800)]
+
+NEW, BROKEN = "v1.34.5+k3s1-standin", "v1.34.6+k3s1-standin"
+
+# It says a version, as a release that is damaged or does not fit the machine might, and never comes up.
+_BROKEN = f"""#!/bin/sh
+[ "$1" = --version ] && {{ echo "k3s version {BROKEN} (0)"; exit 0; }}
+echo 'level=fatal msg="this machine is not supported"' >&2; exit 1
+"""
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[K3sBed]:
+    made = K3sBed(tmp_path_factory.mktemp("fleet"))
+    release(made.folder / "k3s")
+    release(made.folder / "k3s-new", named=NEW)
+    made.write(nodes=2, hello=True)
+    run(made, "region", "up", "home")
+    yield made
+    made.region.down()
+    assert made.instances() == []
+
+
+def run(bed: K3sBed, *verbs: str) -> str:
+    done = bed.run(*verbs, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def versions(bed: K3sBed) -> dict[str, str]:
+    found = json.loads(bed.kubectl("get nodes -o json"))["items"]
+    return {one["metadata"]["name"]: one["status"]["nodeInfo"]["kubeletVersion"] for one in found}
+
+
+def test_a_backup_is_made_while_k3s_runs_and_read_back(bed: K3sBed) -> None:
+    began = time.monotonic()
+    told = json.loads(run(bed, "region", "backup", "home", "--output", "json"))
+    print(f"backup: {time.monotonic() - began:.1f} s, {told['backup']['size']} bytes")
+    assert told["backup"]["verified"]
+    file = Path(told["file"])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.stat().st_size == told["backup"]["size"]
+    (listed,) = json.loads(run(bed, "region", "backup", "home", "--list", "--output", "json"))
+    assert listed == told["backup"]
+    assert bed.sh(1, "ls /var/lib/du-node/k3s-backup").returncode != 0, "no copy is left on the node"
+    refused = bed.sh(2, "du-node k3s backup")
+    assert (refused.returncode, json.loads(refused.stdout)["error"]) == (5, "refused")
+
+
+def test_another_version_is_put_into_use_under_load_though_the_controller_is_killed(bed: K3sBed) -> None:
+    cluster = bed.begun()
+    bed.write(nodes=2, hello=True, version=NEW, folder="k3s-new")
+    began = time.monotonic()
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        process = bed.start("region", "up", "home")
+        wait_for(process, f"K3s starts again as {NEW}")
+        kill_group(process)
+        run(bed, "region", "up", "home")
+    print(f"two nodes upgraded in {time.monotonic() - began:.1f} s: {load.report}")
+    assert versions(bed) == {bed.node(1): NEW, bed.node(2): NEW}
+    assert (bed.begun(), bed.ready()) == (cluster, {bed.node(1): True, bed.node(2): True})
+    assert load.report.lost == 0, str(load.report)
+    assert bed.sh(1, "ls /usr/local/lib/du-infra/k3s-next /usr/local/lib/du-infra/k3s-before").stdout == ""
+    assert bed.region.status().ready
+
+
+def test_one_that_does_not_come_up_goes_back_and_the_error_says_so(bed: K3sBed) -> None:
+    broken = bed.folder / "k3s-broken"
+    broken.mkdir()
+    (broken / program_name()).write_text(_BROKEN)
+    images = f"k3s-airgap-images-{architecture()}.tar"
+    (broken / images).hardlink_to(bed.folder / "k3s-new" / images)
+    sums(broken)
+    bed.write(nodes=2, hello=True, version=BROKEN, folder="k3s-broken")
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        done = bed.run("region", "up", "home", timeout=900)
+    assert done.returncode == 6, done.stderr
+    assert f"{NEW} is back in its place and runs" in done.stderr
+    assert "this machine is not supported" in done.stderr
+    assert load.report.lost == 0, str(load.report)
+    assert versions(bed) == {bed.node(1): NEW, bed.node(2): NEW}
+    bed.write(nodes=2, hello=True, version=NEW, folder="k3s-new")
+    run(bed, "region", "up", "home")
+    assert bed.region.status().ready
