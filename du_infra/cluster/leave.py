@@ -30,7 +30,8 @@ def _goes(member: Member, wish: Wish, observed: Observed) -> bool:
     """Whether it leaves the cluster, or (a server too many, on a datastore that is not etcd) its role."""
     if not wanted(member, wish):
         return True
-    surplus = is_external(wish, observed) and member.name not in seats(wish, observed).servers
+    seated = (*seats(wish, observed).servers, *wish.going)
+    surplus = is_external(wish, observed) and member.name not in seated
     return surplus and is_server(member) and member.service != "disabled"
 
 

@@ -43,7 +43,7 @@ def _serves(member: Member, wish: Wish, observed: Observed) -> bool:
     """Whether it is one of the servers already."""
     if member.role not in ("server", "witness") or member.removing:
         return False
-    external = member.datastore == "external" and member.name in seats(wish, observed).servers
+    external = member.datastore == "external" and member.name in (*seats(wish, observed).servers, *wish.going)
     return member.etcd is not None or member == sqlite_server(observed) or (external and is_server(member))
 
 

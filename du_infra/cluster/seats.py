@@ -43,7 +43,7 @@ def servers_goal(wish: Wish, external: bool) -> int:
     """How many servers there are to be; never two on embedded etcd without a witness."""
     nodes = len(wish.nodes)
     if external:
-        return min(nodes, max(2, wish.servers))
+        return min(nodes - len({*wish.nodes} & {*wish.going}), max(2, wish.servers))
     if wish.servers == 3 and nodes >= 3:
         return 3
     return 2 if wish.witness and nodes >= 2 else min(nodes, 1)
@@ -72,7 +72,8 @@ def seats(wish: Wish, observed: Observed) -> Seats:
     """
     external = is_external(wish, observed)
     goal = servers_goal(wish, external)
-    found = [m for name in wish.nodes if (m := observed.find(name)) and _may_serve(m)]
+    asked_for = [name for name in wish.nodes if not (external and name in wish.going)]
+    found = [m for name in asked_for if (m := observed.find(name)) and _may_serve(m)]
     ranked = sorted(found, key=lambda m: _rank(m, wish))
     witness = wish.witness if goal == 2 and not external else ""
     asked = Seats(tuple(m.name for m in ranked[:goal]), goal, witness)

@@ -91,7 +91,9 @@ class Wish:
     ``nodes``: names of the pool's nodes that stay, those still to be made included, the preferred servers first.
     ``witness``: name of the third vote on a machine that is not the pool's. ``external``: the datastore is somebody
     else's. ``releases``: K3s versions that may be passed through on the way to ``version``. ``drained``: nodes that
-    somebody drained by hand. ``may_restore``: a person has agreed to a restore, or to a reset to one etcd member.
+    somebody drained by hand. ``going``: of ``nodes`` those that leave soon; on an external datastore another server
+    takes the place of one before it goes. ``may_restore``: a person has agreed to a restore, or to a reset to one etcd
+    member.
     """
 
     nodes: tuple[str, ...]
@@ -101,4 +103,5 @@ class Wish:
     external: bool = False
     releases: tuple[str, ...] = ()
     drained: tuple[str, ...] = ()
+    going: tuple[str, ...] = ()
     may_restore: bool = False

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from du_infra.control.cluster.servers import servers_of
+from du_infra.control.cluster.servers import holders_of
 from du_infra.control.context import RegionContext
 from du_infra.control.join import greets
 from du_infra.control.leave import mark
@@ -133,8 +133,8 @@ def heal(context: RegionContext, report: Reporter) -> Healed:
 
 
 def _holds_data(context: RegionContext, action: Action, report: Reporter) -> bool:
-    """A server of the region's cluster is not replaced: what would be destroyed with it cannot be brought back yet."""
-    if action.node not in servers_of(context):
+    """A server that has the cluster's data is not replaced: what would go with it cannot be brought back yet."""
+    if action.node not in holders_of(context):
         return False
     report(Event("warning", STAGE, f"is not replaced, it is the cluster's server: {action.why}", node=action.node))
     return True

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from du_infra.control import configure_k3s
+from du_infra.control.cluster import datastore
 from du_infra.control.cluster.servers import has_cluster
 from du_infra.control.cluster.wish import refuse_servers
 from du_infra.control.context import RegionContext
@@ -20,6 +21,7 @@ def plan_up(context: RegionContext) -> RegionPlan:
     check_size(context.name, context.spec.pool.size, context.provider.room())
     if has_cluster(context):
         configure_k3s.check(context)
+        datastore.check(context)
         refuse_servers(context.spec.k3s)
     if context.state.is_dir():
         return region_plan(context)

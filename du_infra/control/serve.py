@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from du_infra.control import configure_k3s
+from du_infra.control.cluster import datastore
 from du_infra.control.cluster.loop import STAGE as CLUSTER
 from du_infra.control.cluster.loop import has_cluster, settle
 from du_infra.control.cluster.wish import refuse_servers
@@ -42,6 +43,7 @@ def prepare(context: RegionContext, report: Reporter, *, live: bool) -> Resolved
     check_size(context.name, context.spec.pool.size, context.provider.room())
     if has_cluster(context):
         configure_k3s.check(context)
+        datastore.check(context)
         refuse_servers(context.spec.k3s)
     with stage(report, CLOUD, context.spec.provider):
         context.provider.prepare(report)

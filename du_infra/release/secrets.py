@@ -105,7 +105,7 @@ def _read(services: Mapping[str, ServiceSpec], folder: Path) -> tuple[dict[str, 
     for service, spec in services.items():
         for name, source in spec.secrets.items():
             try:
-                values[service][name] = _value(f"services.{service}.secrets.{name}", source, folder)
+                values[service][name] = read_source(f"services.{service}.secrets.{name}", source, folder)
             except DuError as error:
                 wrong.append(error)
     return values, wrong
@@ -116,7 +116,11 @@ def _marked(values: Mapping[str, Mapping[str, str]], folder: Path) -> Secrets:
     return Secrets(values, {s: {n: fingerprint(key, s, n, v) for n, v in own.items()} for s, own in values.items()})
 
 
-def _value(where: str, source: SecretSource, folder: Path) -> str:
+def read_source(where: str, source: SecretSource, folder: Path) -> str:
+    """The value that a source of fleet.yaml has now, not empty; ``where`` names the source in errors.
+
+    Raises SpecError when it is missing, empty or no text, and Refused when a file may be read by other users.
+    """
     if source.env is not None:
         found = os.environ.get(source.env)
         if found is None:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, mode
 from pydantic_core import PydanticCustomError
 
 from du_infra.spec.base import Model
+from du_infra.spec.container import SecretSource
 from du_infra.spec.rules import RULE_ERROR, Rule
 
 VERSION = "v1.34.4+k3s1"
@@ -55,7 +56,7 @@ Folder: TypeAlias = Annotated[str, Rule(r"[^\x00]+", "must be the path of a fold
 
 
 class K3sSpec(Model):
-    """Which K3s, where its files come from, and how many of the machines are servers."""
+    """Which K3s, where its files come from, how many of the machines are servers, and what has the cluster's data."""
 
     version: Version = Field(default=VERSION, description="The release of K3s that the machines get.")
     folder: Folder | None = Field(
@@ -64,6 +65,10 @@ class K3sSpec(Model):
         description="A folder with the release's files, beside fleet.yaml if relative. Without it they are downloaded.",
     )
     servers: Servers = Field(default=1, description="How many of the machines are servers; three bear the loss of one.")
+    datastore: SecretSource | None = Field(
+        default=None,
+        description="Where the address of an external datastore is, with user and password; two machines are servers.",
+    )
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

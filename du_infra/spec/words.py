@@ -88,6 +88,8 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return HealSpec
         case ("regions", _, "k3s"):
             return K3sSpec
+        case ("regions", _, "k3s", "datastore"):
+            return SecretSource
         case ("services", _):
             return ServiceSpec
         case ("services", _, "release"):
@@ -217,9 +219,9 @@ def shown(value: Any, raw: str) -> str:
 
 def _secret(loc: Loc) -> bool:
     """Whether a value at ``loc`` may hold a password: then it is not repeated."""
-    return loc == ("state",) or (
-        len(loc) > 3 and loc[0] == "services" and loc[2] in ("env", "secrets") and loc[-1] != "[key]"
-    )
+    if loc[-1:] == ("[key]",) or len(loc) < 4:
+        return loc == ("state",)
+    return (loc[0], loc[2]) in (("services", "env"), ("services", "secrets")) or loc[2:4] == ("k3s", "datastore")
 
 
 def _not_a_mapping(error: ErrorDetails, raw: str) -> str:

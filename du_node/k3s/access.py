@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import time
 from typing import Any
@@ -11,7 +12,8 @@ from du_node.errors import NodeError
 from du_node.fields import get
 from du_node.k3s import files as k3s
 
-_PORTS = {"server": 6443, "agent": 6444}
+_API_PORT = 6443
+_PORTS = {"server": _API_PORT, "agent": 6444}
 """On this machine: the API server itself, or the agent's own balancer in front of all servers."""
 
 _SECONDS = 30.0
@@ -20,10 +22,11 @@ _POLL_SECONDS = 0.5
 
 
 def keep(told: dict[str, Any]) -> bool:
-    """Keep {"ca": PEM, "token"} beside the address of the API as this node reaches it; whether they are new.
+    """Keep {"ca": PEM, "token", "others"} beside the address of the API as this node reaches it; whether they are new.
 
-    They are tried first: whoever keeps them works with them. Raises NodeError bad-wanted, refused when K3s is not set
-    up here or the API does not accept them, not-ready when it does not answer.
+    "others": the addresses of the cluster's servers, which are asked while this node's own way does not answer. They
+    are tried first, by that way: whoever keeps them works with them. Raises NodeError bad-wanted, refused when K3s is
+    not set up here or the API does not accept them, not-ready when it does not answer.
     """
     role = k3s.role()
     if not role:
@@ -31,13 +34,22 @@ def keep(told: dict[str, Any]) -> bool:
     ca, token = get(told, "ca", str, "the order"), get(told, "token", str, "the order")
     if "BEGIN CERTIFICATE" not in ca or not token.isascii() or not token.isprintable() or not token:
         raise NodeError("bad-wanted", "the order: ca or token is malformed")
+    others = [f"https://{address}:{_API_PORT}" for address in _addresses(told)]
     server = f"https://127.0.0.1:{_PORTS[role]}"
     _try(server, ca, token)
-    text = json.dumps({"server": server, "ca": ca, "token": token}) + "\n"
+    text = json.dumps({"server": server, "others": others, "ca": ca, "token": token}) + "\n"
     if files.read(places.KUBE) == text:
         return False
     files.write(places.KUBE, text)
     return True
+
+
+def _addresses(told: dict[str, Any]) -> list[str]:
+    found = get(told, "others", list, "the order", [])
+    try:
+        return [str(ipaddress.IPv4Address(one)) for one in found]
+    except ValueError as wrong:
+        raise NodeError("bad-wanted", f"the order: others: {wrong}") from wrong
 
 
 def _try(server: str, ca: str, token: str) -> None:
@@ -62,7 +74,7 @@ def _get(server: str, ca: str, token: str) -> int:
     from du_node.runtime.k3s.api import Api
 
     try:
-        api = Api(server, ca, token, _ANSWER_SECONDS)
+        api = Api([server], ca, token, _ANSWER_SECONDS)
     except ssl.SSLError as broken:
         raise NodeError("bad-wanted", "the order: ca is malformed") from broken
     return api.status()

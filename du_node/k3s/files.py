@@ -21,6 +21,7 @@ CONFIG = "/etc/rancher/k3s/config.yaml"
 SERVER_KEYS = "/usr/local/lib/du-infra/k3s-server.yaml"
 """What only a server may be told; the role that installs K3s lays it down on every node."""
 
+ENDPOINT = "datastore-endpoint"
 LINK = f"{CONFIG}.d/20-server.yaml"
 DATA = "/var/lib/rancher/k3s"
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
@@ -34,8 +35,10 @@ def role() -> Role:
     return "server" if Path(LINK).is_symlink() else "agent"
 
 
-def set_up(wanted: Role, server: str, token: str) -> None:
+def set_up(wanted: Role, server: str, token: str, endpoint: str = "") -> None:
     """Have K3s be a server or an agent when it starts next. Killed in between it is as if it had not been set up.
+
+    ``endpoint``: the address of an external datastore, with its password.
 
     Raises NodeError no-room.
     """
@@ -44,7 +47,20 @@ def set_up(wanted: Role, server: str, token: str) -> None:
     if wanted == "server":
         link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         link.symlink_to(SERVER_KEYS)
-    told = {"server": server, "token": token}
+    _tell({"server": server, "token": token, ENDPOINT: endpoint})
+
+
+def endpoint() -> str:
+    """The external datastore that K3s on this node is told of; "" for none."""
+    return str(files.read_json(CONFIG).get(ENDPOINT) or "")
+
+
+def move_to(endpoint: str) -> None:
+    """Tell K3s another address of its external datastore, which it reads when it starts next."""
+    _tell({**files.read_json(CONFIG), ENDPOINT: endpoint})
+
+
+def _tell(told: dict[str, str]) -> None:
     files.write(CONFIG, json.dumps({key: value for key, value in told.items() if value}, indent=2) + "\n")
 
 
@@ -67,7 +83,9 @@ def newer_than(start: float, unit: str, wanted: Role) -> list[str]:
 
 
 def datastore() -> str:
-    """What this server's disk keeps the cluster's data in; "" when it keeps none."""
+    """What this server keeps the cluster's data in; "" when nothing is known of any."""
+    if endpoint():
+        return "external"
     if Path(DATA, "server/db/etcd").is_dir():
         return "etcd"
     return "sqlite" if Path(DATA, "server/db/state.db").exists() else ""

@@ -11,6 +11,7 @@ from typing import Any
 from du_node.errors import NodeError
 from du_node.fields import get, match, within
 from du_node.k3s import files, unit, words
+from du_node.k3s.endpoint import endpoint_of
 from du_node.k3s.files import Role
 
 _ROLE = re.compile(r"server|agent")
@@ -24,16 +25,21 @@ _OTHER: dict[Role, Role] = {"server": "agent", "agent": "server"}
 
 @dataclass(frozen=True)
 class Order:
-    """``server`` and ``token`` of the cluster to join; none of them: K3s begins one. ``seconds`` to wait for it."""
+    """``server`` and ``token`` of the cluster to join; none of them: K3s begins one.
+
+    A server on an external ``datastore`` needs its address and the cluster's token, and no other server: the first one
+    finds nothing there, the others find the cluster. ``seconds`` to wait for it.
+    """
 
     role: Role
     server: str = ""
     token: str = ""
     seconds: int = _SECONDS
+    datastore: str = ""
 
 
 def order_of(told: dict[str, Any]) -> Order:
-    """What a controller orders: {"role", "server", "token", "seconds"}. Raises NodeError bad-wanted."""
+    """What a controller orders: {"role", "server", "token", "datastore", "seconds"}. Raises NodeError bad-wanted."""
     where = "the order"
     role = match(told, "role", _ROLE, where)
     seconds = within(told, "seconds", where, 1, 3600, _SECONDS)
@@ -41,9 +47,13 @@ def order_of(told: dict[str, Any]) -> Order:
     token = get(told, "token", str, where) if told.get("token") else ""
     if token and not _SECRET.fullmatch(token):  # its words are not shown
         raise NodeError("bad-wanted", f"{where}: token is malformed")
-    if bool(server) != bool(token) or (role == "agent" and not server):
+    datastore = endpoint_of(told)
+    if datastore:
+        if role == "agent" or server or not token:
+            raise NodeError("bad-wanted", f"{where}: with a datastore a server needs the token, and no other server")
+    elif bool(server) != bool(token) or (role == "agent" and not server):
         raise NodeError("bad-wanted", f"{where}: an agent needs server and token, a server both or none")
-    return Order("server" if role == "server" else "agent", server, token, seconds)
+    return Order("server" if role == "server" else "agent", server, token, seconds, datastore)
 
 
 def join(order: Order, tell: Callable[[str], None]) -> bool:
@@ -55,7 +65,7 @@ def join(order: Order, tell: Callable[[str], None]) -> bool:
     if files.role() == order.role and unit.service(order.role) == "running":
         return False
     unit.stop(_OTHER[order.role])
-    files.set_up(order.role, order.server, order.token)
+    files.set_up(order.role, order.server, order.token, order.datastore)
     tell(f"K3s starts as {'a server' if order.role == 'server' else 'an agent'}")
     try:
         started(order.role, order.seconds, again=True)

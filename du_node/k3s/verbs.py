@@ -1,12 +1,16 @@
 """The verbs of ``du-node k3s``: an order as JSON on standard input, lines of JSON as output.
 
-join     {"role", "server", "token", "seconds"}   K3s becomes that; without server and token it begins a cluster
-start    {"again", "seconds"}                     K3s runs as what it is set up as
-upgrade  {"version", "seconds"}                   K3s of another version, which is on the node, takes its place
-leave    {}                                       K3s ends, and does not come back
-access   {"ca", "token"}                          du-node's own credentials are kept
-state    {}                                       one object: how K3s stands, and on a server the cluster
-backup   {}                                       an archive (du_node.k3s.archive) of what a server keeps; no lines
+join       {"role", "server", "token", "datastore", "seconds"}
+                                   K3s becomes that; without server, and on an empty datastore, it begins a cluster
+start      {"again", "seconds"}    K3s runs as what it is set up as
+datastore  {"datastore", "seconds"}
+                                   a server uses that address of its external datastore
+upgrade    {"version", "seconds"}  K3s of another version, which is on the node, takes its place
+leave      {}                      K3s ends, and does not come back
+access     {"ca", "token", "others"}
+                                   du-node's own credentials are kept
+state      {}                      one object: how K3s stands, and on a server the cluster
+backup     {}                      an archive (du_node.k3s.archive) of what a server keeps; no lines
 """
 
 from __future__ import annotations
@@ -84,6 +88,12 @@ def _upgrade(order: dict[str, Any]) -> bool:
     return upgrade(order, _tell)
 
 
+def _datastore(order: dict[str, Any]) -> bool:
+    from du_node.k3s.datastore import keep
+
+    return keep(order, _tell)
+
+
 def _leave(_: dict[str, Any]) -> bool:
     from du_node.k3s import unit
     from du_node.k3s.files import role
@@ -108,6 +118,7 @@ _VERBS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "join": _join,
     "start": _start,
     "upgrade": _upgrade,
+    "datastore": _datastore,
     "leave": _leave,
     "access": _access,
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from du_node.errors import NodeError
 
+_LOGIN = re.compile(r"(?<=://)[^\s\"]*@")
 _TOKEN = re.compile(r"K10[0-9a-f]{16,}::\S+?(?=[\s\"\\]|$)")
 _MESSAGE = re.compile(r'level=(\w+) .*?msg="((?:[^"\\]|\\.)*)"')
 
@@ -32,11 +33,16 @@ _REFUSALS = (
     ),
     (
         "encrypted with different token",
-        "the data on this disk is of a cluster with another token",
-        "bring back that token, or give the node a successor with `du-infra node replace`",
+        "the data on this disk, or in the external datastore, is of a cluster with another token",
+        "name an empty database, bring back that token, or give the node a successor with `du-infra node replace`",
     ),
 )
 _TROUBLES = (
+    (
+        ("password authentication failed", "Access denied for user", "no pg_hba.conf entry"),
+        "the datastore does not let K3s in: see user and password in its address",
+    ),
+    (("ping database connection", "create driver for"), "the datastore cannot be used"),
     (("no route to host", "network is unreachable"), "there is no way to the server"),
     (("connection refused",), "nothing answers at the server's port 6443"),
     (("i/o timeout", "deadline exceeded", "Client.Timeout"), "the server does not answer in time"),
@@ -68,6 +74,6 @@ def trouble(lines: Iterable[str]) -> str:
 
 
 def plain(line: str) -> str:
-    """The line's own message, without any token that it may show."""
+    """The line's own message, without any token or password that it may show."""
     found = _MESSAGE.search(line)
-    return _TOKEN.sub("(a token)", found.group(2) if found else line)[:300]
+    return _LOGIN.sub("", _TOKEN.sub("(a token)", found.group(2) if found else line))[:300]

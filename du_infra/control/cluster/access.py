@@ -21,16 +21,20 @@ _POLL_SECONDS = 1.0
 _KEEP_SECONDS = 60.0
 
 
-def give_access(nodes: Nodes, server: Node, to: Sequence[Node]) -> None:
+def give_access(nodes: Nodes, server: Node, to: Sequence[Node], servers: Sequence[Node]) -> None:
     """Have du-node on each of these nodes keep the credentials of its service account.
+
+    ``server`` is asked for them; ``servers`` are all of the cluster's, to which du-node turns when its own way to the
+    API does not answer.
 
     Raises NotReady when K3s has not made them in time, and what du-node says when they do not work.
     """
-    each(partial(_keep, nodes, order=_made(nodes, server)), to)
+    each(partial(_keep, nodes, made=_made(nodes, server), servers=servers), to)
 
 
-def _keep(nodes: Nodes, node: Node, *, order: dict[str, str]) -> None:
-    nodes.order(node, "access", order, _KEEP_SECONDS)
+def _keep(nodes: Nodes, node: Node, *, made: dict[str, str], servers: Sequence[Node]) -> None:
+    others = [server.address for server in servers if server.name != node.name]
+    nodes.order(node, "access", {**made, "others": others}, _KEEP_SECONDS)
 
 
 def _made(nodes: Nodes, server: Node) -> dict[str, str]:

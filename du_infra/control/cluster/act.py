@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from du_infra.cluster.action import Action, Kind
-from du_infra.control.cluster import backup, vault
+from du_infra.control.cluster import act_external, backup, vault
 from du_infra.control.cluster.act_upgrade import upgrade
+from du_infra.control.cluster.datastore import EXTERNAL
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.observe import Look
 from du_infra.control.cluster.wish import refuse_not_yet
@@ -61,7 +62,14 @@ class Work:
 
 
 def _bootstrap(work: Work, action: Action) -> None:
+    if action.datastore == EXTERNAL:
+        act_external.bootstrap(work, action, JOIN_SECONDS)
+        return
     work.nodes.order(work.node(action), "join", {"role": "server", "seconds": JOIN_SECONDS}, JOIN_SECONDS)
+
+
+def _join_server(work: Work, action: Action) -> None:
+    act_external.join_server(work, action, JOIN_SECONDS)
 
 
 def _join_agent(work: Work, action: Action) -> None:
@@ -126,6 +134,7 @@ def _verify_backup(work: Work, _: Action) -> None:
 _HANDLERS: Mapping[Kind, Callable[[Work, Action], None]] = {
     "bootstrap": _bootstrap,
     "join-agent": _join_agent,
+    "join-server": _join_server,
     "start": _start,
     "restart": _start,
     "stop": _stop,

@@ -8,6 +8,7 @@ from du_infra.control.cluster.act import API_PORT
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.servers import has_cluster, servers_of
 from du_infra.control.context import RegionContext
+from du_infra.control.parallel import each
 from du_infra.errors import DuError, EngineFailed, Refused
 from du_infra.pool.state import Node
 from du_infra.progress import silent
@@ -18,7 +19,8 @@ PATH = "/etc/rancher/k3s/k3s.yaml"
 def kubeconfig(context: RegionContext) -> str:
     """YAML with full rights on the cluster: whoever gets it keeps it as a password.
 
-    It names a server's own address: the region's may be held by a node that is none. Raises Refused for a region that
+    It names the own address of a server whose API answers, if there is one: the region's may be held by a node that is
+    none. Raises Refused for a region that
     is not up or has no cluster, Unreachable when no server answers.
     """
     if not has_cluster(context):
@@ -32,10 +34,11 @@ def kubeconfig(context: RegionContext) -> str:
 
 
 def _first(context: RegionContext, servers: list[Node]) -> str:
-    failed: DuError | None = None
-    for server in servers:
+    nodes, failed = Nodes(context, silent), None
+    answers = [bool(said and said.get("cluster")) for said in each(nodes.state, servers)]
+    for _, server in sorted(zip(answers, servers, strict=True), key=lambda pair: not pair[0]):
         try:
-            text = Nodes(context, silent).read(server, PATH)
+            text = nodes.read(server, PATH)
         except DuError as error:
             failed = error
             continue

@@ -9,9 +9,11 @@ from functools import partial
 
 from du_infra.cluster.action import Action, Plan
 from du_infra.cluster.plan import plan_membership
+from du_infra.cluster.standing import well
 from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.control.cluster.access import give_access
-from du_infra.control.cluster.act import Work
+from du_infra.control.cluster.act import JOIN_SECONDS, Work
+from du_infra.control.cluster.act_external import keep_token, renew
 from du_infra.control.cluster.nodes import STAGE as STAGE
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.observe import Look, look
@@ -29,6 +31,7 @@ from du_infra.control.context import RegionContext
 from du_infra.control.parallel import each
 from du_infra.errors import NotReady, Refused
 from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import Node
 from du_infra.progress import Event, Reporter
 
 _PATIENCE_SECONDS = 180.0
@@ -44,13 +47,15 @@ def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> None
     Raises Refused for what is not done yet, or needs a person; NotReady with what is in the way; any error of a step.
     """
     refuse_servers(context.spec.k3s)
+    renew(context, record, report, JOIN_SECONDS)
     loop = _Loop(context, record, report)
     seen = loop.run(_all_well)
     while again := _next_stale(record, seen):
         loop.start_again(again, seen.stale[again])
         seen = loop.run(_all_well)
+    keep_token(context, record, seen.api, report)
     living = [n for n in context.living(record.staying) if n.name not in {m.name for m in _lost(seen.observed)}]
-    give_access(Nodes(context, report), record.named(seen.api), living)
+    give_access(Nodes(context, report), record.named(seen.api), living, _servers(record, seen.observed))
 
 
 def part(
@@ -182,6 +187,12 @@ def _have_left(names: Collection[str], _: Wish, observed: Observed) -> bool:
 
 def _lost(observed: Observed) -> list[Member]:
     return [m for m in observed.members if m.dead or m.machine != "running"]
+
+
+def _servers(record: PoolRecord, observed: Observed) -> list[Node]:
+    """Those that stay and are well."""
+    able = {m.name for m in observed.members if m.role == "server" and well(m)}
+    return [node for node in record.staying if node.name in able]
 
 
 def _words(action: Action) -> str:

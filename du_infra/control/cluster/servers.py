@@ -1,9 +1,10 @@
-"""Nodes that are servers of their region's cluster, as last seen: they are not let go yet."""
+"""Nodes that are servers of their region's cluster, as last seen: only with the data elsewhere they are let go."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
+from du_infra.control.cluster.datastore import EXTERNAL
 from du_infra.control.context import RegionContext
 from du_infra.errors import Refused
 
@@ -21,9 +22,15 @@ def servers_of(context: RegionContext) -> tuple[str, ...]:
     return known.servers if known else ()
 
 
+def holders_of(context: RegionContext) -> tuple[str, ...]:
+    """Those of them whose disk has what the cluster knows: none where that is in an external datastore."""
+    known = context.store.clusters.known(context.name) if has_cluster(context) else None
+    return known.servers if known and known.datastore != EXTERNAL else ()
+
+
 def refuse_server(context: RegionContext, names: Collection[str]) -> None:
-    """Raises Refused when one of these is a server: before anything is written down of its going."""
-    if held := sorted({*names} & {*servers_of(context)}):
+    """Raises Refused when one of these has the cluster's data: before anything is written down of its going."""
+    if held := sorted({*names} & {*holders_of(context)}):
         raise only_server(held)
 
 

@@ -8,6 +8,7 @@ from du_infra.cluster.action import Action, Kind, Plan
 from du_infra.cluster.plan import plan_membership
 from du_infra.cluster.standing import wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
+from du_infra.control.cluster.datastore import EXTERNAL
 from du_infra.control.cluster.observe import Look, plain_version
 from du_infra.control.cluster.servers import only_server
 from du_infra.errors import Refused
@@ -37,17 +38,25 @@ def wish_of(k3s: K3sSpec, record: PoolRecord, seen: Look, without: Collection[st
     on_the_way = [n.name for n in record.nodes if not n.staying]
     kept = [name for name in on_the_way if (m := seen.observed.find(name)) and _is_part(m)]
     nodes = [name for name in (*(n.name for n in record.staying), *kept) if name not in without]
-    return Wish(tuple(nodes), plain_version(k3s.version), drained=(*seen.by_hand, *on_the_way))
+    return Wish(
+        nodes=tuple(nodes),
+        version=plain_version(k3s.version),
+        servers=k3s.servers,
+        external=k3s.datastore is not None,
+        drained=(*seen.by_hand, *on_the_way),
+        going=tuple(name for name in kept if name not in without),
+    )
 
 
 def _is_part(member: Member) -> bool:
-    there = member.machine == "running" and not member.dead
+    """Whether it stays for now. Nobody waits for one that does not answer: it leaves once it is known to be dead."""
+    there = member.machine == "running" and member.answers and not member.dead
     return there and member.node in ("ready", "not-ready", "unknown") and member.service != "disabled"
 
 
 def refuse_servers(k3s: K3sSpec) -> None:
     """Raises Refused for a number of servers that is not done yet."""
-    if k3s.servers != 1:
+    if k3s.servers != 1 and k3s.datastore is None:
         raise Refused(
             f"{k3s.servers} K3s servers are not done yet",
             where="k3s.servers",
@@ -58,7 +67,8 @@ def refuse_servers(k3s: K3sSpec) -> None:
 def refuse_not_yet(steps: Iterable[Action]) -> None:
     """Raises Refused when an action is none that is done yet."""
     for action in steps:
-        if action.kind in NOT_YET or action.datastore not in ("", "sqlite"):
+        external = action.datastore == EXTERNAL and action.kind in ("bootstrap", "join-server")
+        if not external and (action.kind in NOT_YET or action.datastore not in ("", "sqlite")):
             what = _WORDS.get(action.kind, f"`{action.kind}` is not done yet")
             raise Refused(what, where=action.node, todo=f"it is needed because: {action.why}; see docs/cluster.md")
 
@@ -83,14 +93,17 @@ def refuse_parting(wish: Wish, observed: Observed) -> None:
     """Raises Refused where who leaves would take the cluster's data along, or needs what is not done yet."""
     leaving = [m for m in observed.members if not wanted(m, wish)]
     holders = [m for m in leaving if m.role == "server" and m.joined and m.machine != "gone"]
-    if holders:
+    if holders and observed.datastore != EXTERNAL:
         raise only_server([m.name for m in holders])
-    left = {m.name for m in leaving}
-    for step in plan_membership(wish, observed).steps:
+    left, plan = {m.name for m in leaving}, plan_membership(wish, observed)
+    for step in plan.steps:
         if not left:
             return  # what follows is not for their sake
         refuse_not_yet(step)
         left -= {action.node for action in step if action.kind == "destroy"}
+    if stuck := sorted(left & {m.name for m in holders}):
+        todo = "see `du-infra region status`: another server must be there before this one goes"
+        raise Refused("; ".join(plan.waits) or "it cannot leave its cluster now", where=", ".join(stuck), todo=todo)
 
 
 def unwell(wish: Wish, observed: Observed) -> list[Member]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -22,6 +23,7 @@ NAMESPACE = "du-infra"
 """Where everything of ours is in the cluster."""
 
 _SECONDS = 20.0
+_CONNECT_SECONDS = 3.0
 _KINDS = {
     "deployments": "/apis/apps/v1",
     "poddisruptionbudgets": "/apis/policy/v1",
@@ -33,10 +35,13 @@ class Changed(Exception):
 
 
 class Api:
-    """Objects of our namespace. Every method raises NodeError tool when the API does not answer, or refuses."""
+    """Objects of our namespace. Every method raises NodeError tool when the API does not answer, or refuses.
 
-    def __init__(self, server: str, ca: str, token: str, seconds: float = _SECONDS) -> None:
-        self._place = urlsplit(server)
+    ``servers``: where it may be asked (https://HOST:PORT), the nearest first. Whoever answered last is asked first.
+    """
+
+    def __init__(self, servers: Sequence[str], ca: str, token: str, seconds: float = _SECONDS) -> None:
+        self._places = deque(map(urlsplit, servers))
         self._seconds = seconds
         self._trust = ssl.create_default_context(cadata=ca)
         self._token = token
@@ -111,25 +116,36 @@ class Api:
 
     def _ask(self, method: str, path: str, body: Json | None = None) -> tuple[int, str]:
         """One question. A kept connection may have been closed by the other side: it is asked once more on a new one,
-        which is no harm, because every one of our calls may be made twice."""
-        kept = self._link is not None
-        try:
-            return self._once(method, path, body)
-        except (OSError, http.client.HTTPException):
-            self._hang_up()
-            if not kept:
-                raise
-            return self._once(method, path, body)
+        and then elsewhere, which is no harm, because every one of our calls may be made twice."""
+        if self._link is not None:
+            try:
+                return self._once(self._link, method, path, body)
+            except (OSError, http.client.HTTPException):
+                self._hang_up()
+        failed: OSError | http.client.HTTPException = OSError("no server is known")
+        for _ in self._places.copy():
+            try:
+                return self._once(self._dial(), method, path, body)
+            except (OSError, http.client.HTTPException) as trouble:
+                failed = trouble
+                self._hang_up()
+                self._places.rotate(-1)
+        raise failed
 
-    def _once(self, method: str, path: str, body: Json | None) -> tuple[int, str]:
-        if self._link is None:
-            host, port = self._place.hostname or "", self._place.port or 443
-            self._link = http.client.HTTPSConnection(host, port, timeout=self._seconds, context=self._trust)
+    def _dial(self) -> http.client.HTTPSConnection:
+        """A new connection: whoever does not take it soon is away, and an answer may take longer."""
+        host, port = self._places[0].hostname or "", self._places[0].port or 443
+        self._link = http.client.HTTPSConnection(host, port, timeout=_CONNECT_SECONDS, context=self._trust)
+        self._link.connect()
+        self._link.sock.settimeout(self._seconds)
+        return self._link
+
+    def _once(self, link: http.client.HTTPSConnection, method: str, path: str, body: Json | None) -> tuple[int, str]:
         head = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if body is not None:
             head["Content-Type"] = "application/json"
-        self._link.request(method, path, None if body is None else json.dumps(body), head)
-        answer = self._link.getresponse()
+        link.request(method, path, None if body is None else json.dumps(body), head)
+        answer = link.getresponse()
         return answer.status, answer.read().decode("utf-8", "replace")
 
     def _hang_up(self) -> None:
@@ -142,7 +158,8 @@ def connect() -> Api:
     """With the credentials that this node was given. Raises NodeError tool when it has none."""
     told = files.read_json(places.KUBE)
     try:
-        return Api(str(told["server"]), str(told["ca"]), str(told["token"]))
+        servers = [str(told["server"]), *map(str, told.get("others") or ())]
+        return Api(servers, str(told["ca"]), str(told["token"]))
     except (KeyError, ssl.SSLError) as lacks:
         text = "this node has no access to its cluster"
         raise NodeError("tool", text, todo="run `du-infra region up`", detail=str(lacks)) from lacks

@@ -64,6 +64,7 @@ def _wish(dice: random.Random) -> Wish:
         external=dice.random() < 0.2,
         releases=dice.choice(((), (OLD, NEW))),
         drained=tuple(dice.sample(NAMES, dice.randint(0, 1))),
+        going=tuple(dice.sample(NAMES, dice.choice((0, 0, 1, 2)))),
         may_restore=dice.random() < 0.5,
     )
 

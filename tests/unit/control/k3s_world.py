@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,9 @@ class Killed(BaseException):
 class Host:
     """A machine. ``password``: what its K3s proves to be by. ``slow``: looks until a start has come up; None: never.
 
-    ``program``: of the K3s that waits there, "" for the world's; ``version``: of the one that runs."""
+    ``program``: of the K3s that waits there, "" for the world's; ``version``: of the one that runs. ``datastore``: the
+    address that its K3s has as a server, "" for sqlite.
+    """
 
     address: str
     password: str
@@ -46,6 +49,7 @@ class Host:
     program: str = ""
     version: str = ""
     since: float = 0.0
+    datastore: str = ""
 
     @property
     def runs(self) -> bool:
@@ -54,7 +58,11 @@ class Host:
 
 @dataclass
 class World:
-    """``lives``: how many orders the controller gives before it dies; it dies after the last one if ``late``."""
+    """``lives``: how many orders the controller gives before it dies; it dies after the last one if ``late``.
+
+    ``secret``: the servers' token, which the first of them was told of or made: without it the data in an external
+    datastore cannot be read. ``login``: the address by which that datastore lets servers in.
+    """
 
     hosts: dict[str, Host] = field(default_factory=dict)
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -67,6 +75,8 @@ class World:
     tokens: list[str] = field(default_factory=list)
     stuck: set[str] = field(default_factory=set)
     slept: float = 0.0
+    secret: str = ""
+    login: str = ""
 
     def machine(self, name: str, number: int) -> None:
         self.hosts[name] = Host(f"198.18.1.{number}", f"password of machine {len(self.done)} {number}")
@@ -92,9 +102,13 @@ class World:
                     self._come_up(name, host)
 
     def _come_up(self, name: str, host: Host) -> None:
+        if host.role == "server" and host.datastore != (self.login if host.datastore else ""):
+            host.slow, host.why = 1, "the datastore does not let K3s in"
+            return
         host.service, host.joined, host.slow, host.since = "running", True, 1, self.slept
         if host.role == "server" and not self.clusters:
             self.clusters += 1
+            self.secret = host.token or "made by K3s"
         assert self.passwords.setdefault(name, host.password) == host.password
         self.nodes.setdefault(name, {"cordoned": False, "marked": False})["server"] = host.role == "server"
 
@@ -112,7 +126,7 @@ class World:
             "role": host.role,
             "service": host.service,
             "up_s": self.slept - host.since if host.runs else 0.0,
-            "datastore": "sqlite" if host.role == "server" and host.joined else "",
+            "datastore": _kind(host) if host.role == "server" else "",
             "joined": host.joined,
             "version": "" if host.role else f"{host.program or self.version}-standin",
             "stale": host.stale if host.runs else (),
@@ -147,6 +161,8 @@ class World:
         elif verb == "upgrade":
             assert host.runs, "a node that is not well is not upgraded"
             host.version, host.service = str(order["version"]), "starting"
+        elif verb == "datastore":
+            self._renew(host, order)
         elif verb == "leave":
             host.service = "disabled"
         elif verb == "access":
@@ -160,13 +176,29 @@ class World:
         host.token = str(order.get("token", ""))
         if order["role"] == "agent":
             assert host.token in self.tokens, "the token that the server made for this node"
-            assert order["server"] == f"https://{self._server().address}:6443"
+            servers = [host.address for host in self.hosts.values() if host.role == "server" and host.runs]
+            assert re.fullmatch(r"https://(.*):6443", order["server"])[1] in servers  # type: ignore[index]
         if self.passwords.get(name, host.password) != host.password:
             raise EngineFailed("K3s cannot join: another machine has joined this cluster by this node's name")
+        host.datastore = str(order.get("datastore", ""))
+        if host.datastore and self.clusters and host.token != self.secret:
+            raise EngineFailed("K3s cannot join: the data is of a cluster with another token")
         host.role, host.service, host.version = order["role"], "starting", host.program or self.version
 
-    def _server(self) -> Host:
-        return next(host for host in self.hosts.values() if host.role == "server")
+    def _renew(self, host: Host, order: Mapping[str, Any]) -> None:
+        if host.role == "server" and host.datastore not in ("", order["datastore"]):
+            if host.datastore.rpartition("@")[2] != order["datastore"].rpartition("@")[2]:
+                raise EngineFailed("the cluster's data is in another place: it does not move along")
+            host.datastore, host.service = order["datastore"], "starting"
+            self.sleep(0)
+
+    def read(self, node: Node, path: str) -> str:
+        """A server's own token, as K3s has it in a file."""
+        host = self.hosts[node.name]
+        if not host.runs or not host.answers:
+            raise Unreachable("does not answer", where=node.name)
+        assert path == "/var/lib/rancher/k3s/server/token"
+        return f"K10{'ab' * 32}::server:{self.secret}\n"
 
     def k3s(self, server: Node, words: Sequence[str], *, seconds: float = 0, what: str = "") -> str:
         assert self.api(), "the API answers"
@@ -221,6 +253,10 @@ class World:
         self.hosts[name].status = "stopped"
 
     owner: str = ""
+
+
+def _kind(host: Host) -> str:
+    return "external" if host.datastore else "sqlite" if host.joined else ""
 
 
 def names(count: int) -> list[str]:

@@ -28,6 +28,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World()
     monkeypatch.setattr(Nodes, "state", lambda _, *a, **k: made.state(*a, **k))
     monkeypatch.setattr(Nodes, "order", lambda _, *a, **k: made.order(*a, **k))
+    monkeypatch.setattr(Nodes, "read", lambda _, *a, **k: made.read(*a, **k))
     monkeypatch.setattr(Nodes, "k3s", lambda _, *a, **k: made.k3s(*a, **k))
     clock = {"now": 0.0}
 
@@ -60,7 +61,7 @@ def test_one_node_becomes_the_server_of_a_cluster(home: RegionContext, world: Wo
     settle(home, pool(home, world, 1), silent)
     assert world.done == [f"join {ONE} as server", f"access {ONE}"]
     assert roles(world) == {ONE: "server"}
-    assert world.hosts[ONE].access == {"ca": "the authority", "token": "the token"}
+    assert world.hosts[ONE].access == {"ca": "the authority", "token": "the token", "others": []}
     known = home.store.clusters.known("home")
     assert known and (known.servers, known.datastore) == ((ONE,), "sqlite")
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from du_infra.pool.plan import PoolRecord
 from du_infra.progress import silent
 from tests.unit.control.k3s_world import Killed, World, pool, region
 from tests.unit.control.test_cluster import world as world
+from tests.unit.control.test_external import ENDPOINT, OF_ENV
 
 HAPPENS = st.one_of(
     st.tuples(st.just("grow"), st.just(0)),
@@ -25,12 +27,16 @@ HAPPENS = st.one_of(
 LIVES = st.one_of(st.just(999), st.integers(0, 6))
 
 
+@pytest.mark.parametrize("external", [False, True])
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(HAPPENS, LIVES, st.booleans()), max_size=7))
-def test_one_cluster_whatever_happens(world: World, story: list[tuple[tuple[str, int], int, bool]]) -> None:
-    world.__init__()  # type: ignore[misc]
-    with TemporaryDirectory() as folder:
-        context = region(Path(folder), world)
+@given(story=st.lists(st.tuples(HAPPENS, LIVES, st.booleans()), max_size=7))
+def test_one_cluster_whatever_happens(
+    world: World, story: list[tuple[tuple[str, int], int, bool]], external: bool
+) -> None:
+    world.__init__(login=ENDPOINT)  # type: ignore[misc]
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("K3S_DATASTORE", ENDPOINT)
+        context = region(Path(folder), world, OF_ENV if external else "")
         record = pool(context, world, 1)
         for (what, number), lives, late in story:
             world.lives, world.late = lives, late
@@ -46,6 +52,8 @@ def test_one_cluster_whatever_happens(world: World, story: list[tuple[tuple[str,
     assert (set(world.nodes), set(world.passwords)) == (names, names)
     assert not any(row["cordoned"] for row in world.nodes.values())
     assert world.clusters == 1
+    servers = [host for host in world.hosts.values() if host.runs and host.role == "server"]
+    assert len(servers) == (min(2, len(names)) if external else 1)
 
 
 def _happens(context: RegionContext, world: World, record: PoolRecord, what: str, number: int) -> PoolRecord:

@@ -248,10 +248,12 @@ def test_access_goes_by_this_machine_and_is_for_root_alone(
 ) -> None:
     monkeypatch.setattr(access, "_get", lambda *_: 200)
     joined(order)
-    assert access.keep(ORDER)
-    assert not access.keep(ORDER)
+    asked = {**ORDER, "others": ["198.18.1.2", "198.18.1.3"]}
+    assert access.keep(asked)
+    assert not access.keep(asked)
     kept = tmp_path / "kube.json"
-    assert json.loads(kept.read_text()) == {"server": f"https://127.0.0.1:{port}", **ORDER}
+    others = ["https://198.18.1.2:6443", "https://198.18.1.3:6443"]
+    assert json.loads(kept.read_text()) == {"server": f"https://127.0.0.1:{port}", **ORDER, "others": others}
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
@@ -268,6 +270,8 @@ def test_credentials_that_do_not_work_are_not_kept(
     assert caught.value.kind == "refused"
     with pytest.raises(NodeError, match="malformed"):
         access.keep({**ORDER, "ca": "x"})
+    with pytest.raises(NodeError, match="others"):
+        access.keep({**ORDER, "others": ["the-second"]})
     assert not (tmp_path / "kube.json").exists()
 
 

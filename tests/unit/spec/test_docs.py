@@ -30,6 +30,7 @@ IN_WORDS = {
     ("PoolSpec", "autoscale"): "never",
     **{("AutoscaleSpec", name): "none" for name in TARGETS},
     ("K3sSpec", "from"): "downloaded",
+    ("K3sSpec", "datastore"): "none",
     ("RegionSpec", "services"): "all",
     ("ServiceSpec", "host"): "any",
     ("ServiceSpec", "memory"): "no limit",
