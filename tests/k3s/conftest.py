@@ -8,6 +8,7 @@ _TESTS = [
     "test_standin.py",
     "test_two_servers.py",
     "test_driver.py",
+    "test_external.py",
     "test_region.py",
     "test_roles.py",
     "test_day2.py",

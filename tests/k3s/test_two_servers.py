@@ -8,29 +8,20 @@ from collections.abc import Iterator
 import pytest
 
 from tests.k3s import bed
+from tests.k3s.postgres import postgres
 from tests.region.conftest import lxc
 
 pytestmark = pytest.mark.lxd
 
-_POSTGRES = """
-export DEBIAN_FRONTEND=noninteractive
-apt-get -qq update && apt-get -qq install -y --no-install-recommends postgresql >/dev/null 2>&1
-echo "listen_addresses = '*'" >>/etc/postgresql/15/main/conf.d/open.conf
-echo 'host k3s k3s 198.18.0.0/16 scram-sha-256' >>/etc/postgresql/15/main/pg_hba.conf
-systemctl restart postgresql
-cd / && su postgres -c "psql -qc \\"create role k3s login password 'k3s'\\" -c 'create database k3s owner k3s'"
-"""
 _TOKEN = "a-secret-of-two"
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[list[bed.Node]]:
-    """Two servers and an agent that was told of the first; PostgreSQL is on a node beside them."""
-    with bed.nodes(4) as (store, first, second, agent):
-        store.run(_POSTGRES, timeout=300)
-        endpoint = f"postgres://k3s:k3s@{store.address}:5432/k3s?sslmode=disable"
+    """Two servers and an agent that was told of the first; PostgreSQL is on a machine beside them."""
+    with postgres() as store, bed.nodes(3) as (first, second, agent):
         for node in (first, second):
-            node.configure("server", token=_TOKEN, datastore_endpoint=endpoint)
+            node.configure("server", token=_TOKEN, datastore_endpoint=store.endpoint)
             print(f"server: up after {node.start('server'):.1f} s")
         agent.configure("agent", server=f"https://{first.address}:6443", token=_TOKEN)
         agent.start("agent")

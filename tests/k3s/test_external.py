@@ -1,0 +1,233 @@
+"""A region of two 1C1G nodes on an external PostgreSQL: either may be lost, and the API stays.
+
+By the command line alone, under load through the region's address. The tests build on one another, top to bottom.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from bench.load.runner import Load
+from tests.faults.pool.agree import SHORT
+from tests.k3s import build
+from tests.k3s.bed import HELLO
+from tests.k3s.postgres import Postgres, postgres
+from tests.k3s.release import release
+from tests.k3s.test_region import K3sBed, wait_for
+from tests.region.conftest import kill_group, lxc
+
+pytestmark = [pytest.mark.lxd, pytest.mark.timeout(2400)]
+
+_API_SECONDS = 15.0
+_GAP_SECONDS = 6.0
+
+
+class ExternalBed(K3sBed):
+    """``asked``: the number of the node by whose API kubectl asks."""
+
+    asked = 1
+
+    def write(self, *, nodes: int = 2, external: bool = True, **_: object) -> None:
+        datastore = ", datastore: {file: datastore}" if external else ""
+        k3s = f"{{version: {build.version()}, from: k3s{datastore}}}"
+        home = f"{{provider: lxd, runtime: k3s, k3s: {k3s}, pool: {{nodes: {nodes}, boot_timeout: 5m}}}}"
+        hello = f"{{image: {HELLO}, tag: v1, port: 8080, release: {{observe: 1s}}}}"
+        self.file.write_text(f"fleet: {self.name}\nregions:\n  home: {home}\nservices: {{hello: {hello}}}\n")
+
+    def tell(self, endpoint: str) -> None:
+        """Put the datastore's address where fleet.yaml says that it is."""
+        file = self.folder / "datastore"
+        file.touch(mode=0o600)
+        file.write_text(endpoint + "\n")
+
+    def kubectl(self, words: str, stdin: str = "") -> str:
+        done = self.sh(self.asked, f"k3s kubectl {words}", stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def servers(self) -> set[str]:
+        """Names of the Nodes that are servers."""
+        items = json.loads(self.kubectl("get nodes -o json"))["items"]
+        label = "node-role.kubernetes.io/control-plane"
+        return {one["metadata"]["name"] for one in items if label in one["metadata"]["labels"]}
+
+    def writes(self, number: int) -> bool:
+        """Whether something can be written by the API of this node's server."""
+        mark = time.monotonic_ns()
+        done = self.sh(number, f"k3s kubectl --request-timeout=2s annotate --overwrite ns default du-test/at={mark}")
+        return done.returncode == 0
+
+    def must(self, *verbs: str) -> None:
+        done = self.run(*verbs, timeout=900)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Postgres]:
+    with postgres() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def bed(store: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalBed]:
+    made = ExternalBed(tmp_path_factory.mktemp("fleet"))
+    release(made.folder / "k3s")
+    made.write()
+    made.tell(store.endpoint)
+    yield made
+    made.write()
+    made.region.down()
+    assert made.instances() == []
+
+
+def test_two_nodes_come_up_as_two_servers_though_the_controller_is_killed_on_the_way(bed: ExternalBed) -> None:
+    process = bed.start("region", "up", "home")
+    wait_for(process, "join server")
+    kill_group(process)
+    began = time.monotonic()
+    done = bed.run("region", "up", "home", "--output", "json", timeout=900)
+    assert done.returncode == 0, done.stderr
+    print(f"up after the kill: {time.monotonic() - began:.1f} s, {json.loads(done.stdout)['seconds']}")
+    assert bed.ready() == {bed.node(1): True, bed.node(2): True}
+    assert bed.servers() == {bed.node(1), bed.node(2)}
+    status = bed.region.status()
+    assert (status.ready, status.why) == (True, ())
+    assert "two servers on an external datastore: all but one may be lost" in status.survives
+    assert "version v1" in bed.get()[1]
+
+
+def test_the_password_is_nowhere_but_in_a_file_for_root_alone(bed: ExternalBed, store: Postgres) -> None:
+    here = ["grep", "-rlF", store.password, str(bed.folder)]
+    found = subprocess.run(here, capture_output=True, text=True, check=False).stdout.split()
+    assert found == [str(bed.folder / "datastore")]
+    for number in (1, 2):
+        places = "/etc /run/du-node /usr/local /var/lib/du-node /var/lib/rancher/k3s/server /var/log"
+        look = f"journalctl -q >/var/log/all; grep -rlF -f - {places} /proc/[0-9]*/cmdline; rm /var/log/all"
+        assert bed.sh(number, look, store.password).stdout.split() == ["/etc/rancher/k3s/config.yaml"]
+        assert bed.sh(number, "stat -c '%a %U' /etc/rancher/k3s/config.yaml").stdout.strip() == "600 root"
+    token = (bed.folder / ".du/regions/home/k3s-token").read_text().strip()
+    logs = ["grep", "-rlF", token, str(bed.folder)]
+    found = subprocess.run(logs, capture_output=True, text=True, check=False).stdout.split()
+    assert found == [str(bed.folder / ".du/regions/home/k3s-token")]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_either_node_may_be_lost_and_the_api_stays(bed: ExternalBed, lost: int) -> None:
+    other = bed.asked = 3 - lost
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        time.sleep(2)
+        lxc("stop", "--force", bed.node(lost))
+        away = _longest_without(bed, other, 40)
+        assert not bed.ready()[bed.node(lost)]
+        status = bed.region.status()
+        lxc("start", bed.node(lost))
+        _await(bed, bed.node(lost))
+        time.sleep(5)
+    print(f"node {lost} lost: {away:.1f} s without a write by the other's API; requests: {load.report}")
+    assert away < _API_SECONDS
+    assert load.report.gap <= _GAP_SECONDS, str(load.report)
+    assert not status.ready
+    assert "one server on an external datastore" in status.survives
+    told = bed.run("region", "kubeconfig", "home")
+    assert told.returncode == 0, told.stderr
+
+
+def test_while_the_datastore_is_away_no_request_is_lost_and_then_the_api_is_back(
+    bed: ExternalBed, store: Postgres
+) -> None:
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        store.stop()
+        time.sleep(20)
+        assert not bed.writes(1)
+        store.start()
+        began = time.monotonic()
+        while not (bed.writes(1) and bed.writes(2)):
+            assert time.monotonic() - began < 120
+            time.sleep(0.5)
+        print(f"the API is back {time.monotonic() - began:.1f} s after the datastore")
+    print(load.report)
+    assert load.report.lost == 0, str(load.report)
+
+
+def test_a_dead_server_is_replaced_though_the_controller_is_killed_on_the_way(bed: ExternalBed) -> None:
+    bed.must("region", "up", "home")
+    bed.asked = 1
+    cluster = bed.begun()
+    lxc("stop", "--force", bed.node(2))
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        began = time.monotonic()
+        process = bed.start("node", "replace", bed.node(2), "--yes")
+        wait_for(process, "join server")
+        kill_group(process)
+        bed.must("region", "up", "home")
+        print(f"a dead server replaced, the controller killed: {time.monotonic() - began:.1f} s")
+    print(load.report)
+    assert load.report.gap <= _GAP_SECONDS, str(load.report)
+    assert bed.ready() == {bed.node(1): True, bed.node(3): True}
+    assert bed.servers() == {bed.node(1), bed.node(3)}
+    assert bed.passwords() == [bed.node(1), bed.node(3)]
+    assert bed.instances() == [bed.node(1), bed.node(3)]
+    assert bed.begun() == cluster
+    assert bed.region.status().ready
+
+
+def test_a_new_password_is_put_into_use_by_the_next_region_up(bed: ExternalBed, store: Postgres) -> None:
+    store.give_password()
+    bed.tell(store.endpoint)
+    began = time.monotonic()
+    bed.must("region", "up", "home")
+    print(f"a new password in use: {time.monotonic() - began:.1f} s")
+    store.cut()
+    for number in (1, 3):
+        config = json.loads(bed.sh(number, "cat /etc/rancher/k3s/config.yaml").stdout)
+        assert config["datastore-endpoint"] == store.endpoint
+        assert bed.writes(number)
+    assert bed.region.status().ready
+
+
+def test_what_cannot_be_asked_for_is_refused_and_changes_nothing(bed: ExternalBed, store: Postgres) -> None:
+    bed.write(external=False)
+    done = bed.run("region", "up", "home")
+    assert done.returncode == 4, done.stderr
+    assert "does not move to its servers' own disks" in done.stderr
+    bed.write()
+    bed.tell(store.endpoint.replace("/k3s?", "/another?"))
+    done = bed.run("region", "up", "home", timeout=600)
+    assert done.returncode == 5, done.stderr
+    assert "does not move along" in done.stderr
+    assert store.password not in done.stderr
+    bed.tell(store.endpoint)
+    assert bed.region.status().ready
+
+
+def test_a_server_leaves_and_the_other_goes_on_alone(bed: ExternalBed) -> None:
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        bed.must("region", "scale", "home", "1", "--yes")
+    print(load.report)
+    assert load.report.lost == 0, str(load.report)
+    assert bed.ready() == {bed.node(1): True}
+    assert bed.passwords() == [bed.node(1)]
+    assert "until another has joined" in bed.region.status().survives
+
+
+def _longest_without(bed: ExternalBed, number: int, seconds: float) -> float:
+    """The longest time without a write by the API of this node, within so many seconds."""
+    last = time.monotonic()
+    end, longest = last + seconds, 0.0
+    while (now := time.monotonic()) < end:
+        if bed.writes(number):
+            longest, last = max(longest, now - last), now
+        time.sleep(0.2)
+    return max(longest, now - last)
+
+
+def _await(bed: ExternalBed, name: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not bed.ready()[name]:
+        assert time.monotonic() < deadline
+        time.sleep(1)
