@@ -93,13 +93,13 @@ def test_an_unknown_key_is_an_error(pair: list[bed.Node]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("server --cluster-init", "cluster-init: not in the stand-in"),
+        ("server --cluster-reset", "cluster-reset: not in the stand-in"),
         ("server --node-prot 1", "flag provided but not defined: -node-prot"),
         ("server --https-listen-port x", "is no number"),
         ("agent --service-cidr 198.19.128.0/20", "is a key of servers"),
         ("agent --token x", "--server is required"),
         ("agent --server https://192.0.2.1:6443", "--token is required"),
-        ("etcd-snapshot save", "not in the stand-in"),
+        ("etcd-snapshot save", "etcd datastore disabled"),
     ],
 )
 def test_what_it_cannot_do_is_refused_in_words(pair: list[bed.Node], words: str, said: str) -> None:

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -44,15 +45,18 @@ func shareAuthorities(ctx context.Context, client *clientv3.Client, folder pki, 
 		if len(found.Kvs) > 0 {
 			return errors.New("bootstrap data already found and encrypted with different token")
 		}
-		if err := offerAuthorities(ctx, client, name, password); err != nil {
+		if err := folder.offer(ctx, client, name, password); err != nil {
 			return err
 		}
 	}
 }
 
-// offerAuthorities puts new authorities into the datastore, unless another server was faster.
-func offerAuthorities(ctx context.Context, client *clientv3.Client, name, password string) error {
-	files, err := newAuthorities()
+// offer puts this server's authorities, or new ones, into the datastore, unless another server was faster.
+func (p pki) offer(ctx context.Context, client *clientv3.Client, name, password string) error {
+	files, err := p.held()
+	if err == nil && files == nil {
+		files, err = newAuthorities()
+	}
 	if err != nil {
 		return err
 	}
@@ -70,6 +74,9 @@ func (p pki) write(files map[string][]byte) error {
 		return err
 	}
 	for name, content := range files {
+		if err := os.MkdirAll(filepath.Dir(p.path(name)), 0o700); err != nil {
+			return err
+		}
 		if err := os.WriteFile(p.path(name), content, 0o600); err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ func (r *refusal) Error() string { return r.reason }
 type joint struct {
 	server  string
 	secret  token
+	user    string
 	folder  pki
 	name    string
 	address string
@@ -46,7 +47,8 @@ func newJoint(ctx context.Context, config *Config, server, secret string) (*join
 	if err != nil {
 		return nil, err
 	}
-	found := &joint{server: server, secret: parsed, folder: pki(config.path("agent")), name: nodeName(config), address: address}
+	// Whatever user the token names, a node comes as "node", as K3s's agent does.
+	found := &joint{server: server, secret: parsed, user: "node", folder: pki(config.path("agent")), name: nodeName(config), address: address}
 	// Nothing is believed that comes this way, before the hash of what came is checked.
 	found.client = clientThat(&tls.Config{InsecureSkipVerify: true}) //nolint:gosec
 	ca, err := found.ask(ctx, http.MethodGet, "/cacerts", nil, nil)
@@ -155,8 +157,8 @@ func (j *joint) ask(ctx context.Context, method, path string, body []byte, heade
 	}
 	if j.secret.id != "" {
 		request.Header.Set("Authorization", "Bearer "+j.secret.id+"."+j.secret.secret)
-	} else if strings.HasPrefix(path, supervisorPath) {
-		request.SetBasicAuth("node", j.secret.password) // Whatever user the token names, as K3s's agent does.
+	} else if strings.HasPrefix(path, supervisorPath) || path == infoPath {
+		request.SetBasicAuth(j.user, j.secret.password)
 	}
 	response, err := j.client.Do(request)
 	if err != nil {

@@ -28,6 +28,7 @@ const usage = `k3s stand-in for tests: upstream Kubernetes behind K3s's command 
   k3s server|agent [--config FILE] [--key value …]
   k3s kubectl|ctr|crictl …
   k3s token create|list|delete
+  k3s etcd-snapshot save|ls [--name NAME]
   k3s --version
 `
 
@@ -64,7 +65,9 @@ func dispatch(verb string, arguments []string) error {
 	case "help", "--help", "-h":
 		fmt.Print(usage)
 		return nil
-	case "etcd-snapshot", "certificate", "secrets-encrypt", "check-config", "completion":
+	case "etcd-snapshot":
+		return snapshotCommand(arguments)
+	case "certificate", "secrets-encrypt", "check-config", "completion":
 		return notHere("k3s " + verb)
 	}
 	return fmt.Errorf("no such command: %s\n%s", verb, usage)

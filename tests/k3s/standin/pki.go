@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -22,7 +23,7 @@ const (
 )
 
 // authorityNames are the cluster's own authorities; every server of a cluster has the same ones.
-var authorityNames = []string{"server-ca", "client-ca", "request-header-ca"}
+var authorityNames = []string{"server-ca", "client-ca", "request-header-ca", "etcd/server-ca", "etcd/peer-ca"}
 
 // serviceKey signs the tokens of service accounts.
 const serviceKey = "service.key"
@@ -61,6 +62,26 @@ func newAuthorities() (map[string][]byte, error) {
 	return made, err
 }
 
+// held is what the folder has of the authorities; nil unless it has all of them.
+func (p pki) held() (map[string][]byte, error) {
+	found := map[string][]byte{}
+	names := []string{serviceKey}
+	for _, name := range authorityNames {
+		names = append(names, name+".key", name+".crt")
+	}
+	for _, name := range names {
+		content, err := os.ReadFile(p.path(name))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		found[name] = content
+	}
+	return found, nil
+}
+
 // authority reads one of the authorities.
 func (p pki) authority(name string) (authority, error) {
 	content, err := os.ReadFile(p.path(name + ".crt"))
@@ -85,6 +106,7 @@ type wish struct {
 	user   string
 	groups []string
 	names  []string // DNS names and addresses; a certificate with some is a server's.
+	both   bool     // A server's that is shown to other servers too.
 }
 
 // issue writes a new key and its certificate as name.key and name.crt.
@@ -131,6 +153,9 @@ func (a authority) certify(public crypto.PublicKey, what wish) ([]byte, error) {
 		} else {
 			template.DNSNames = append(template.DNSNames, name)
 		}
+	}
+	if what.both {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, public, a.key)
 	if err != nil {

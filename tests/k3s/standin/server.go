@@ -20,15 +20,12 @@ const (
 
 // runServer starts a server, with the agent that it also is; it returns when all runs.
 func runServer(ctx context.Context, config *Config) error {
-	if config.String("server") != "" && config.String("datastore-endpoint") == "" {
-		return notHere("a server that joins another one's etcd (server without datastore-endpoint)")
-	}
 	manager, err := newControllerManager()
 	if err != nil {
 		return err
 	}
 	folder := pki(config.path("server", "tls"))
-	store, password, err := openCluster(ctx, config, folder)
+	member, store, password, err := openDatastore(ctx, config, folder)
 	if err != nil {
 		return err
 	}
@@ -36,14 +33,28 @@ func runServer(ctx context.Context, config *Config) error {
 	if err != nil {
 		return err
 	}
+	front.member = member
 	if err := startControlPlane(ctx, config, store, front, manager); err != nil {
 		return err
 	}
 	go deployManifests(ctx, config)
+	if member != nil {
+		go member.markEtcd(ctx, front.client)
+		go member.followNodes(ctx, front.client)
+	}
 	if config.Bool("disable-agent") {
 		return nil
 	}
 	return startOwnAgent(ctx, config, front)
+}
+
+// openDatastore is openEtcd or openCluster, by what the configuration and the disk say.
+func openDatastore(ctx context.Context, config *Config, folder pki) (*etcdMember, endpoint.ETCDConfig, string, error) {
+	if usesEtcd(config) {
+		return openEtcd(ctx, config, folder)
+	}
+	store, password, err := openCluster(ctx, config, folder)
+	return nil, store, password, err
 }
 
 // openCluster starts the datastore and gets the cluster's authorities from it; says also what its secret is.

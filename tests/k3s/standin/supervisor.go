@@ -44,6 +44,7 @@ type supervisor struct {
 	nodePass   string
 	cluster    clusterConfig
 	client     kubernetes.Interface
+	member     *etcdMember
 }
 
 // before puts the supervisor in front of the API server's own handler.
@@ -63,8 +64,10 @@ func (s *supervisor) before(next http.Handler) http.Handler {
 		method, path, _ := strings.Cut(name, " ")
 		mux.Handle(method+" "+supervisorPath+path, s.known(serve))
 	}
+	mux.Handle("GET "+bootstrapPath, s.server(s.bootstrap))
+	mux.Handle("GET "+infoPath, s.server(s.members))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/ping" || r.URL.Path == "/cacerts" || strings.HasPrefix(r.URL.Path, supervisorPath) {
+		if r.URL.Path == "/ping" || r.URL.Path == "/cacerts" || r.URL.Path == infoPath || strings.HasPrefix(r.URL.Path, supervisorPath) {
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -82,6 +85,33 @@ func (s *supervisor) known(next http.Handler) http.Handler {
 		logf("error", "Failed to authenticate request from %s: invalid username/password combination", r.RemoteAddr)
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)
 	})
+}
+
+// server lets only servers through, by the token that they alone have.
+func (s *supervisor) server(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, _, _ := r.BasicAuth(); user == "server" && s.byPassword(r) {
+			next(w, r)
+			return
+		}
+		http.Error(w, "Unauthorized", http.StatusUnauthorized)
+	})
+}
+
+// bootstrap answers with the cluster's authorities, keys and all: a server that joins has none yet.
+func (s *supervisor) bootstrap(w http.ResponseWriter, _ *http.Request) {
+	files, err := s.folder.held()
+	answer(w, files, err)
+}
+
+// members lists etcd's members.
+func (s *supervisor) members(w http.ResponseWriter, r *http.Request) {
+	if s.member == nil {
+		http.NotFound(w, r)
+		return
+	}
+	found, err := s.member.list(r.Context())
+	answer(w, etcdMembers{found}, err)
 }
 
 func (s *supervisor) byPassword(r *http.Request) bool {
