@@ -21,7 +21,8 @@ from du_node.errors import NodeError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-DATABASE = "db/state.db"
+DATABASE, SNAPSHOT = "db/state.db", "db/snapshot"
+"""The cluster's data: what sqlite has, or what etcd has."""
 
 KEPT = (
     "token",

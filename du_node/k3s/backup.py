@@ -14,6 +14,7 @@ from typing import IO
 from du_node import places
 from du_node.errors import NodeError
 from du_node.k3s import archive, files
+from du_node.k3s.snapshot import copy_snapshot
 
 _WAIT_SECONDS = 30.0
 _SPARE_BYTES = 64 << 20
@@ -28,13 +29,16 @@ def backup(out: IO[bytes]) -> None:
     if files.role() != "server":
         raise NodeError("refused", "K3s on this node is no server, and keeps nothing of the cluster")
     kind = files.datastore()
-    if kind != "sqlite":
-        raise NodeError("refused", f"the data is not in sqlite but in {kind or 'another place'}")
+    if kind not in ("sqlite", "etcd"):
+        raise NodeError("refused", f"the data is not on this node but in {kind or 'another place'}")
     home = Path(files.DATA, "server")
     with _workshop() as folder:
-        copy = folder / "state.db"
-        copy_database(home / archive.DATABASE, copy)
-        parts = {archive.DATABASE: copy, **kept_files(home)}
+        copy = folder / "data"
+        if kind == "etcd":
+            copy_snapshot(copy)
+        else:
+            copy_database(home / archive.DATABASE, copy)
+        parts = {archive.SNAPSHOT if kind == "etcd" else archive.DATABASE: copy, **kept_files(home)}
         archive.write(out, {"node": os.uname().nodename, "datastore": kind}, parts)
 
 

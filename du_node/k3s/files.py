@@ -21,7 +21,7 @@ CONFIG = "/etc/rancher/k3s/config.yaml"
 SERVER_KEYS = "/usr/local/lib/du-infra/k3s-server.yaml"
 """What only a server may be told; the role that installs K3s lays it down on every node."""
 
-ENDPOINT = "datastore-endpoint"
+ENDPOINT, ETCD = "datastore-endpoint", "cluster-init"
 LINK = f"{CONFIG}.d/20-server.yaml"
 DATA = "/var/lib/rancher/k3s"
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
@@ -35,19 +35,18 @@ def role() -> Role:
     return "server" if Path(LINK).is_symlink() else "agent"
 
 
-def set_up(wanted: Role, server: str, token: str, endpoint: str = "") -> None:
+def set_up(wanted: Role, server: str, token: str, endpoint: str = "", *, etcd: bool = False) -> None:
     """Have K3s be a server or an agent when it starts next. Killed in between it is as if it had not been set up.
 
-    ``endpoint``: the address of an external datastore, with its password.
-
-    Raises NodeError no-room.
+    ``endpoint``: the address of an external datastore, with its password. ``etcd``: who begins a cluster keeps
+    its data there. Raises NodeError no-room.
     """
     forget()
     link = Path(LINK)
     if wanted == "server":
         link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         link.symlink_to(SERVER_KEYS)
-    _tell({"server": server, "token": token, ENDPOINT: endpoint})
+    _tell({"server": server, "token": token, ENDPOINT: endpoint, ETCD: etcd})
 
 
 def endpoint() -> str:
@@ -60,7 +59,12 @@ def move_to(endpoint: str) -> None:
     _tell({**files.read_json(CONFIG), ENDPOINT: endpoint})
 
 
-def _tell(told: dict[str, str]) -> None:
+def move_to_etcd(wanted: bool) -> None:
+    """Tell K3s to begin its own etcd when it starts next, or not to."""
+    _tell({**files.read_json(CONFIG), ETCD: wanted})
+
+
+def _tell(told: dict[str, str | bool]) -> None:
     files.write(CONFIG, json.dumps({key: value for key, value in told.items() if value}, indent=2) + "\n")
 
 
@@ -86,9 +90,14 @@ def datastore() -> str:
     """What this server keeps the cluster's data in; "" when nothing is known of any."""
     if endpoint():
         return "external"
-    if Path(DATA, "server/db/etcd").is_dir():
+    if has_etcd():
         return "etcd"
     return "sqlite" if Path(DATA, "server/db/state.db").exists() else ""
+
+
+def has_etcd() -> bool:
+    """Whether etcd has begun here: K3s goes on with it then, whatever its configuration says."""
+    return Path(DATA, "server/db/etcd/member/wal").is_dir()
 
 
 def has_joined() -> bool:

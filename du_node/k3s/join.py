@@ -25,7 +25,7 @@ _OTHER: dict[Role, Role] = {"server": "agent", "agent": "server"}
 
 @dataclass(frozen=True)
 class Order:
-    """``server`` and ``token`` of the cluster to join; none of them: K3s begins one.
+    """``server`` and ``token`` of the cluster to join; none of them: K3s begins one, on ``etcd`` or on sqlite.
 
     A server on an external ``datastore`` needs its address and the cluster's token, and no other server: the first one
     finds nothing there, the others find the cluster. ``seconds`` to wait for it.
@@ -36,10 +36,11 @@ class Order:
     token: str = ""
     seconds: int = _SECONDS
     datastore: str = ""
+    etcd: bool = False
 
 
 def order_of(told: dict[str, Any]) -> Order:
-    """What a controller orders: {"role", "server", "token", "datastore", "seconds"}. Raises NodeError bad-wanted."""
+    """From {"role", "server", "token", "datastore", "etcd", "seconds"}. Raises NodeError bad-wanted."""
     where = "the order"
     role = match(told, "role", _ROLE, where)
     seconds = within(told, "seconds", where, 1, 3600, _SECONDS)
@@ -53,7 +54,10 @@ def order_of(told: dict[str, Any]) -> Order:
             raise NodeError("bad-wanted", f"{where}: with a datastore a server needs the token, and no other server")
     elif bool(server) != bool(token) or (role == "agent" and not server):
         raise NodeError("bad-wanted", f"{where}: an agent needs server and token, a server both or none")
-    return Order("server" if role == "server" else "agent", server, token, seconds, datastore)
+    etcd = get(told, "etcd", bool, where, False)
+    if etcd and (server or datastore or role == "agent"):
+        raise NodeError("bad-wanted", f"{where}: etcd is for the server that begins a cluster")
+    return Order("server" if role == "server" else "agent", server, token, seconds, datastore, etcd)
 
 
 def join(order: Order, tell: Callable[[str], None]) -> bool:
@@ -65,7 +69,7 @@ def join(order: Order, tell: Callable[[str], None]) -> bool:
     if files.role() == order.role and unit.service(order.role) == "running":
         return False
     unit.stop(_OTHER[order.role])
-    files.set_up(order.role, order.server, order.token, order.datastore)
+    files.set_up(order.role, order.server, order.token, order.datastore, etcd=order.etcd)
     tell(f"K3s starts as {'a server' if order.role == 'server' else 'an agent'}")
     try:
         started(order.role, order.seconds, again=True)

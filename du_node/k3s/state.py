@@ -7,6 +7,8 @@ from typing import Any
 
 from du_node.errors import NodeError
 from du_node.k3s import files, unit, words
+from du_node.k3s.etcd import etcd
+from du_node.k3s.move import migration
 from du_node.k3s.upgrade import PROGRAM, version
 from du_node.k3s.view import cluster
 
@@ -14,11 +16,13 @@ _LOOK_BACK_SECONDS = 120.0
 
 
 def state() -> dict[str, Any]:
-    """{"role", "service", "up_s", "stale", "datastore", "joined", "version", "cluster", "why"}.
+    """{"role", "service", "up_s", "stale", "datastore", "etcd", "migration", "joined", "version", "cluster", "why"}.
 
     "up_s": seconds since the service came up. "stale": the files that were changed since its program started and are
-    read at its start. "version": of the program, where K3s is set up as nothing. "cluster": null unless this is a
-    server and the API answers. "why": what keeps K3s from running, or the API from answering.
+    read at its start. "etcd": null unless this server's data is there (du_node.k3s.etcd). "migration": how the move of
+    its data to etcd went, if not well: "failed" or "undone". "version": of the program, where K3s is set up as nothing.
+    "cluster": null unless this is a server and the API answers. "why": what keeps K3s from running, or the API from
+    answering.
     """
     role = files.role()
     service = unit.service(role) if role else "stopped"
@@ -28,7 +32,10 @@ def state() -> dict[str, Any]:
     told["up_s"] = round(up, 1)
     told["stale"] = files.newer_than(time.time() - running, unit.UNITS[role], role) if role and running else []
     told |= {"datastore": files.datastore() if role == "server" else "", "cluster": None, "why": ""}
-    if role == "server" and service in ("running", "starting"):
+    runs = service in ("running", "starting")
+    told["etcd"] = etcd() if told["datastore"] == "etcd" and runs else None
+    told["migration"] = migration() if role == "server" else ""
+    if role == "server" and runs:
         try:
             told["cluster"] = cluster()
         except NodeError as trouble:

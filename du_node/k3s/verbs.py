@@ -1,10 +1,12 @@
 """The verbs of ``du-node k3s``: an order as JSON on standard input, lines of JSON as output.
 
-join       {"role", "server", "token", "datastore", "seconds"}
+join       {"role", "server", "token", "datastore", "etcd", "seconds"}
                                    K3s becomes that; without server, and on an empty datastore, it begins a cluster
 start      {"again", "seconds"}    K3s runs as what it is set up as
 datastore  {"datastore", "seconds"}
                                    a server uses that address of its external datastore
+migrate    {"seconds"}             a server moves its data from sqlite to etcd
+undo       {"seconds"}             it goes back to sqlite after a move that failed
 upgrade    {"version", "seconds"}  K3s of another version, which is on the node, takes its place
 leave      {}                      K3s ends, and does not come back
 access     {"ca", "token", "others"}
@@ -94,6 +96,18 @@ def _datastore(order: dict[str, Any]) -> bool:
     return keep(order, _tell)
 
 
+def _migrate(order: dict[str, Any]) -> bool:
+    from du_node.k3s.move import migrate
+
+    return migrate(within(order, "seconds", "the order", 1, 3600, _SECONDS), _tell)
+
+
+def _undo(order: dict[str, Any]) -> bool:
+    from du_node.k3s.move import undo
+
+    return undo(within(order, "seconds", "the order", 1, 3600, _SECONDS), _tell)
+
+
 def _leave(_: dict[str, Any]) -> bool:
     from du_node.k3s import unit
     from du_node.k3s.files import role
@@ -119,6 +133,8 @@ _VERBS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "start": _start,
     "upgrade": _upgrade,
     "datastore": _datastore,
+    "migrate": _migrate,
+    "undo": _undo,
     "leave": _leave,
     "access": _access,
 }

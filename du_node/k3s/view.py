@@ -12,15 +12,19 @@ from du_node.errors import NodeError
 MARK = "du-infra/drained"
 """On a Node that du-infra has drained; who else cordons a Node does not put it there."""
 
+REMOVE, REMOVED = "etcd.k3s.cattle.io/remove", "etcd.k3s.cattle.io/removed-node-name"
+"""On a server's Node: whoever wants etcd to let it go writes the first, K3s the second when it has."""
+
 _PASSWORD = ".node-password.k3s"  # noqa: S105 - what the names of the secrets end with
 _SECONDS = 20.0
 _MIRROR = "kubernetes.io/config.mirror"
 
 
 def cluster() -> dict[str, Any]:
-    """{"nodes": [{"name", "ready", "cordoned", "marked", "drained", "version", "server"}], "passwords": [name]}.
+    """{"nodes": [{"name", "ready", "cordoned", "marked", "drained", "version", "server", "removing"}], "passwords"}.
 
-    "drained": cordoned, and no pod is left to move. Raises NodeError not-ready when the API does not answer.
+    "drained": cordoned, and no pod is left to move. "removing": etcd was asked to let it go, and has not yet.
+    "passwords": names of the nodes that K3s keeps one for. Raises NodeError not-ready when the API does not answer.
     """
     found = _items("/api/v1/nodes")
     return {"nodes": [_node(one) for one in found], "passwords": _passwords()}
@@ -28,6 +32,7 @@ def cluster() -> dict[str, Any]:
 
 def _node(one: Mapping[str, Any]) -> dict[str, Any]:
     head, name = one["metadata"], str(one["metadata"]["name"])
+    notes: Mapping[str, str] = head.get("annotations") or {}
     status = one.get("status") or {}
     conditions = {str(c["type"]): c["status"] for c in status.get("conditions") or ()}
     cordoned = bool((one.get("spec") or {}).get("unschedulable"))
@@ -35,10 +40,11 @@ def _node(one: Mapping[str, Any]) -> dict[str, Any]:
         "name": name,
         "ready": conditions.get("Ready") == "True",
         "cordoned": cordoned,
-        "marked": MARK in (head.get("annotations") or {}),
+        "marked": MARK in notes,
         "drained": cordoned and not any(map(_moves, _items(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{name}"))),
         "version": str((status.get("nodeInfo") or {}).get("kubeletVersion") or ""),
         "server": "node-role.kubernetes.io/control-plane" in (head.get("labels") or {}),
+        "removing": notes.get(REMOVE, "").lower() == "true" and REMOVED not in notes,
     }
 
 

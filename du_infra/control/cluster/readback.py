@@ -14,8 +14,8 @@ from typing import IO, Any
 
 from du_infra.errors import EngineFailed
 
-_MANIFEST, _DATABASE = "manifest.json", "db/state.db"
-_NEEDED = ("token", "tls/server-ca.crt", "tls/server-ca.key", "tls/client-ca.key", "tls/service.key", _DATABASE)
+_MANIFEST, _DATABASE, _SNAPSHOT = "manifest.json", "db/state.db", "db/snapshot"
+_NEEDED = ("token", "tls/server-ca.crt", "tls/server-ca.key", "tls/client-ca.key", "tls/service.key")
 _KEYS = ("/registry/namespaces/kube-system", "/registry/minions/%")
 _CHUNK = 1 << 20
 
@@ -27,8 +27,8 @@ def read_back(archive: Path) -> Mapping[str, Any]:
     """
     try:
         with tempfile.TemporaryDirectory(prefix=".reading-", dir=archive.parent) as folder:
-            head = _files_of(archive, Path(folder) / "state.db")
-            _look_into(Path(folder) / "state.db")
+            head = _files_of(archive, Path(folder) / "data")
+            _SEES[_data_of(head)](Path(folder) / "data")
             return head
     except (tarfile.TarError, sqlite3.Error, EOFError, OSError, ValueError, KeyError, TypeError) as broken:
         raise _bad(archive, str(broken)) from broken
@@ -52,16 +52,21 @@ def _files_of(archive: Path, database: Path) -> Mapping[str, Any]:
             raise _Wrong(f"it does not begin with {_MANIFEST}")
         head: Mapping[str, Any] = json.loads(_content(tar, first).read())
         sums = dict(head["files"])
-        for needed in _NEEDED:
+        data = _data_of(head)
+        for needed in (*_NEEDED, data):
             if needed not in sums:
                 raise _Wrong(f"{needed} is not in it")
         while member := tar.next():
-            digest = _digest(_content(tar, member), database if member.name == _DATABASE else None)
+            digest = _digest(_content(tar, member), database if member.name == data else None)
             if sums.pop(member.name, "") != digest:
                 raise _Wrong(f"{member.name} is not what its checksum says")
         if sums:
             raise _Wrong(f"{min(sums)} is missing")
     return head
+
+
+def _data_of(head: Mapping[str, Any]) -> str:
+    return _SNAPSHOT if head.get("datastore") == "etcd" else _DATABASE
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
@@ -94,3 +99,22 @@ def _look_into(database: Path) -> None:
         for key in _KEYS:
             if found.execute("SELECT 1 FROM kine WHERE name LIKE ? AND deleted = 0 LIMIT 1", (key,)).fetchone() is None:
                 raise _Wrong(f"the database has no {key.rstrip('/%')}")
+
+
+def _check_snapshot(snapshot: Path) -> None:
+    """A bbolt database, with a magic number in its first page, and its SHA-256 behind it (etcd.io, "Recovery")."""
+    digest, left = hashlib.sha256(), snapshot.stat().st_size - _SUM_BYTES
+    with snapshot.open("rb") as file:
+        if left <= 0 or file.read(_MAGIC_AT + 4)[_MAGIC_AT:] != _MAGIC:
+            raise _Wrong("the snapshot is none of etcd's")
+        file.seek(0)
+        while left and (chunk := file.read(min(_CHUNK, left))):
+            digest.update(chunk)
+            left -= len(chunk)
+        if digest.digest() != file.read():
+            raise _Wrong("the snapshot is damaged")
+
+
+_SUM_BYTES = 32
+_MAGIC_AT, _MAGIC = 16, bytes.fromhex("edda0ced")
+_SEES = {_DATABASE: _look_into, _SNAPSHOT: _check_snapshot}

@@ -235,7 +235,7 @@ def test_files_that_changed_since_its_start_are_told_of(machine: Machine, tmp_pa
 
 def test_etcd_on_the_disk_is_seen(machine: Machine, tmp_path: Path) -> None:
     joined(SERVER)
-    (tmp_path / "data/server/db/etcd").mkdir(parents=True)
+    (tmp_path / "data/server/db/etcd/member/wal").mkdir(parents=True)
     assert state()["datastore"] == "etcd"
 
 
