@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from du_infra.control import configure_k3s
 from du_infra.control.cluster import datastore
 from du_infra.control.cluster.servers import has_cluster
-from du_infra.control.cluster.wish import refuse_servers
 from du_infra.control.context import RegionContext
 from du_infra.control.region_plan import RegionPlan
 from du_infra.control.status import region_plan
@@ -22,7 +21,6 @@ def plan_up(context: RegionContext) -> RegionPlan:
     if has_cluster(context):
         configure_k3s.check(context)
         datastore.check(context)
-        refuse_servers(context.spec.k3s)
     if context.state.is_dir():
         return region_plan(context)
     with TemporaryDirectory(prefix="du-plan-") as folder:

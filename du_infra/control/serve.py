@@ -8,7 +8,6 @@ from du_infra.control import configure_k3s
 from du_infra.control.cluster import datastore
 from du_infra.control.cluster.loop import STAGE as CLUSTER
 from du_infra.control.cluster.loop import has_cluster, settle
-from du_infra.control.cluster.wish import refuse_servers
 from du_infra.control.configure import STAGE as CONFIGURE
 from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
@@ -44,7 +43,6 @@ def prepare(context: RegionContext, report: Reporter, *, live: bool) -> Resolved
     if has_cluster(context):
         configure_k3s.check(context)
         datastore.check(context)
-        refuse_servers(context.spec.k3s)
     with stage(report, CLOUD, context.spec.provider):
         context.provider.prepare(report)
         if context.services:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from du_infra.cluster.action import Action, Kind
-from du_infra.control.cluster import act_external, backup, vault
+from du_infra.control.cluster import act_etcd, act_external, backup, vault
 from du_infra.control.cluster.act_upgrade import upgrade
 from du_infra.control.cluster.datastore import EXTERNAL
 from du_infra.control.cluster.nodes import Nodes
@@ -45,13 +45,12 @@ class Work:
         refuse_not_yet([action])
         _HANDLERS[action.kind](self, action)
 
-    def api(self) -> Node:
-        """A server whose API answers. Raises NotReady when there is none."""
-        if not self.seen.api:
-            raise NotReady(
-                "the cluster's API does not answer", todo=f"see `du-infra region status {self.context.name}`"
-            )
-        return self.record.named(self.seen.api)
+    def api(self, but: str = "") -> Node:
+        """A server whose API answers, ``but`` not that one. Raises NotReady when there is none."""
+        for name in self.seen.apis:
+            if name != but:
+                return self.record.named(name)
+        raise NotReady("the cluster's API does not answer", todo=f"see `du-infra region status {self.context.name}`")
 
     def node(self, action: Action) -> Node:
         """The node of an action. Raises Refused for one that the pool does not have."""
@@ -65,11 +64,15 @@ def _bootstrap(work: Work, action: Action) -> None:
     if action.datastore == EXTERNAL:
         act_external.bootstrap(work, action, JOIN_SECONDS)
         return
-    work.nodes.order(work.node(action), "join", {"role": "server", "seconds": JOIN_SECONDS}, JOIN_SECONDS)
+    order = {"role": "server", "etcd": action.datastore == "etcd", "seconds": JOIN_SECONDS}
+    work.nodes.order(work.node(action), "join", order, JOIN_SECONDS)
 
 
 def _join_server(work: Work, action: Action) -> None:
-    act_external.join_server(work, action, JOIN_SECONDS)
+    if action.datastore == EXTERNAL:
+        act_external.join_server(work, action, JOIN_SECONDS)
+    else:
+        act_etcd.join_server(work, action, _url(work.api()), JOIN_SECONDS)
 
 
 def _join_agent(work: Work, action: Action) -> None:
@@ -77,9 +80,13 @@ def _join_agent(work: Work, action: Action) -> None:
     server = work.api()
     words = ["token", "create", "--ttl", _TOKEN_LIFE, "--description", f"du-infra: {action.node} joins"]
     token = work.nodes.k3s(server, words, what="no token could be made").strip()
-    url = f"https://{server.address}:{API_PORT}"
-    order = {"role": "agent", "server": url, "token": token, "seconds": JOIN_SECONDS}
+    act_etcd.forget_role(work, action)
+    order = {"role": "agent", "server": _url(server), "token": token, "seconds": JOIN_SECONDS}
     work.nodes.order(work.node(action), "join", order, JOIN_SECONDS)
+
+
+def _url(server: Node) -> str:
+    return f"https://{server.address}:{API_PORT}"
 
 
 def _start(work: Work, action: Action) -> None:
@@ -122,7 +129,7 @@ def _delete_secret(work: Work, action: Action) -> None:
 
 def _backup(work: Work, action: Action) -> None:
     version = found.version if (found := work.seen.observed.find(action.node)) else ""
-    backup.take(work.context, work.node(action), version, work.nodes.report)
+    backup.take(work.context, work.node(action), version, work.seen.observed.datastore, work.nodes.report)
     backup.tidy(work.context)
 
 
@@ -135,6 +142,10 @@ _HANDLERS: Mapping[Kind, Callable[[Work, Action], None]] = {
     "bootstrap": _bootstrap,
     "join-agent": _join_agent,
     "join-server": _join_server,
+    "migrate": act_etcd.migrate,
+    "undo-migration": act_etcd.undo,
+    "annotate-removal": act_etcd.let_go,
+    "remove-etcd-member": act_etcd.let_go,
     "start": _start,
     "restart": _start,
     "stop": _stop,

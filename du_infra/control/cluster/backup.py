@@ -54,12 +54,12 @@ def region_backup(context: RegionContext, report: Reporter) -> BackupResult:
             todo = "back it up where it is; K3s's token is beside it in .du (docs/cluster.md)"
             raise Refused("the data is in an external datastore", where=f"region {context.name}", todo=todo)
         server = record.named(seen.api)
-        made = verify(context, take(context, server, _version(seen, server), report), report)
+        made = verify(context, take(context, server, _version(seen, server), seen.observed.datastore, report), report)
         return BackupResult(context.name, str(vault.archive_of(context, made.name)), made, tidy(context))
 
 
-def take(context: RegionContext, server: Node, version: str, report: Reporter) -> Kept:
-    """Copy what ``server`` keeps. Killed anywhere, nothing counts that is not whole.
+def take(context: RegionContext, server: Node, version: str, datastore: str, report: Reporter) -> Kept:
+    """Copy what ``server`` keeps, in sqlite or etcd. Killed anywhere, nothing counts that is not whole.
 
     Raises Unreachable, and what du-node says.
     """
@@ -74,7 +74,7 @@ def take(context: RegionContext, server: Node, version: str, report: Reporter) -
         if done.rc != 0:
             lines = [line_of(text) for text in coming.read_text(errors="replace").splitlines()[-1:]]
             raise failure_of(server.name, last_error(lines), done, "the backup could not be made")
-        kept = Kept(name, server.name, version, "sqlite", made, vault.checksum(coming), coming.stat().st_size)
+        kept = Kept(name, server.name, version, datastore, made, vault.checksum(coming), coming.stat().st_size)
         coming.replace(archive)
         vault.note(context, kept)
     except OSError as error:

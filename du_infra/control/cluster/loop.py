@@ -18,11 +18,11 @@ from du_infra.control.cluster.nodes import STAGE as STAGE
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.observe import Look, look
 from du_infra.control.cluster.servers import has_cluster as has_cluster
+from du_infra.control.cluster.votes import keepers
 from du_infra.control.cluster.wish import (
     may_come,
     refuse_not_yet,
     refuse_parting,
-    refuse_servers,
     refuse_what_follows,
     unwell,
     wish_of,
@@ -46,7 +46,6 @@ def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> None
 
     Raises Refused for what is not done yet, or needs a person; NotReady with what is in the way; any error of a step.
     """
-    refuse_servers(context.spec.k3s)
     renew(context, record, report, JOIN_SECONDS)
     loop = _Loop(context, record, report)
     seen = loop.run(_all_well)
@@ -136,8 +135,7 @@ class _Loop:
         here = tuple(m for m in seen.observed.members if m.name not in self.parted)
         observed = replace(seen.observed, members=here)
         if observed.api:
-            servers = [m.name for m in observed.members if m.role == "server" and m.machine != "gone"]
-            self.context.store.clusters.note(self.context.name, servers, observed.datastore)
+            self.context.store.clusters.note(self.context.name, keepers(observed), observed.datastore)
         return replace(seen, observed=observed)
 
     def _act(self, plan: Plan, seen: Look) -> bool:

@@ -8,9 +8,21 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from du_infra.cluster.state import Backup, Datastore, MachineState, Member, NodeObject, Observed, Role, Service
+from du_infra.cluster.state import (
+    Backup,
+    Datastore,
+    EtcdMember,
+    MachineState,
+    Member,
+    Migration,
+    NodeObject,
+    Observed,
+    Role,
+    Service,
+)
 from du_infra.control.cluster import vault
 from du_infra.control.cluster.nodes import Nodes
+from du_infra.control.cluster.votes import migration_of, votes
 from du_infra.control.context import RegionContext
 from du_infra.control.parallel import each
 from du_infra.pool.names import is_node_of
@@ -28,16 +40,21 @@ Told = Mapping[str, Any]
 class Look:
     """``observed``, and what the planner need not know.
 
-    ``api``: the server through which the API answered, "" for none. ``by_hand``: Nodes that somebody else than
-    du-infra has cordoned. ``why``: by name, what keeps a node's K3s from running, as it says itself. ``stale``: by
-    name, files of a K3s that changed since it started.
+    ``apis``: the servers through which the API answered. ``by_hand``: Nodes that somebody else than du-infra has
+    cordoned. ``why``: by name, what keeps a node's K3s from running, as it says itself. ``stale``: by name, files of a
+    K3s that changed since it started.
     """
 
     observed: Observed
-    api: str = ""
+    apis: tuple[str, ...] = ()
     by_hand: tuple[str, ...] = ()
     why: Mapping[str, str] = field(default_factory=dict)
     stale: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def api(self) -> str:
+        """A server through which the API answered, "" for none."""
+        return next(iter(self.apis), "")
 
 
 def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: Collection[str] = ()) -> Look:
@@ -54,13 +71,17 @@ def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: C
     cluster = told[there[0]]["cluster"] if there else None
     names = [node.name for node in record.nodes]
     if cluster:
-        names += [name for name in _named(cluster) if is_node_of(context.fleet.fleet, context.name, name)]
-    found = Facts(machines, told, cluster, context.store.clusters.known(context.name), dead)
+        names += _named(cluster)
+    known = context.store.clusters.known(context.name)
+    members = votes(told, known, {node.address: node.name for node in record.nodes})
+    names += [name for name in members if name not in names]
+    names = [name for name in names if is_node_of(context.fleet.fleet, context.name, name)]
+    found = Facts(machines, told, cluster, known, dead, members)
     newest = next(iter(vault.kept(context)), None)
     backup = Backup(newest.made, newest.verified) if newest else None
     return Look(
         observed=replace(found.observed(dict.fromkeys(names)), backup=backup, now=time.time()),
-        api=there[0] if there else "",
+        apis=tuple(there),
         by_hand=tuple(n["name"] for n in _nodes(cluster) if n["cordoned"] and not n["marked"]),
         why={name: str(said["why"]) for name, said in told.items() if said.get("why")},
         stale={name: tuple(said["stale"]) for name, said in told.items() if said.get("stale")},
@@ -70,7 +91,7 @@ def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: C
 @dataclass(frozen=True)
 class Facts:
     """Who says what: the provider of machines (name → status), each node of its K3s, the API of its Nodes (None when
-    it does not answer), the store of the cluster that there has been, health of the dead. Pure.
+    it does not answer), the store of the cluster that there has been, health of the dead, etcd of its members. Pure.
     """
 
     machines: Mapping[str, str]
@@ -78,6 +99,7 @@ class Facts:
     cluster: Told | None
     known: Cluster | None = None
     dead: Collection[str] = ()
+    votes: Mapping[str, EtcdMember] = field(default_factory=dict)
 
     def observed(self, names: Iterable[str]) -> Observed:
         """What that amounts to."""
@@ -89,6 +111,7 @@ class Facts:
             api=self.cluster is not None,
             born=self.known is not None or self.cluster is not None,
             datastore=kinds.pop() if len(kinds) == 1 else kept,
+            migration=_migration(migration_of(self.told.values())),
         )
 
     def member(self, name: str) -> Member:
@@ -113,6 +136,8 @@ class Facts:
             version=plain_version(str(row["version"])) if row else "",
             program=plain_version(str(told.get("version") or "")) if told else "",
             datastore=self._datastore_of(name, told, role),
+            etcd=self.votes.get(name),
+            removing=bool(row and row["removing"] and name in self.votes),
             joined=joined,
             secret=secret,
         )
@@ -171,6 +196,11 @@ def _service(told: Told, node: NodeObject) -> Service:
         "failed": "failed",
     }
     return services.get(str(told["service"]), "unknown")
+
+
+def _migration(text: str) -> Migration:
+    kinds: dict[str, Migration] = {"failed": "failed", "undone": "undone"}
+    return kinds.get(text, "")
 
 
 def _datastore(text: str) -> Datastore:

@@ -9,6 +9,7 @@ from du_infra.control.context import RegionContext
 from du_infra.errors import Refused
 
 RUNTIME = "k3s"
+_MAJORITY_BEARS_A_LOSS = 3
 
 
 def has_cluster(context: RegionContext) -> bool:
@@ -23,9 +24,10 @@ def servers_of(context: RegionContext) -> tuple[str, ...]:
 
 
 def holders_of(context: RegionContext) -> tuple[str, ...]:
-    """Those of them whose disk has what the cluster knows: none where that is in an external datastore."""
+    """Those of them with whom the cluster's data would be lost: none where others have it too, or it is elsewhere."""
     known = context.store.clusters.known(context.name) if has_cluster(context) else None
-    return known.servers if known and known.datastore != EXTERNAL else ()
+    alone = known and known.datastore != EXTERNAL and len(known.servers) < _MAJORITY_BEARS_A_LOSS
+    return known.servers if known and alone else ()
 
 
 def refuse_server(context: RegionContext, names: Collection[str]) -> None:
@@ -39,5 +41,5 @@ def only_server(names: Collection[str]) -> Refused:
     return Refused(
         "it is the cluster's only server: what the cluster knows is on its disk",
         where=", ".join(names),
-        todo="giving it a successor is not done yet; `du-infra region down` takes the whole region away",
+        todo="`du-infra node replace` gives it a successor; `du-infra region down` takes the whole region away",
     )

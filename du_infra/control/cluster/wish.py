@@ -8,21 +8,14 @@ from du_infra.cluster.action import Action, Kind, Plan
 from du_infra.cluster.plan import plan_membership
 from du_infra.cluster.standing import wanted, well
 from du_infra.cluster.state import Member, Observed, Wish
-from du_infra.control.cluster.datastore import EXTERNAL
 from du_infra.control.cluster.observe import Look, plain_version
-from du_infra.control.cluster.servers import only_server
 from du_infra.errors import Refused
 from du_infra.pool.plan import PoolRecord
 from du_infra.spec.k3s import K3sSpec
 
 NOT_YET: frozenset[Kind] = frozenset(
     {
-        "join-server",
         "join-witness",
-        "migrate",
-        "undo-migration",
-        "annotate-removal",
-        "remove-etcd-member",
         "restore",
         "reset",
     }
@@ -54,21 +47,10 @@ def _is_part(member: Member) -> bool:
     return there and member.node in ("ready", "not-ready", "unknown") and member.service != "disabled"
 
 
-def refuse_servers(k3s: K3sSpec) -> None:
-    """Raises Refused for a number of servers that is not done yet."""
-    if k3s.servers != 1 and k3s.datastore is None:
-        raise Refused(
-            f"{k3s.servers} K3s servers are not done yet",
-            where="k3s.servers",
-            todo="write servers: 1; docs/cluster.md says what such a region survives",
-        )
-
-
 def refuse_not_yet(steps: Iterable[Action]) -> None:
     """Raises Refused when an action is none that is done yet."""
     for action in steps:
-        external = action.datastore == EXTERNAL and action.kind in ("bootstrap", "join-server")
-        if not external and (action.kind in NOT_YET or action.datastore not in ("", "sqlite")):
+        if action.kind in NOT_YET:
             what = _WORDS.get(action.kind, f"`{action.kind}` is not done yet")
             raise Refused(what, where=action.node, todo=f"it is needed because: {action.why}; see docs/cluster.md")
 
@@ -83,25 +65,19 @@ def refuse_what_follows(plan: Plan) -> None:
 
 _WORDS: dict[Kind, str] = {
     "restore": "the restore of a backup is not done yet: the region has to be made anew",
-    "migrate": "the move from sqlite to etcd is not done yet",
-    "join-server": "a second server is not done yet",
-    "bootstrap": "a cluster on embedded etcd is not done yet",
 }
 
 
 def refuse_parting(wish: Wish, observed: Observed) -> None:
     """Raises Refused where who leaves would take the cluster's data along, or needs what is not done yet."""
     leaving = [m for m in observed.members if not wanted(m, wish)]
-    holders = [m for m in leaving if m.role == "server" and m.joined and m.machine != "gone"]
-    if holders and observed.datastore != EXTERNAL:
-        raise only_server([m.name for m in holders])
     left, plan = {m.name for m in leaving}, plan_membership(wish, observed)
     for step in plan.steps:
         if not left:
             return  # what follows is not for their sake
         refuse_not_yet(step)
         left -= {action.node for action in step if action.kind == "destroy"}
-    if stuck := sorted(left & {m.name for m in holders}):
+    if stuck := sorted(m.name for m in leaving if m.name in left and m.role == "server" and m.machine != "gone"):
         todo = "see `du-infra region status`: another server must be there before this one goes"
         raise Refused("; ".join(plan.waits) or "it cannot leave its cluster now", where=", ".join(stuck), todo=todo)
 

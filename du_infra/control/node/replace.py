@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from du_infra.control.cluster.servers import refuse_server
 from du_infra.control.context import RegionContext
 from du_infra.control.leave import mark, marked
 from du_infra.control.lock import locked
@@ -17,7 +16,6 @@ from du_infra.progress import Reporter
 def plan_replace(context: RegionContext, node: str) -> RegionPlan:
     """What :func:`replace_node` would do now; changes nothing. Raises what it does."""
     record = pool_of(context, node)
-    refuse_server(context, [node])
     context.provider.connect()
     machines = context.provider.machines()
     return plan_for(context, plan_machines(context, machines, marked(record, [node], "replaced")), live=True)
@@ -31,7 +29,6 @@ def replace_node(context: RegionContext, node: str, report: Reporter) -> UpResul
     """
     with locked(context, report):
         record = pool_of(context, node)
-        refuse_server(context, [node])
         mark(context, record, [node], "replaced")
         context.store.event(context.name, "replace", node)
         return bring_up(context, report, live=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +49,8 @@ class Host:
     version: str = ""
     since: float = 0.0
     datastore: str = ""
+    migration: str = ""
+    etcd: bool = False
 
     @property
     def runs(self) -> bool:
@@ -61,7 +62,8 @@ class World:
     """``lives``: how many orders the controller gives before it dies; it dies after the last one if ``late``.
 
     ``secret``: the servers' token, which the first of them was told of or made: without it the data in an external
-    datastore cannot be read. ``login``: the address by which that datastore lets servers in.
+    datastore cannot be read. ``login``: the address by which that datastore lets servers in. ``etcd``: its members,
+    whether they have a vote. ``removing``: whom it was asked to let go, and has not yet.
     """
 
     hosts: dict[str, Host] = field(default_factory=dict)
@@ -73,6 +75,9 @@ class World:
     lives: int = 999
     late: bool = False
     tokens: list[str] = field(default_factory=list)
+    etcd: dict[str, bool] = field(default_factory=dict)
+    removing: set[str] = field(default_factory=set)
+    backups: int = 0
     stuck: set[str] = field(default_factory=set)
     slept: float = 0.0
     secret: str = ""
@@ -109,11 +114,25 @@ class World:
         if host.role == "server" and not self.clusters:
             self.clusters += 1
             self.secret = host.token or "made by K3s"
+        if host.role == "server" and host.etcd and name not in self.etcd:
+            assert all(self.etcd.values()), "one server joins after the other"
+            assert not self.etcd or self.majority(), "etcd takes nobody in without a majority"
+            self.etcd[name] = True
         assert self.passwords.setdefault(name, host.password) == host.password
         self.nodes.setdefault(name, {"cordoned": False, "marked": False})["server"] = host.role == "server"
 
+    def majority(self) -> bool:
+        """Whether etcd has one; a cluster that is not on etcd needs none."""
+        lives = [name for name in self.etcd if name in self.hosts and self.hosts[name].runs]
+        return not self.etcd or len(lives) > len(self.etcd) // 2
+
     def api(self) -> bool:
-        return any(host.role == "server" and host.runs for host in self.hosts.values())
+        return any(map(self.serves, self.hosts))
+
+    def serves(self, name: str) -> bool:
+        host = self.hosts[name]
+        member = not host.etcd or name in self.etcd
+        return host.role == "server" and host.runs and member and self.majority()
 
     # What is asked and ordered (see du_infra.control.cluster.nodes.Nodes)
 
@@ -121,18 +140,25 @@ class World:
         host = self.hosts[node.name]
         if host.status != "running" or not host.answers:
             return None
-        tells = host.role == "server" and host.runs
+        tells = self.serves(node.name)
         return {
             "role": host.role,
             "service": host.service,
             "up_s": self.slept - host.since if host.runs else 0.0,
             "datastore": _kind(host) if host.role == "server" else "",
+            "etcd": self._etcd(node.name) if host.role == "server" and host.etcd else None,
+            "migration": host.migration if host.role == "server" else "",
             "joined": host.joined,
             "version": "" if host.role else f"{host.program or self.version}-standin",
             "stale": host.stale if host.runs else (),
             "cluster": self._cluster() if tells else None,
             "why": host.why,
         }
+
+    def _etcd(self, name: str) -> dict[str, Any]:
+        rows = [{"name": n, "address": self.hosts[n].address, "learner": not vote} for n, vote in self.etcd.items()]
+        serves = self.serves(name)
+        return {"members": rows if serves else None, "healthy": serves}
 
     def _cluster(self) -> dict[str, Any]:
         rows = [
@@ -144,6 +170,7 @@ class World:
                 "drained": row["cordoned"] and name not in self.stuck,
                 "version": f"{self.hosts[name].version or self.version}-standin" if name in self.hosts else "",
                 "server": row["server"],
+                "removing": name in self.removing,
             }
             for name, row in self.nodes.items()
         ]
@@ -163,21 +190,35 @@ class World:
             host.version, host.service = str(order["version"]), "starting"
         elif verb == "datastore":
             self._renew(host, order)
+        elif verb == "migrate":
+            assert (host.role, host.etcd, self.backups > 0) == ("server", False, True)
+            host.etcd, host.service = True, "starting"
+        elif verb == "undo":
+            host.etcd, host.service, host.migration = False, "starting", "undone"
         elif verb == "leave":
             host.service = "disabled"
         elif verb == "access":
             host.access = order
         self.end()
-        if verb in ("join", "start", "upgrade"):
+        if verb in ("join", "start", "upgrade", "migrate", "undo"):
             while host.service == "starting" and host.slow is not None:
                 self.sleep(0)
 
     def _join(self, name: str, host: Host, order: Mapping[str, Any]) -> None:
         host.token = str(order.get("token", ""))
+        begins = order["role"] == "server" and not order.get("server")
+        if order["role"] == "server":
+            external = bool(order.get("datastore"))
+            begins = begins and not external
+            host.etcd = bool(order.get("etcd") or order.get("server"))
+            assert begins or external or host.token.endswith(self.secret), "the servers' own token"
+            assert not begins or not self.clusters or host.joined, "a cluster is begun once"
+        else:
+            assert name not in self.etcd, "etcd has let it go"
         if order["role"] == "agent":
             assert host.token in self.tokens, "the token that the server made for this node"
-            servers = [host.address for host in self.hosts.values() if host.role == "server" and host.runs]
-            assert re.fullmatch(r"https://(.*):6443", order["server"])[1] in servers  # type: ignore[index]
+            servers = [host.address for name, host in self.hosts.items() if self.serves(name)]
+            assert order["server"].removeprefix("https://").removesuffix(":6443") in servers
         if self.passwords.get(name, host.password) != host.password:
             raise EngineFailed("K3s cannot join: another machine has joined this cluster by this node's name")
         host.datastore = str(order.get("datastore", ""))
@@ -202,7 +243,7 @@ class World:
 
     def k3s(self, server: Node, words: Sequence[str], *, seconds: float = 0, what: str = "") -> str:
         assert self.api(), "the API answers"
-        assert self.hosts[server.name].role == "server"
+        assert self.serves(server.name)
         if words[0] == "token":
             self.tokens.append(f"K10abc::{len(self.tokens):06}.secret")
             return self.tokens[-1] + "\n"
@@ -210,14 +251,20 @@ class World:
 
     def _kubectl(self, words: list[str], what: str) -> str:
         verb = words[0]
-        name = words[2] if verb in ("annotate", "delete", "get") else words[1]
+        name = words[2] if verb in ("annotate", "delete", "get", "label") else words[1]
         if words[:3] == ["get", "secret", "du-node-token"]:
             fields = {"ca.crt": "the authority", "token": "the token"}
             return json.dumps({"data": {k: base64.b64encode(v.encode()).decode() for k, v in fields.items()}})
         if words[:2] == ["get", "node"]:
             return f"{self.hosts[words[2]].version}-standin"
+        if verb == "label":
+            self.nodes[name]["server"] = False
+            return ""
+        if verb == "annotate" and words[3] == "etcd.k3s.cattle.io/remove=true":
+            self._let_go(name)
+            return ""
         if verb == "annotate":
-            if name in self.nodes:
+            if name in self.nodes and words[3].startswith("du-infra/drained"):
                 self.nodes[name]["marked"] = not words[3].endswith("-")
             return ""
         self.step(f"{verb} {name}" if verb != "delete" else f"delete {words[1]} {name}")
@@ -235,6 +282,16 @@ class World:
             self.passwords.pop(name.removesuffix(".node-password.k3s"), None)
         self.end()
         return ""
+
+    def _let_go(self, name: str) -> None:
+        self.step(f"let go {name}")
+        assert self.majority()
+        assert name in self.nodes, "K3s takes a member out by its Node"
+        rest = {one: vote for one, vote in self.etcd.items() if one != name}
+        lives = [one for one in rest if one in self.hosts and self.hosts[one].runs]
+        assert len(lives) > len(rest) // 2, "those who stay have a majority"
+        self.etcd = rest
+        self.end()
 
     # The provider
 
@@ -256,7 +313,7 @@ class World:
 
 
 def _kind(host: Host) -> str:
-    return "external" if host.datastore else "sqlite" if host.joined else ""
+    return "external" if host.datastore else "etcd" if host.etcd and host.joined else "sqlite" if host.joined else ""
 
 
 def names(count: int) -> list[str]:

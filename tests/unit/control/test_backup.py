@@ -69,7 +69,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RegionContext:
 
 
 def take(context: RegionContext) -> Kept:
-    return backup.take(context, context.record.named(ONE), "v1.34.4+k3s1", silent)
+    return backup.take(context, context.record.named(ONE), "v1.34.4+k3s1", "sqlite", silent)
 
 
 def gives(context: RegionContext) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from du_infra.control.cluster.status import Standing, standing, told, with_clust
 from du_infra.control.context import RegionContext
 from du_infra.control.heal import _holds_data
 from du_infra.control.node.remove import plan_remove, remove
-from du_infra.control.node.replace import plan_replace, replace_node
 from du_infra.errors import EngineFailed, Refused, Unreachable
 from du_infra.health.heal import Action
 from du_infra.health.state import RegionStatus
@@ -138,15 +137,13 @@ def test_who_is_on_the_way_out_makes_no_region_unready(home: RegionContext, worl
     assert told(seen, home.spec.k3s, going).why == ()
 
 
-def test_an_order_for_the_server_to_go_is_refused_before_anything_is_written_down(
+def test_an_order_for_the_only_server_to_go_is_refused_before_anything_is_written_down(
     home: RegionContext, world: World
 ) -> None:
     record = up(home, world, 2)
     for order in (
         lambda: remove(home, ONE, silent),
         lambda: plan_remove(home, ONE),
-        lambda: replace_node(home, ONE, silent),
-        lambda: plan_replace(home, ONE),
     ):
         with pytest.raises(Refused, match="the cluster's only server"):
             order()
