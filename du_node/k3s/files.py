@@ -82,6 +82,7 @@ def newer_than(start: float, unit: str, wanted: Role) -> list[str]:
     read = [REGISTRIES, f"{UNITS}/{unit}", f"{DEFAULTS}/{unit.removesuffix('.service')}"]
     read += [f"{CONFIG}.d/10-du-infra.yaml", f"{DATA}/agent/etc/kubelet.conf.d/10-du-infra.conf"]
     read += [LINK] if wanted == "server" else []
+    read += [CONFIG] if endpoint() else []  # of another password K3s may not have been told yet
     there = [path for path in map(Path, read) if path.exists()]
     return sorted(str(path) for path in there if path.stat().st_mtime > start)
 

@@ -116,6 +116,21 @@ def test_the_password_is_nowhere_but_in_a_file_for_root_alone(bed: ExternalBed, 
     assert found == [str(bed.folder / ".du/regions/home/k3s-token")]
 
 
+def test_du_node_asks_the_other_server_where_its_own_does_not_answer(bed: ExternalBed) -> None:
+    rule = "add rule inet dutest input iifname lo tcp dport 6443 reject with tcp reset"
+    chain = "add chain inet dutest input { type filter hook input priority -10; }"
+    bed.sh(1, "nft -f -", f"add table inet dutest\n{chain}\n{rule}\n")
+    try:
+        assert bed.sh(1, "k3s kubectl --request-timeout=2s get --raw /readyz").returncode != 0
+        began = time.monotonic()
+        told = json.loads(bed.sh(1, "du-node status").stdout)
+        print(f"du-node's status by the other server: {time.monotonic() - began:.1f} s")
+        assert [(one["name"], one["ready"]) for one in told["services"]] == [("hello", True)]
+    finally:
+        bed.sh(1, "nft delete table inet dutest")
+    assert bed.writes(1)
+
+
 @pytest.mark.parametrize("lost", [1, 2])
 def test_either_node_may_be_lost_and_the_api_stays(bed: ExternalBed, lost: int) -> None:
     other = bed.asked = 3 - lost

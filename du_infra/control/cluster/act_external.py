@@ -37,12 +37,12 @@ def _join(work: Work, action: Action, token: str, seconds: int) -> None:
 def renew(context: RegionContext, record: PoolRecord, report: Reporter, seconds: int) -> None:
     """Have each server use the address that fleet.yaml names, one after the other: the password may be a new one.
 
-    Servers that do not answer are left out. Raises what du-node does where it is another database.
+    Servers that do not answer, or are to go, are left out. Raises what du-node does where it is another database.
     """
     if not is_wanted(context):
         return
     nodes, order = Nodes(context, report), {"datastore": endpoint(context), "seconds": seconds}
-    for node in context.living(record.nodes):
+    for node in context.living(record.staying):
         if node.name in servers_of(context):
             try:
                 nodes.order(node, "datastore", order, seconds)

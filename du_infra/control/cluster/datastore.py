@@ -40,7 +40,7 @@ def _wrong(text: str) -> str:
         return "the address must begin with postgres://, mysql:// or (an etcd) https://, and have no spaces"
     where, _, options = text.partition("://")[2].partition("?")
     if "@" in options:
-        return "in the address a ? comes before an @: write a ? in a password as %3F, and an @ as %40"
+        return "in the address a ? comes before an @: in PostgreSQL's a password has %3F for ?, in MySQL's it has no ?"
     if any(map(_THIS_MACHINE.search, where.rpartition("@")[2].split(","))):
         return "the address is each server's own machine: the datastore must be one that all of them reach"
     return ""

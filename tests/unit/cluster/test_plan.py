@@ -145,6 +145,16 @@ def test_two_servers_on_an_external_datastore_need_no_third_vote() -> None:
     assert steps == ["bootstrap a-1", "join-server a-2"]
 
 
+def test_who_is_to_go_keeps_nobody_from_its_place_on_an_external_datastore_and_serves_on_meanwhile() -> None:
+    there = Observed((*(server(n, datastore="external") for n in ("a-1", "a-2")), Member("a-3")), datastore="external")
+    assert planned(wish(*THREE, external=True), there) == ["join-agent a-3"]
+    assert planned(wish(*THREE, external=True, going=("a-1",)), there) == ["join-server a-3"]
+    crashed = replace(there.members[0], service="failed", node="not-ready")
+    failed = replace(there, members=(crashed, *there.members[1:]))
+    assert planned(wish(*THREE, external=True, going=("a-1",)), failed)[0] == "start a-1"
+    assert planned(wish("a-2", "a-3", external=True), there)[:3] == ["join-server a-3", "drain a-1", "stop a-1"]
+
+
 def test_a_lost_server_is_restored_only_by_a_persons_word() -> None:
     lost = one_server(api=False, backup=Backup(0.0, True), now=7200.0)
     lost = replace(lost, members=(dead(lost.members[0]), Member("a-2")))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,15 @@ def test_another_password_is_put_into_use_by_a_new_start(machine: Machine) -> No
     assert (files.endpoint(), machine.server.starts, machine.server.active) == (other, 2, "active")
     assert json.loads(Path(files.CONFIG).read_text())["token"] == SERVER["token"]
     assert "hunter" not in str(told)
+
+
+def test_killed_before_the_new_start_it_is_told_of_as_a_changed_file(machine: Machine, tmp_path: Path) -> None:
+    joined(SERVER)
+    booted = time.time() - time.monotonic()
+    os.utime(files.CONFIG, (booted - 10, booted - 10))
+    assert state()["stale"] == []
+    files.move_to(ENDPOINT.replace("hunter2", "hunter3"))
+    assert state()["stale"] == [files.CONFIG]
 
 
 def test_another_database_is_refused_by_its_place_alone(machine: Machine) -> None:
