@@ -52,6 +52,21 @@ def pip_download(requirement: str, sha256: str, folder: Path, platform: str = ""
     return wheels[0]
 
 
+def need_space(folder: Path, needed: int, what: str) -> None:
+    """Raises ToolMissing when ``folder``, which is made, has less than ``needed`` bytes free for ``what``.
+
+    A tool that runs into the end of a disk may say something else, or hang.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ToolMissing(
+            f"not enough disk space for {what}: {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB needed",
+            where=str(folder),
+            todo="free some space, or set DU_INFRA_CACHE to a folder on a larger disk",
+        )
+
+
 @contextmanager
 def workshop(parent: Path) -> Iterator[Path]:
     """A temporary folder below ``parent``; a full disk inside the block becomes one clear error.

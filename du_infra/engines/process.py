@@ -45,7 +45,8 @@ def run(
         raise missing(argv[0]) from None
     except subprocess.TimeoutExpired as late:
         words = tail(late.stderr or b"")
-        raise EngineFailed(f"could not {what}: no end after {timeout:.0f} s", where=argv[0], detail=words) from None
+        ended = f"could not {what}: no end after {timeout:.0f} s"
+        raise EngineFailed(ended, where=argv[0], todo=_todo(words), detail=words) from None
     if done.returncode != 0:
         raise failed(what, argv[0], done.stderr or done.stdout)
     return done.stdout
@@ -62,8 +63,11 @@ def missing(program: str) -> ToolMissing:
 def failed(what: str, where: str, words: bytes) -> EngineFailed:
     """The error for a program that said no; a full disk gets its own advice."""
     detail = tail(words)
-    todo = "free some disk space and run the same command again" if _NO_SPACE in detail else ""
-    return EngineFailed(f"could not {what}", where=Path(where).name, todo=todo, detail=detail)
+    return EngineFailed(f"could not {what}", where=Path(where).name, todo=_todo(detail), detail=detail)
+
+
+def _todo(words: str) -> str:
+    return "free some disk space and run the same command again" if _NO_SPACE in words else ""
 
 
 def tail(words: bytes, lines: int = _TAIL_LINES) -> str:

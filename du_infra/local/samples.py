@@ -11,7 +11,7 @@ from pathlib import Path
 from du_infra import paths
 from du_infra.assets import asset
 from du_infra.engines import skopeo
-from du_infra.engines.download import workshop
+from du_infra.engines.download import need_space, workshop
 from du_infra.engines.lock import exclusive
 from du_infra.engines.process import contained, need, run
 from du_infra.errors import EngineFailed, SpecError
@@ -43,6 +43,8 @@ TAGS: Mapping[str, Mapping[str, str]] = {
 _PACKAGES = ("python3.11-minimal", "libpython3.11-stdlib")
 _NOT_NEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian", "usr/lib/python3.11/lib2to3")
 _NOBODY = "65534:65534"
+_NEEDED = 400_000_000
+"""Bytes of disk that making them takes at its fullest."""
 _BUILD_SECONDS = 300
 _OTHER_BUILD_SECONDS = 300.0
 
@@ -98,6 +100,7 @@ def _build(layout: Path, report: Reporter) -> None:
     """One layer of Python for all tags, one of the program, and the tags as settings on top. Whole or not at all."""
     for tool in ("mmdebstrap", "umoci", "skopeo"):
         need(tool)
+    need_space(layout.parent, _NEEDED, "the sample images")
     report(Event("step", STAGE, f"making {REPOSITORY} ({', '.join(TAGS)})"))
     with workshop(layout.parent) as folder:
         made, root = folder / "layout", folder / "root"

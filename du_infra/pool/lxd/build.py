@@ -12,9 +12,8 @@ import time
 from io import BytesIO
 from pathlib import Path
 
-from du_infra.engines.download import workshop
+from du_infra.engines.download import need_space, workshop
 from du_infra.engines.process import background, contained, failed, need
-from du_infra.errors import ToolMissing
 from du_infra.pool.lxd import nerdctl, nginx
 from du_infra.pool.lxd.recipe import (
     EXCLUDED,
@@ -40,7 +39,7 @@ def build(recipe: Recipe, target: Path, *, tools: Path, report: Reporter) -> Non
     mmdebstrap's last words, ToolMissing when a tool or disk space lacks.
     """
     need("mmdebstrap")
-    _check_space(target.parent)
+    need_space(target.parent, _NEEDED, "a node image")
     with workshop(target.parent) as folder:
         made = folder / target.name
         made.mkdir()
@@ -126,14 +125,3 @@ def _write_metadata(recipe: Recipe, folder: Path) -> None:
             digest.update(block)
     described = {"fingerprint": digest.hexdigest(), **recipe.binaries}
     (folder / "image.json").write_text(json.dumps(described) + "\n")
-
-
-def _check_space(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < _NEEDED:
-        raise ToolMissing(
-            f"not enough disk space for a node image: {free / 1e9:.1f} GB free, {_NEEDED / 1e9:.0f} GB needed",
-            where=str(folder),
-            todo="free some space, or set DU_INFRA_CACHE to a folder on a larger disk",
-        )

@@ -74,6 +74,14 @@ def test_a_program_that_hangs_is_ended() -> None:
     assert sleeping("61234") == []
 
 
+def test_a_program_that_hangs_on_a_full_disk_is_told_of_as_that() -> None:
+    script = "echo 'E: Write error - write (28: No space left on device)' >&2; exec sleep 61234"
+    with pytest.raises(EngineFailed, match="no end after") as error:
+        run(["sh", "-c", script], what="wait", timeout=0.5)
+    assert "disk space" in error.value.todo
+    assert sleeping("61234") == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_whatever_ends_us_ends_what_we_started_and_its_mounts(tmp_path: Path, sign: signal.Signals) -> None:
