@@ -39,7 +39,8 @@ def demote(wish: Wish, observed: Observed) -> Turn:
         return wait(f"etcd is letting {names(going)} go")
     if stray := [m for m in learners(observed) if m.name not in plan.voters or m.dead or m.machine == "gone"]:
         return _take_out(observed, stray[0], "it has no vote yet, and will not need one")
-    surplus = [m for m in voters(observed) if m.name not in plan.voters and not _still_the_pools(m, wish)]
+    staying = (*plan.voters, *wish.going)
+    surplus = [m for m in voters(observed) if m.name not in staying and not _still_the_pools(m, wish)]
     sound = healthy(surplus)
     broken = [m for m in surplus if m not in sound]
     if broken:

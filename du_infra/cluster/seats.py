@@ -41,9 +41,9 @@ def is_external(wish: Wish, observed: Observed) -> bool:
 
 def servers_goal(wish: Wish, external: bool) -> int:
     """How many servers there are to be; never two on embedded etcd without a witness."""
-    nodes = len(wish.nodes)
+    nodes = len({*wish.nodes} - {*wish.going})
     if external:
-        return min(nodes - len({*wish.nodes} & {*wish.going}), max(2, wish.servers))
+        return min(nodes, max(2, wish.servers))
     if wish.servers == 3 and nodes >= 3:
         return 3
     return 2 if wish.witness and nodes >= 2 else min(nodes, 1)
@@ -72,7 +72,7 @@ def seats(wish: Wish, observed: Observed) -> Seats:
     """
     external = is_external(wish, observed)
     goal = servers_goal(wish, external)
-    asked_for = [name for name in wish.nodes if not (external and name in wish.going)]
+    asked_for = [name for name in wish.nodes if name not in wish.going]
     found = [m for name in asked_for if (m := observed.find(name)) and _may_serve(m)]
     ranked = sorted(found, key=lambda m: _rank(m, wish))
     witness = wish.witness if goal == 2 and not external else ""

@@ -91,8 +91,8 @@ class Wish:
     ``nodes``: names of the pool's nodes that stay, those still to be made included, the preferred servers first.
     ``witness``: name of the third vote on a machine that is not the pool's. ``external``: the datastore is somebody
     else's. ``releases``: K3s versions that may be passed through on the way to ``version``. ``drained``: nodes that
-    somebody drained by hand. ``going``: of ``nodes`` those that leave soon; on an external datastore another server
-    takes the place of one before it goes. ``may_restore``: a person has agreed to a restore, or to a reset to one etcd
+    somebody drained by hand. ``going``: of ``nodes`` those that leave soon; another server takes the place of one
+    before it goes. ``may_restore``: a person has agreed to a restore, or to a reset to one etcd
     member.
     """
 

@@ -9,6 +9,7 @@ from functools import partial
 
 from du_infra.cluster.action import Action, Plan
 from du_infra.cluster.plan import plan_membership
+from du_infra.cluster.quorum import voters
 from du_infra.cluster.standing import well
 from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.control.cluster.access import give_access
@@ -18,7 +19,7 @@ from du_infra.control.cluster.nodes import STAGE as STAGE
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.observe import Look, look
 from du_infra.control.cluster.servers import has_cluster as has_cluster
-from du_infra.control.cluster.votes import keepers
+from du_infra.control.cluster.votes import ETCD, keepers
 from du_infra.control.cluster.wish import (
     may_come,
     refuse_not_yet,
@@ -114,7 +115,7 @@ class _Loop:
             if (now := replace(seen.observed, now=0.0)) != before:
                 before, since = now, time.monotonic()
             gone = bool(self.leaving) and reached(wish, seen.observed)  # what else is amiss is not for their sake
-            if not gone and self._act(plan, seen):
+            if (not gone or _two_votes(seen.observed)) and self._act(plan, seen):
                 continue
             if gone or reached(wish, seen.observed):
                 self._warn(plan)
@@ -181,6 +182,11 @@ def _all_well(wish: Wish, observed: Observed) -> bool:
 
 def _have_left(names: Collection[str], _: Wish, observed: Observed) -> bool:
     return not any(m.name in names for m in observed.members)
+
+
+def _two_votes(observed: Observed) -> bool:
+    """Two servers on etcd are worse than one: who has one of three leave does not stop there."""
+    return observed.datastore == ETCD and len(voters(observed)) == 2
 
 
 def _lost(observed: Observed) -> list[Member]:

@@ -116,6 +116,29 @@ def test_two_of_three_leave(home: RegionContext, world: World) -> None:
     assert world.done[0].startswith("backup")
 
 
+def test_one_of_three_leaves_and_two_are_not_left_at_that(home: RegionContext, world: World) -> None:
+    record = up(home, world, 3)
+    part(home, record, [TWO], silent)
+    assert roles(world) == {ONE: "server", THREE: "agent"}
+    assert set(world.etcd) == {ONE}
+
+
+@pytest.mark.parametrize("servers", [1, 3])
+def test_a_successor_joins_as_a_server_before_the_old_one_goes(tmp_path: Path, world: World, servers: int) -> None:
+    home = region(tmp_path, world, f", k3s: {{servers: {servers}}}")
+    record = up(home, world, servers)
+    fresh = pool(home, world, 1, first=servers + 1).nodes
+    nodes = tuple(replace(n, state="replaced") if n.name == ONE else n for n in record.nodes)
+    record = replace(record, nodes=(*nodes, *fresh), counter=servers + 1)
+    settle(home, record, silent)
+    assert set(roles(world).values()) == {"server"}
+    assert len(world.etcd) == servers + 1, "nobody goes before its requests have"
+    refuse_to_part(home, record, [ONE], silent)
+    part(home, record, [ONE], silent)
+    assert (len(world.etcd), ONE in world.nodes) == (servers, False)
+    assert not any(words.startswith("leave") and ONE not in words for words in world.done)
+
+
 @pytest.mark.parametrize("lives", range(8))
 def test_a_dead_server_is_followed_by_another(home: RegionContext, world: World, lives: int) -> None:
     record = up(home, world, 3)
