@@ -7,7 +7,7 @@ WORKERS := -n auto --dist loadscope
 YESFLAG := $(if $(filter 1 yes true,$(YES)),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help program setup venv-dev setup-dev region-up region-down region-scale region-reboot region-upgrade region-status region-plan release sample-images local-down test test-fast lint format faults bench clean
+.PHONY: help program setup venv-dev setup-dev region-up region-down region-scale region-reboot region-upgrade region-status region-plan release sample-images local-down test test-fast lint format faults bench verify-k3s clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ faults: setup-dev ## Every fault at every step of a release, on every runtime an
 
 bench: setup-dev ## Measure the goals on this machine; docs/performance.md has the results
 	.venv/bin/python -m bench
+
+verify-k3s: setup-dev ## Use a region with K3s's own binary, which is downloaded, and report; ARGS="--from DIR --version V"
+	.venv/bin/python -m bench.k3s.verify $(ARGS)
 
 clean: ## Forget caches and builds (not the regions)
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from du_infra.control.release.result import ReleaseResult
     from du_infra.control.rounds import RoundResult
     from du_infra.control.up import UpResult
+    from du_infra.gitops.write import WritePlan
     from du_infra.health.state import NodeStatus, RegionStatus
     from du_infra.pool.turns import RoundKind
     from du_infra.release.outline import ReleasePlan
@@ -384,6 +385,17 @@ class Fleet:
             todo = f"nodes are called {self.spec.fleet}-<region>-<number>; `du-infra node list` shows them"
             raise SpecError("no region of the fleet has such a node", where=node, todo=todo)
         return self.region(name)
+
+    def render(
+        self, kind: str, folder: Path, *, regions: Sequence[str] = (), services: Sequence[str] = ()
+    ) -> WritePlan:
+        """Write the services' Kubernetes objects as files for Git; ``kind``: "kustomize" or "helm". What was done.
+
+        Raises SpecError and Refused, as :mod:`du_infra.gitops.render` says.
+        """
+        from du_infra.gitops.render import render
+
+        return render(self.spec, kind, folder, regions=regions, services=services)
 
 
 def load(path: str | Path = "fleet.yaml") -> Fleet:

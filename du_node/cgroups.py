@@ -1,7 +1,7 @@
-"""What the kernel's control groups say about a container's memory, in version 1 and version 2 alike.
+"""What the kernel's control groups say about a container's memory and CPU time, in version 1 and version 2 alike.
 
-Sources: the kernel's admin-guide/cgroup-v2 (memory.events, memory.current, memory.stat) and
-admin-guide/cgroup-v1/memory (memory.oom_control, memory.usage_in_bytes).
+Sources: the kernel's admin-guide/cgroup-v2 (memory.events, memory.current, memory.stat, cpu.stat),
+admin-guide/cgroup-v1/memory (memory.oom_control, memory.usage_in_bytes) and cgroup-v1/cpuacct (cpuacct.usage).
 """
 
 from __future__ import annotations
@@ -64,14 +64,28 @@ class OomKills:
 
 def memory_of(pid: int, root: str = ROOT) -> Memory | None:
     """The memory group that a process is in; None when the process is gone or nothing counts its memory."""
-    unified = None
-    for line in files.read(f"/proc/{pid}/cgroup").splitlines():
-        number, controllers, path = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            return Memory(Path(f"{root}/memory{path}"), unified=False)
-        if number == "0":
-            unified = Memory(Path(f"{root}{path}"), unified=True)
-    return unified if Path(root, "cgroup.controllers").exists() else None
+    paths = _groups(pid)
+    if "memory" in paths:
+        return Memory(Path(f"{root}/memory{paths['memory']}"), unified=False)
+    if "" in paths and Path(root, "cgroup.controllers").exists():
+        return Memory(Path(f"{root}{paths['']}"), unified=True)
+    return None
+
+
+def cpu_seconds(pid: int, root: str = ROOT) -> float | None:
+    """CPU time that the group which a process is in has used; None when the process is gone or nothing counts it."""
+    paths = _groups(pid)
+    if "cpuacct" in paths:
+        used = files.read(f"{root}/cpuacct{paths['cpuacct']}/cpuacct.usage").strip()
+        return int(used) / 1e9 if used.isdigit() else None
+    used_us = _counts(Path(f"{root}{paths.get('', '/')}/cpu.stat")).get("usage_usec") if "" in paths else None
+    return None if used_us is None else used_us / 1e6
+
+
+def _groups(pid: int) -> dict[str, str]:
+    """Controller → path of the group that a process is in; version 2 is the controller ""."""
+    lines = (line.split(":", 2) for line in files.read(f"/proc/{pid}/cgroup").splitlines())
+    return {name: path for number, names, path in lines for name in names.split(",") if name or number == "0"}
 
 
 def _counts(path: Path) -> dict[str, int]:

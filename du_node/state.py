@@ -40,7 +40,8 @@ class Service:
     seconds. ``volumes`` are (name, folder in the container), ``secrets`` (name, fingerprint of the value).
 
     ``config`` is a hash of everything the container is made of; ``size_mb`` is the image's size in the
-    registry, 0 when the controller did not say. ``rollout`` is how it goes live, not what it is.
+    registry, 0 when the controller did not say. ``rollout`` is how it goes live, ``copies`` the fewest and the most
+    that a cluster runs of it: not what it is.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Service:
     cpus: float = 0.0
     volumes: tuple[tuple[str, str], ...] = ()
     secrets: tuple[tuple[str, str], ...] = ()
+    copies: tuple[int, int] = (1, 1)
     rollout: Rollout = field(default_factory=Rollout)
     config: str = ""
 
@@ -101,6 +103,20 @@ class Container:
     def serves(self, service: Service) -> bool:
         """Whether this is the wanted release with the wanted settings."""
         return (self.release, self.config) == (service.release, service.config)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """How a cluster's copies of a release are: so many are ``asked`` for, ``count`` are to run, which is at least one
+    for each of the ``slots`` that use them, and so many are ``ready``. ``here`` run on this node, and use
+    ``cpu_percent`` of one CPU each; None: not known."""
+
+    asked: int
+    count: int
+    slots: int
+    ready: int
+    here: int = 0
+    cpu_percent: float | None = None
 
 
 @dataclass(frozen=True)

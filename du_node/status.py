@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,11 @@ def _services(
     wanted: dict[str, Any], entrance: Driver, seen: Gateway, failed: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], str]:
     try:
-        containers = runtime.chosen().containers()
+        tool = runtime.chosen()
+        containers, copies = tool.containers(), tool.copies()
         trouble = ""
     except NodeError as failure:
-        containers, trouble = (), failure.what
+        containers, copies, trouble = (), {}, failure.what
     restarts = files.read_json(places.RESTARTS)
     names = {s["name"] for s in wanted.get("services", ())}
     rows = []
@@ -115,7 +117,8 @@ def _services(
         verdict = failed[name].get("text") or "its wanted release failed" if name in failed else ""
         row = _row(slots.get(pair.primary), trouble or verdict)
         roles = _roles(slots, pair, entrance)
-        rows.append({"name": name, **row, **roles, "restarts": int(restarts.get(name, 0))})
+        more = {"copies": asdict(found)} if (found := copies.get((name, pair.primary))) else {}
+        rows.append({"name": name, **row, **roles, "restarts": int(restarts.get(name, 0)), **more})
     return rows, trouble
 
 

@@ -16,6 +16,8 @@ from du_node.safe import safe
 from du_node.state import Route, Service, Wanted
 
 VERSION = 1
+MOST_COPIES = 1000
+"""In a cluster; du-infra asks for far fewer."""
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9.:_/-]*@sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -77,6 +79,7 @@ def _service(data: object, place: int) -> Service:
         cpus=number(data, "cpus", where, 0, 1024, 0.0),
         volumes=pairs(data, "volumes", _VOLUME, _FOLDER, where),
         secrets=pairs(data, "secrets", SECRET, FINGERPRINT, where),
+        copies=_copies(get(data, "replicas", dict, where, {}), where),
         rollout=rollout.parse(get(data, "rollout", dict, where, {}), where),
     )
     if not service.image.endswith("@" + service.digest):
@@ -92,7 +95,8 @@ def is_awkward(value: str) -> bool:
 def config_hash(service: Service) -> str:
     """A hash of everything the container and its route are made of; environment values cannot be read from it.
 
-    What came later counts only where it is set, so that a release keeps its hash. The rollout is no part of it.
+    What came later counts only where it is set, so that a release keeps its hash. The rollout and the number of copies
+    are no part of it.
     """
     parts: list[object] = [service.image, service.port, service.route.key, service.route.ready]
     parts += [sorted(service.env), service.command, service.memory_mb, service.stop_grace]
@@ -114,6 +118,11 @@ def _env(data: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
         if is_awkward(value) and _NERDCTLS_OWN.match(key):
             raise NodeError("bad-wanted", f"{where}: env {key} cannot have a line break or blanks at its end")
     return tuple(sorted(data.items()))
+
+
+def _copies(data: Mapping[str, Any], where: str) -> tuple[int, int]:
+    least = within(data, "min", f"{where}: replicas", 1, MOST_COPIES, 1)
+    return least, within(data, "max", f"{where}: replicas", least, MOST_COPIES, least)
 
 
 def _strings(data: list[Any], where: str) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def _down(settings: Settings, longer: Window, nodes: int, fewer: int, rest: floa
     if longer.known < _KNOWN_SHARE * longer.length:
         return Decision(nodes, nodes, words.not_long_enough(longer))
     if rest > 0:
-        return Decision(nodes, nodes, f"{why}, but the last node that went had to come back: {words.left(rest)}")
+        return Decision(nodes, nodes, f"{why}, but the last one that went had to come back: {words.left(rest)}")
     return Decision(nodes, want, why)
 
 

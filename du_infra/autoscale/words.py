@@ -60,8 +60,8 @@ def as_it_should_be(sample: Sample, settings: Settings) -> str:
 def unknown(sample: Sample, missing: Sequence[Metric]) -> str:
     """What was not told, and what that means."""
     if sample.silent:
-        return f"{sample.silent} of {sample.nodes} node(s) told nothing: no node goes for that"
-    return f"not known: {', '.join(_NAMES.get(m, m) for m in missing)}; no node goes for that"
+        return f"{sample.silent} of {sample.nodes} told nothing: none goes for that"
+    return f"not known: {', '.join(_NAMES.get(m, m) for m in missing)}; none goes for that"
 
 
 def not_measured(newest: Sample | None, now: float) -> str:
@@ -81,7 +81,7 @@ def cooling(seconds: float, change: Change) -> str:
 
 def settling(nodes: int) -> str:
     """That no whole minute was measured since a change."""
-    return f"no whole minute was measured with {nodes} node(s) yet"
+    return f"no whole minute was measured with {nodes} yet"
 
 
 def needed(seconds: float) -> str:

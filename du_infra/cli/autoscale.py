@@ -46,6 +46,8 @@ def _show(found: Autoscaled, apply: bool) -> None:
         value = getattr(found.sample, metric)
         told = "not known" if value is None else f"{value:.1f}{_UNITS[metric]}"
         click.echo(f"{metric:<9} {told}  (target {target:g})")
-    click.echo(str(found.decision))
-    if found.decision.changes and not apply:
+    click.echo(f"nodes {found.decision}" if found.copies else str(found.decision))
+    for one in found.copies:
+        click.echo(f"copies of {one}")
+    if found.changes and not apply:
         click.echo("Nothing was done: add --apply for that.", err=True)

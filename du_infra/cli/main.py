@@ -21,6 +21,7 @@ class _Main(LazyGroup):
         "release": ("du_infra.cli.release", "Have a new version go live, watched; go back; look at releases"),
         "autoscale": ("du_infra.cli.autoscale", "Measure a region and say how many nodes it should have, and why"),
         "control": ("du_infra.cli.control", "Mind regions: replace dead machines, scale"),
+        "gitops": ("du_infra.cli.gitops", "Write services' Kubernetes objects as files for Git"),
         "validate": ("du_infra.cli.validate", "Check fleet.yaml and name every mistake"),
         "schema": ("du_infra.cli.schema", "Print the JSON Schema of fleet.yaml"),
         "doctor": ("du_infra.cli.doctor", "Say what this machine lacks; --fix installs it"),

@@ -77,7 +77,13 @@ def _services(status: RegionStatus) -> Table:
 def _notes(service: ServiceStatus) -> list[str]:
     """What goes on with a service's releases."""
     open_ones = f"{service.lingering} connection(s) are still open to the old copy" if service.lingering else ""
-    return [note for note in (service.over, service.under_way, open_ones) if note]
+    return [note for note in (service.over, service.under_way, open_ones, _copies(service)) if note]
+
+
+def _copies(service: ServiceStatus) -> str:
+    """Where some of several copies are missing."""
+    ready, count = service.copies_ready or 0, service.copies or 0
+    return f"{ready} of {count} copies are ready" if ready < count else ""
 
 
 def _table(*columns: str) -> Table:

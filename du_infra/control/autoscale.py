@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from du_infra.autoscale.copies import Copies, copies_first
 from du_infra.autoscale.measure import sample_of, settings_of
 from du_infra.autoscale.plan import horizon, plan
 from du_infra.autoscale.state import Decision, Metric, Sample, Settings, State
 from du_infra.control.context import RegionContext
+from du_infra.control.copies import carry_out as carry_out_copies
+from du_infra.control.copies import changes_of, plan_copies, scales
 from du_infra.control.lock import locked
 from du_infra.control.observe import observe_nodes
 from du_infra.control.scale import set_wish
@@ -24,13 +27,21 @@ from du_infra.progress import Reporter
 
 @dataclass(frozen=True)
 class Autoscaled:
-    """What the autoscaler measured and decided; ``up`` is what was done about it, None for nothing."""
+    """What the autoscaler measured and decided of nodes and of ``copies``; ``up`` is what was done about the nodes,
+    None for nothing, and ``told`` whether the cluster was told of its copies."""
 
     region: str
     decision: Decision
     sample: Sample
     targets: Mapping[Metric, float]
     up: UpResult | None = None
+    copies: tuple[Copies, ...] = ()
+    told: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether something is to be done."""
+        return self.decision.changes or any(one.changes for one in self.copies)
 
     def to_json(self) -> dict[str, Any]:
         """The stable form of ``autoscale --output json`` (docs/cli.md)."""
@@ -40,24 +51,29 @@ class Autoscaled:
             "nodes": self.decision.nodes,
             "want": self.decision.want,
             "why": self.decision.why,
-            "applied": self.up is not None,
+            "applied": self.up is not None or self.told,
             "targets": dict(self.targets),
             "measured": measured,
+            "copies": {one.service: _copies_json(one) for one in self.copies},
         }
 
 
 def plan_autoscale(context: RegionContext, reports: Sequence[NodeReport] | None = None) -> Autoscaled:
     """What autoscaling would do now; changes nothing but the measures that it remembers.
 
-    ``reports`` of the region's nodes, where somebody has just asked them. Raises Refused where fleet.yaml says nothing
-    of autoscaling, and where the region is not up.
+    ``reports`` of all of the region's nodes, where somebody has just asked them. Raises Refused where fleet.yaml says
+    nothing of autoscaling, and where the region is not up.
     """
     settings = _settings(context)
     nodes = _there(context)
-    told = observe_nodes(context, nodes) if reports is None else reports
+    told = observe_nodes(context, context.record.nodes) if reports is None else reports
     sample = sample_of([node.name for node in nodes], told, time.monotonic())
-    context.store.autoscaling.add(context.name, sample)
-    return Autoscaled(context.name, _decide(context, settings, sample), sample, settings.targets)
+    decision = _nodes(context, settings, sample)
+    copies = () if _busy(context) else plan_copies(context, told, sample.when, measure=True)
+    pool = context.spec.pool.autoscale
+    rest = pool.cooldown.seconds if pool else 0.0
+    decision = copies_first(decision, copies, changes_of(context) if copies else {}, sample.when, rest)
+    return Autoscaled(context.name, decision, sample, settings.targets if settings else {}, copies=copies)
 
 
 def carry_out(context: RegionContext, planned: Autoscaled, report: Reporter) -> Autoscaled:
@@ -67,9 +83,12 @@ def carry_out(context: RegionContext, planned: Autoscaled, report: Reporter) -> 
     another du-infra works on the region, Refused when the pool was changed since, and what ``region scale`` raises.
     """
     decision = planned.decision
-    if not decision.changes:
+    if not planned.changes:
         return planned
     with locked(context, report):
+        told = _tell_copies(context, planned, report)
+        if not decision.changes:
+            return replace(planned, told=told)
         if len(_there(context)) != decision.nodes or _busy(context):
             what = "the region was changed since it was measured"
             raise Refused(what, where=f"region {context.name}", todo="run the command again")
@@ -79,7 +98,26 @@ def carry_out(context: RegionContext, planned: Autoscaled, report: Reporter) -> 
         set_wish(context, decision.want)
         up = bring_up(context, report, live=True)
         context.store.autoscaling.end(context.name)
-    return Autoscaled(planned.region, decision, planned.sample, planned.targets, up)
+    return replace(planned, up=up, told=told)
+
+
+def _tell_copies(context: RegionContext, planned: Autoscaled, report: Reporter) -> bool:
+    if not any(one.changes for one in planned.copies):
+        return False
+    record = context.must_be_up()
+    return carry_out_copies(context, record, planned.copies, observe_nodes(context, record.nodes), report)
+
+
+def _nodes(context: RegionContext, settings: Settings | None, sample: Sample) -> Decision:
+    if settings is None:
+        return Decision(sample.nodes, sample.nodes, "fleet.yaml does not say how to scale nodes")
+    context.store.autoscaling.add(context.name, sample)
+    return _decide(context, settings, sample)
+
+
+def _copies_json(one: Copies) -> dict[str, Any]:
+    seen = asdict(one.seen)
+    return {"count": seen["count"], "want": one.decision.want, "why": one.decision.why, "measured": seen}
 
 
 def _there(context: RegionContext) -> list[Node]:
@@ -87,9 +125,13 @@ def _there(context: RegionContext) -> list[Node]:
     return [node for node in context.store.pool(context.name).staying if node.joined]
 
 
-def _settings(context: RegionContext) -> Settings:
+def _settings(context: RegionContext) -> Settings | None:
+    """None where only copies are scaled."""
     pool, where = context.spec.pool, f"region {context.name}"
     if pool.autoscale is None:
+        if scales(context):
+            context.must_be_up()
+            return None
         todo = f"add regions.{context.name}.pool.autoscale to fleet.yaml, such as {{cpu: 60%}}, and max beside it"
         raise Refused("fleet.yaml does not say how to scale it", where=where, todo=todo)
     context.must_be_up()

@@ -28,6 +28,7 @@ def variables(context: RegionContext) -> dict[str, Any]:
             "version": context.spec.k3s.version,
             "folder": str(folder or ""),
             "flannel": "host-gw" if context.spec.provider in _ONE_LAYER_2 else "vxlan",
+            "metrics_server": context.spec.k3s.metrics_server,
             "sums": {path.name: k3s.sums_of(path) for path in lists},
         }
     }

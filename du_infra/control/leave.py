@@ -13,6 +13,7 @@ from dataclasses import replace
 from du_infra.control.cluster.loop import has_cluster, part, refuse_to_part
 from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
+from du_infra.control.copies import settle_if_it_can
 from du_infra.control.drain import STAGE as STAGE
 from du_infra.control.drain import drain, drain_if_there, patience, stand_back, stop_services, undrain
 from du_infra.control.join import unpin
@@ -145,7 +146,9 @@ def leave_nodes(
     """
     record = take_out(context, record, names, report, cut_after=cut_after, last=last)
     destroy_nodes(context, record, names, report)
-    return forget_nodes(context, record, names)
+    record = forget_nodes(context, record, names)
+    settle_if_it_can(context, record, report)
+    return record
 
 
 def take_out(

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from du_infra.control.autoscale import carry_out, plan_autoscale
 from du_infra.control.cluster.backup import due, region_backup
 from du_infra.control.context import RegionContext
+from du_infra.control.copies import scales
 from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
 from du_infra.control.parallel import each
 from du_infra.control.resume import plan_unfinished, resume
@@ -149,17 +150,19 @@ class Minder:
 
     def _scale(self, context: RegionContext, seen: Look) -> None:
         """Only where nothing is amiss: a node too few is healing's matter first."""
-        if not context.spec.pool.autoscale:
+        if not context.spec.pool.autoscale and not scales(context):
             return
-        staying = {node.name for node in seen.record.staying}
-        planned = plan_autoscale(context, [told for told in seen.reports if told.name in staying])
-        if not planned.decision.changes:
+        planned = plan_autoscale(context, seen.reports)
+        due = [str(one) for one in planned.copies if one.changes]
+        for words in [*due, *([str(planned.decision)] if planned.decision.changes else [])]:
+            self._say("scale", words)
+        if not planned.changes or self._dry_run or time.monotonic() < self._not_before:
             return
-        self._say("scale", str(planned.decision))
-        if self._dry_run or time.monotonic() < self._not_before:
-            return
-        if up := carry_out(context, planned, self._report).up:
-            self._tell(Decision(self._region, "done", f"{len(up.nodes)} node(s)"))
+        done = carry_out(context, planned, self._report)
+        for words in due if done.told else ():
+            self._tell(Decision(self._region, "done", words))
+        if done.up:
+            self._tell(Decision(self._region, "done", f"{len(done.up.nodes)} node(s)"))
 
     def _back_up(self, context: RegionContext) -> None:
         """Once a day, what the region's cluster keeps; only where nothing is amiss."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from du_infra.autoscale.copies import Copies
 from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolPlan
@@ -14,7 +15,8 @@ from du_infra.release.aim import Aim
 from du_infra.release.goal import Goal
 
 Kind: TypeAlias = (
-    Literal["create", "adopt", "resize", "start", "configure", "deploy", "remove", "return", "leave"] | RoundKind
+    Literal["create", "adopt", "resize", "start", "configure", "deploy", "remove", "copies", "return", "leave"]
+    | RoundKind
 )
 
 
@@ -50,13 +52,23 @@ def plan_region(
     reports: Mapping[str, NodeReport],
     configurations: Mapping[str, str],
     goal: Goal,
+    copies: Iterable[Copies] = (),
 ) -> RegionPlan:
     """Everything between what is and what should be.
 
     ``reports`` and ``configurations`` (the hash of what Ansible should have put there) go by node name;
-    ``goal`` is where the services go (release.goal).
+    ``goal`` is where the services go (release.goal), ``copies`` what becomes of a cluster's copies.
     """
-    return RegionPlan(region, tuple(_actions(pool, reports, configurations, goal.aim)))
+    actions = [*_actions(pool, reports, configurations, goal.aim), *_copies(copies)]
+    return RegionPlan(region, tuple(actions))
+
+
+def _copies(copies: Iterable[Copies]) -> Iterable[Action]:
+    for one in copies:
+        if one.decision.changes:
+            yield Action("copies", one.service, str(one.decision))
+        elif one.seen.ghosts:
+            yield Action("copies", one.service, f"{one.seen.ghosts} slot(s) of nodes that are gone")
 
 
 def same_runtime(reports: Iterable[NodeReport], runtime: str) -> None:

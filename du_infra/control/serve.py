@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from du_infra.control import configure_k3s
 from du_infra.control.cluster import datastore
@@ -11,6 +11,7 @@ from du_infra.control.cluster.loop import has_cluster, settle
 from du_infra.control.configure import STAGE as CONFIGURE
 from du_infra.control.configure import configure_nodes
 from du_infra.control.context import RegionContext
+from du_infra.control.copies import settle as settle_copies
 from du_infra.control.join import STAGE as BOOT
 from du_infra.control.join import join_nodes
 from du_infra.control.leave import RETURN, configurable, part_with, staying, take_back
@@ -71,6 +72,8 @@ def serve(
         if changed or has_cluster(context):
             reports = observe_nodes(context, context.living(record.staying))
         deployed = deploy(context, record, reports, resolved, report)
+        if settle_copies(context, record, report):
+            deployed = replace(deployed, changed=True)
     if record.returning:
         with stage(report, RETURN, ", ".join(record.returning)):
             record = take_back(context, record, report)

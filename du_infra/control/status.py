@@ -9,6 +9,7 @@ from du_infra.control.cluster.servers import has_cluster
 from du_infra.control.cluster.status import standing, with_cluster
 from du_infra.control.configure import configurations, hash_of
 from du_infra.control.context import RegionContext
+from du_infra.control.copies import plan_copies
 from du_infra.control.late import heard
 from du_infra.control.leave import connected, staying
 from du_infra.control.machines import plan_machines
@@ -57,7 +58,8 @@ def plan_for(context: RegionContext, pool: PoolPlan, *, live: bool) -> RegionPla
     there = staying(pool.record, reports)
     aim = goal(context, resolved, there)
     same_runtime(there, context.spec.runtime)
-    plan = plan_region(context.name, pool, {told.name: told for told in there}, hashes, aim)
+    copies = plan_copies(context, reports)
+    plan = plan_region(context.name, pool, {told.name: told for told in there}, hashes, aim, copies)
     return replace(plan, notes=_notes(context, resolved.over))
 
 

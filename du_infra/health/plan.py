@@ -105,6 +105,7 @@ def _node(report: NodeReport, state: str) -> NodeStatus:
 
 def _service(name: str, spec: ServiceSpec, vip: str, reports: Sequence[NodeReport]) -> ServiceStatus:
     seen = [entry for report in reports for entry in report.services if entry.get("name") == name]
+    copies: Mapping[str, int] = next((entry["copies"] for entry in seen if entry.get("copies")), {})
     return ServiceStatus(
         name=name,
         url=service_url(spec, vip) if vip else "",
@@ -115,6 +116,8 @@ def _service(name: str, spec: ServiceSpec, vip: str, reports: Sequence[NodeRepor
         ready=bool(seen) and len(seen) == len(reports) and all(entry.get("ready") for entry in seen),
         why=_why(seen, len(reports)),
         lingering=sum(int(entry.get("lingering") or 0) for entry in seen),
+        copies=copies.get("count"),
+        copies_ready=copies.get("ready"),
     )
 
 

@@ -90,7 +90,8 @@ class ServiceStatus:
     """One service in a region's status; ``slot`` and ``release`` say "mixed" when nodes differ.
 
     ``over`` says, in words, that another release runs than fleet.yaml says; ``under_way`` that one is going live, is
-    held, or was cut off. ``lingering`` counts connections that are still open to an old copy.
+    held, or was cut off. ``lingering`` counts connections that are still open to an old copy. ``copies`` are to run in
+    a cluster, and ``copies_ready`` of them are ready; None where each node has its own.
     """
 
     name: str
@@ -104,6 +105,8 @@ class ServiceStatus:
     over: str = ""
     under_way: str = ""
     lingering: int = 0
+    copies: int | None = None
+    copies_ready: int | None = None
 
 
 @dataclass(frozen=True)

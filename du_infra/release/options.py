@@ -16,10 +16,13 @@ def way_of(service: ServiceSpec) -> Json:
     """The settings by which a service's releases go live; no part of what a release is.
 
     ``rollout`` is what du-node reads, ``batch`` and ``max_unavailable`` count nodes, ``before`` is a command
-    that runs once, for at most ``before_timeout`` seconds.
+    that runs once, for at most ``before_timeout`` seconds, ``replicas`` how many copies a cluster runs, where that may
+    be more than one.
     """
-    release = service.release
+    release, copies = service.release, service.replicas
+    several = {"replicas": {"min": copies.min, "max": copies.most}} if copies.most > 1 else {}
     return {
+        **several,
         "rollout": {
             "hold": False,
             "canary": _shares(release.canary),

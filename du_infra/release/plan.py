@@ -17,6 +17,8 @@ _WANTED_VERSION = 1
 _WAY = "way"
 SIZE = "size_mb"
 """The image's size in the registry: a node looks whether it has room. No part of what a release is."""
+COPIES = "replicas"
+"""The fewest and the most copies, where a cluster runs them. No part of what a release is."""
 
 
 def digest_of(value: object) -> str:
@@ -59,8 +61,10 @@ def content_of(record: Mapping[str, Any]) -> Json:
 
 def entry_of(record: Mapping[str, Any], rollout: Mapping[str, Any] | None = None) -> Json:
     """A service in a node's wanted state; without ``rollout`` it goes live the fast way, nothing observed."""
-    chosen = fast(way_in(record))["rollout"] if rollout is None else rollout
-    return {**content_of(record), "rollout": dict(chosen)}
+    way = way_in(record)
+    chosen = fast(way)["rollout"] if rollout is None else rollout
+    copies = {COPIES: way[COPIES]} if COPIES in way else {}
+    return {**content_of(record), **copies, "rollout": dict(chosen)}
 
 
 def wanted_of(fleet: str, region: str, entries: Sequence[Mapping[str, Any]]) -> Json:
@@ -70,5 +74,7 @@ def wanted_of(fleet: str, region: str, entries: Sequence[Mapping[str, Any]]) -> 
     """
     services = sorted((dict(entry) for entry in entries), key=lambda entry: str(entry["name"]))
     head: Json = {"version": _WANTED_VERSION, "fleet": fleet, "region": region}
-    aims = [{key: value for key, value in service.items() if key not in ("rollout", SIZE)} for service in services]
+    aims = [
+        {key: value for key, value in service.items() if key not in ("rollout", SIZE, COPIES)} for service in services
+    ]
     return {**head, "services": services, "config": digest_of({**head, "services": aims})[:16]}

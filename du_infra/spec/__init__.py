@@ -12,6 +12,7 @@ from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.load import Checked, check_spec, load_spec, region_of, services_of, spec_error
 from du_infra.spec.models import FleetSpec, PoolSpec, RegionSpec, ServiceSpec
 from du_infra.spec.release import ReleaseSpec
+from du_infra.spec.replicas import ReplicasSpec
 from du_infra.spec.schema import json_schema
 from du_infra.spec.values import CutAfter, Duration, Memory, Percent, Size
 
@@ -29,6 +30,7 @@ __all__ = [
     "Problem",
     "RegionSpec",
     "ReleaseSpec",
+    "ReplicasSpec",
     "ServiceSpec",
     "Size",
     "check_spec",

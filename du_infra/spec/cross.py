@@ -23,6 +23,7 @@ def cross_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
     services = _mapping(fleet.get("services"))
     known = _services_are_known(fleet)
     yield from _same_folder(services)
+    yield from _copies(fleet, services)
     for name, region in _mapping(fleet.get("regions")).items():
         region = _mapping(region)
         yield from _pool_in_bounds(name, _mapping(region.get("pool")))
@@ -106,6 +107,33 @@ def _same_folder(services: Mapping[str, Any]) -> Iterator[Complaint]:
                 yield Complaint(
                     f"is the folder of volume {_named(first)} as well", ("services", name, "volumes", volume)
                 )
+
+
+def _copies(fleet: Mapping[str, Any], services: Mapping[str, Any]) -> Iterator[Complaint]:
+    for name, service in services.items():
+        service = _mapping(service)
+        asked = service.get("replicas")
+        least, most = (_whole(_mapping(asked).get(key)) for key in ("min", "max"))
+        loc = ("services", name, "replicas")
+        if most and most < least:
+            yield Complaint(f"must be at least min, which is {least} (got {most})", (*loc, "max"))
+        if max(least, most, _whole(asked)) <= 1:
+            continue
+        if _mapping(service.get("volumes")):
+            yield Complaint("a service with volumes has one copy on each machine: two would share a folder", loc)
+        for other, runtime in _without_copies(fleet, name):
+            why = f"region {_named(other)} has runtime: {runtime}, where each machine runs one copy"
+            yield Complaint(f"more than 1 needs runtime: k3s: {why}", loc)
+            break
+
+
+def _without_copies(fleet: Mapping[str, Any], service: str) -> Iterator[tuple[str, str]]:
+    """The regions that run the service, each machine one copy of it, and their runtime."""
+    for name, region in _mapping(fleet.get("regions")).items():
+        region = _mapping(region)
+        runtime, chosen = region.get("runtime", _RUNTIME_DEFAULT), region.get("services")
+        if runtime in _OTHER_RUNTIMES and (chosen is None or service in _names(chosen)):
+            yield name, runtime
 
 
 def _too_large(

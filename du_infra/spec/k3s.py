@@ -69,6 +69,9 @@ class K3sSpec(Model):
         default=None,
         description="Where the address of an external datastore is, with user and password; two machines are servers.",
     )
+    metrics_server: bool = Field(
+        default=False, description="Whether the cluster measures its pods, for autoscalers that come by Git; 50 MB."
+    )
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from du_infra.spec.cross import cross_complaints
 from du_infra.spec.heal import HealSpec
 from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.release import ReleaseSpec
+from du_infra.spec.replicas import Replicas, ReplicasSpec
 from du_infra.spec.rules import (
     RULE_ERROR,
     Cidr,
@@ -151,6 +152,10 @@ class ServiceSpec(Model):
         le=999,
         allow_inf_nan=False,
         description="The most CPU time each copy may use, such as 0.5 for half of one CPU; without it, no limit.",
+    )
+    replicas: Replicas = Field(
+        default=ReplicasSpec(),
+        description="How many copies a region with runtime: k3s runs: a number, or min and max; one a machine or more.",
     )
     volumes: dict[Name, VolumePath] = Field(
         default_factory=dict,

@@ -15,6 +15,7 @@ from du_infra.spec.heal import HealSpec
 from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.models import CROSS_ERROR, FleetSpec, PoolSpec, RegionSpec, ServiceSpec
 from du_infra.spec.release import ReleaseSpec
+from du_infra.spec.replicas import ReplicasSpec
 from du_infra.spec.rules import RULE_ERROR
 from du_infra.spec.suggest import nearest
 from du_infra.spec.tree import Node, scalar_value
@@ -94,6 +95,8 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return ServiceSpec
         case ("services", _, "release"):
             return ReleaseSpec
+        case ("services", _, "replicas"):
+            return ReplicasSpec
         case ("services", _, "secrets", _):
             return SecretSource
     return None

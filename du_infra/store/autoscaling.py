@@ -69,7 +69,10 @@ changes = Table(
 
 
 class Autoscaling:
-    """The tables of the autoscaler. Every method is one transaction; times are seconds of ``time.monotonic()``."""
+    """The tables of the autoscaler; a region's service stands among the regions, as "region/service".
+
+    Every method is one transaction; times are seconds of ``time.monotonic()``.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -128,7 +131,8 @@ class Autoscaling:
 def forget(connection: Connection, region: str) -> None:
     """Drop what is kept of a region."""
     for table in (samples, changes):
-        connection.execute(delete(table).where(table.c.region == region))
+        ours = (table.c.region == region) | table.c.region.startswith(f"{region}/", autoescape=True)
+        connection.execute(delete(table).where(ours))
 
 
 def _prune(connection: Connection, region: str) -> None:

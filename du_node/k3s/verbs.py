@@ -11,6 +11,7 @@ upgrade    {"version", "seconds"}  K3s of another version, which is on the node,
 leave      {}                      K3s ends, and does not come back
 access     {"ca", "token", "others"}
                                    du-node's own credentials are kept
+copies     {"copies", "nodes"}     so many copies of services; slots of no node of these are removed
 state      {}                      one object: how K3s stands, and on a server the cluster
 backup     {}                      an archive (du_node.k3s.archive) of what a server keeps; no lines
 """
@@ -124,6 +125,12 @@ def _access(order: dict[str, Any]) -> bool:
     return keep(order)
 
 
+def _copies(order: dict[str, Any]) -> bool:
+    from du_node.runtime.k3s.counts import order_of, settle
+
+    return settle(*order_of(order), _tell)
+
+
 def _tell(text: str) -> None:
     say(kind="step", text=text)
 
@@ -137,4 +144,5 @@ _VERBS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "undo": _undo,
     "leave": _leave,
     "access": _access,
+    "copies": _copies,
 }

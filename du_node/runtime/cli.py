@@ -21,7 +21,7 @@ from du_node.runtime.mounts import mounts
 from du_node.runtime.owner import Owner, owner_of
 from du_node.runtime.words import pull_error, tool_error
 from du_node.secrets import Key
-from du_node.state import Container, Service
+from du_node.state import Container, Copies, Service
 from du_node.wanted import is_awkward
 
 _PULL_TIMEOUT = 900
@@ -79,6 +79,10 @@ class CommandLine:
             for image, status, labels in self.rows()
             if labels.get("du.slot")
         )
+
+    def copies(self) -> Mapping[tuple[str, str], Copies]:
+        """None: each slot is one container."""
+        return {}
 
     def taken_ports(self) -> frozenset[int]:
         """None: who has a port listens on it, or is one of our containers."""

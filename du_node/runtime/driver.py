@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from du_node.secrets import Key
-from du_node.state import Container, Service
+from du_node.state import Container, Copies, Service
 
 _NOTICED = 10.0
 
@@ -42,6 +42,9 @@ class Runtime(Protocol):
 
     def containers(self) -> tuple[Container, ...]:
         """Every slot that has a container, running or not."""
+
+    def copies(self) -> Mapping[tuple[str, str], Copies]:
+        """By service and slot, how the copies are, where a slot leads to more than one."""
 
     def taken_ports(self) -> frozenset[int]:
         """Ports that no new slot of this node can have, although nothing listens there."""

@@ -13,6 +13,7 @@ _TESTS = [
     "test_roles.py",
     "test_day2.py",
     "test_services.py",
+    "test_gitops.py",
 ]
 
 collect_ignore = [] if WANTED else _TESTS

@@ -50,9 +50,10 @@ _APP: dict[str, Any] = {
 }
 
 
-def told(folder: Path, version: str = "") -> dict[str, str]:
+def told(folder: Path, version: str = "") -> dict[str, Any]:
     """What the roles are told of a release in ``folder``."""
-    return {"version": version or build.version(), "folder": str(folder), "flannel": "host-gw"}
+    of = {"version": version or build.version(), "folder": str(folder)}
+    return {**of, "flannel": "host-gw", "metrics_server": False}
 
 
 def sh(node: Node, script: str) -> str:

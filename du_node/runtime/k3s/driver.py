@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from du_node import cgroups, secrets
 from du_node.command import run
 from du_node.errors import NodeError
 from du_node.runtime.driver import ContainerState
-from du_node.runtime.k3s import copies, images, objects
+from du_node.runtime.k3s import copies, cpu, images, objects
 from du_node.runtime.k3s.api import Api, Changed, connect
 from du_node.runtime.k3s.names import (
     COPIES,
@@ -33,7 +33,7 @@ from du_node.runtime.labels import before_name, secrets_of, slot_name
 from du_node.runtime.mounts import volume
 from du_node.runtime.owner import Owner, owner_of
 from du_node.secrets import Key
-from du_node.state import FIRST_PORT, LAST_PORT, SLOTS, Container, Service
+from du_node.state import FIRST_PORT, LAST_PORT, SLOTS, Container, Copies, Service
 
 Json: TypeAlias = dict[str, Any]
 
@@ -144,6 +144,33 @@ class K3s:
         found = nearest(self._pods(), _copies_of(told), self._node) if told else None
         return (found.address, int(told["spec"]["ports"][0]["port"])) if told and found and found.address else None
 
+    def copies(self) -> Mapping[tuple[str, str], Copies]:
+        """How the copies of each slot are."""
+        slots = [told for told in self._api.all("services", OURS) if SLOT in told["metadata"]["labels"]]
+        made = {one["metadata"]["labels"].get(COPIES, ""): one for one in self._api.all("deployments", OURS)}
+        pods = self._pods() if made else []
+        return {
+            (notes["du.service"], notes["du.slot"]): self._copies(made[key], copies.used(slots, key), pods)
+            for slot in slots
+            if (key := _copies_of(slot)) in made and self._is_mine(slot) and (notes := _notes(slot))
+        }
+
+    def _is_mine(self, slot: Json) -> bool:
+        return bool(slot["metadata"]["labels"].get(NODE) == self._mine[NODE])
+
+    def _copies(self, made: Json, slots: int, pods: Sequence[Pod]) -> Copies:
+        key = made["metadata"]["labels"][COPIES]
+        own = [pod for pod in pods if pod.copies == key and not pod.leaving]
+        here = [pod.container for pod in own if pod.node == self._node and pod.running]
+        return Copies(
+            asked=copies.asked_of(made),
+            count=int(made["spec"].get("replicas") or 0),
+            slots=slots,
+            ready=sum(pod.ready for pod in own),
+            here=len(here),
+            cpu_percent=cpu.percent({container: first_process(container) for container in here}),
+        )
+
     def pull(self, service: Service) -> None:
         """Fetch the image. Raises NodeError registry, image or no-room."""
         images.pull(service, self._keep)
@@ -155,7 +182,10 @@ class K3s:
         self._api.create("poddisruptionbudgets", objects.budget_of(service.name))
         self._api.delete("services", slot_object(service.name, slot, self._node))
         self._api.create("services", objects.slot_of(service, slot, self._node, port))
-        copies.use(self._api, service.name, key, objects.copies_of(service, 1, owner))
+        count = copies.first_count(self._api, service)
+        made = copies.use(self._api, service.name, key, objects.copies_of(service, count, owner))
+        if made and count > 1:
+            self._await_all(service, key, count)
         self._await_successor(key, service.start_timeout)
 
     def start_before(self, service: Service, attempt: str, command: Sequence[str]) -> None:
@@ -238,6 +268,18 @@ class K3s:
             own = [pod for pod in self._pods() if pod.copies == key]
             if any(pod.ready and not pod.leaving for pod in own) or not any(pod.leaving for pod in own):
                 return
+            time.sleep(0.2)
+
+    def _await_all(self, service: Service, key: str, count: int) -> None:
+        """Until all copies of a new release are ready, for what runs has as many. Raises NodeError not-ready."""
+        deadline, ready = time.monotonic() + service.start_timeout, 0
+        while ready < count:
+            own = sorted((p for p in self._pods() if p.copies == key and not p.leaving), key=lambda pod: pod.ready)
+            ready = sum(pod.ready for pod in own)
+            if ready < count and (time.monotonic() > deadline or any(pod.fallen for pod in own)):
+                what = f"{service.name}: {ready} of {count} copies are ready"
+                log = self._api.log(own[0].name, 20) if own else ""
+                raise NodeError("not-ready", what, detail=log, service=service.name)
             time.sleep(0.2)
 
     def _named(self, name: str) -> Pod | None:

@@ -29,6 +29,8 @@ Json: TypeAlias = dict[str, Any]
 
 STOPPED = "du.stopped"
 """The annotation of a slot that uses no copies for now."""
+ASKED = "du.copies"
+"""The annotation of a Deployment that says how many copies are asked for, however many slots use them."""
 LEAVING_SECONDS = 5
 """A copy that is to end gets no new connections and answers on for so long, until every node's packet filter and every
 gateway's kept connections have left it."""
@@ -44,36 +46,54 @@ def key_of(service: Service) -> str:
 def slot_of(service: Service, slot: str, node: str, port: int) -> Json:
     """The slot of a node: its port leads to the release's copies, this node's own first."""
     key = key_of(service)
+    made = entrance(service, slot_object(service.name, slot, node), {SERVICE: service.name, COPIES: key})
+    made["metadata"] |= {
+        "labels": {**OURS, SERVICE: service.name, SLOT: slot, NODE: node_label(node), COPIES: key},
+        "annotations": {**labels_of(service, slot, port), "du.image": service.image},
+    }
+    made["spec"]["type"] = "NodePort"
+    made["spec"]["ports"][0]["nodePort"] = port
+    return made
+
+
+def entrance(service: Service, name: str, chosen: Mapping[str, str]) -> Json:
+    """A Service that leads to the pods with the labels ``chosen``, those of the node that asks first."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {
-            "name": slot_object(service.name, slot, node),
-            "labels": {**OURS, SERVICE: service.name, SLOT: slot, NODE: node_label(node), COPIES: key},
-            "annotations": {**labels_of(service, slot, port), "du.image": service.image},
-        },
+        "metadata": {"name": name, "labels": {**OURS, SERVICE: service.name}},
         "spec": {
-            "type": "NodePort",
-            "selector": {SERVICE: service.name, COPIES: key},
-            "ports": [{"name": "http", "port": service.port, "targetPort": service.port, "nodePort": port}],
+            "selector": dict(chosen),
+            "ports": [{"name": "http", "port": service.port, "targetPort": service.port}],
             "trafficDistribution": "PreferSameNode",
         },
     }
 
 
 def copies_of(service: Service, count: int, owner: tuple[int, int]) -> Json:
-    """The release's copies. A new one is there before an old one goes; they spread over the nodes."""
+    """The release's copies."""
     key = key_of(service)
-    chosen = {SERVICE: service.name, COPIES: key}
+    name = copies_name(service.name, key)
+    made = deployment(service, name, {SERVICE: service.name, COPIES: key}, name, owner)
+    made["metadata"]["annotations"] = {ASKED: str(count)}
+    made["spec"]["replicas"] = count
+    return made
+
+
+def deployment(
+    service: Service, name: str, chosen: Mapping[str, str], values: str, owner: tuple[int, int] = (0, 0)
+) -> Json:
+    """Copies with the labels ``chosen``, one of them; their secrets come from the Secret ``values``. A new one is there
+    before an old one goes; they spread over the nodes."""
     labels = {**OURS, **chosen, "app.kubernetes.io/name": service.name}
     spread = {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": chosen},
+        "labelSelector": {"matchLabels": dict(chosen)},
     }
     pod = {
-        **_pod(service, copies_name(service.name, key), owner),
+        **_pod(service, values, owner),
         "terminationGracePeriodSeconds": service.stop_grace + LEAVING_SECONDS,
         "topologySpreadConstraints": [spread],
         "tolerations": [_gone("not-ready"), _gone("unreachable")],
@@ -82,10 +102,10 @@ def copies_of(service: Service, count: int, owner: tuple[int, int]) -> Json:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": copies_name(service.name, key), "labels": labels},
+        "metadata": {"name": name, "labels": labels},
         "spec": {
-            "replicas": count,
-            "selector": {"matchLabels": chosen},
+            "replicas": 1,
+            "selector": {"matchLabels": dict(chosen)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
             "revisionHistoryLimit": 1,
             "progressDeadlineSeconds": max(60, 2 * service.start_timeout),

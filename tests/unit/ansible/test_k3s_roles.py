@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2.nativetypes import NativeEnvironment
 
 from tests.templates import rendered
 from tests.unit.ansible import k3s_documented as documented
@@ -51,6 +52,15 @@ def firewall(runtime: str, flannel: str = "vxlan", peers: tuple[str, ...] = ("19
 
 SHARED = defaults("k3s")["k3s_keys"]
 SERVER = defaults("k3s_server")["k3s_server_keys"]
+
+
+def left_out(metrics_server: bool) -> list[str]:
+    """What ``disable`` names."""
+    told = {"du_k3s": {"metrics_server": metrics_server}}
+    found: list[str] = NativeEnvironment().from_string(SERVER["disable"]).render(told)
+    return found
+
+
 KUBELET = defaults("k3s")["k3s_kubelet"]
 
 
@@ -74,7 +84,8 @@ def test_a_key_for_every_node_is_one_that_agents_and_servers_accept(key: str) ->
 @pytest.mark.parametrize("key", SERVER)
 def test_a_servers_key_is_one_that_only_servers_accept_and_of_the_kind_that_k3s_expects(key: str) -> None:
     assert key in documented.SERVER
-    assert isinstance(SERVER[key], list) == (key in documented.LISTS)
+    value = left_out(False) if key == "disable" else SERVER[key]
+    assert isinstance(value, list) == (key in documented.LISTS)
     assert isinstance(SERVER[key], bool) == (key in documented.FLAGS)
 
 
@@ -105,7 +116,8 @@ def test_what_must_be_alike_on_all_servers_hangs_on_no_node() -> None:
 
 
 def test_values_of_the_servers_keys_are_such_as_k3s_knows() -> None:
-    assert set(SERVER["disable"]) <= documented.PACKAGED
+    assert set(left_out(False)) <= documented.PACKAGED
+    assert set(left_out(False)) - set(left_out(True)) == {"metrics-server"}
     control = (ROOT / "du_infra" / "control" / "configure_k3s.py").read_text()
     assert set(re.findall(r'"flannel": "([\w-]+)" if .* else "([\w-]+)"', control)[0]) <= documented.BACKENDS
     for key, known in documented.ARGUMENTS.items():

@@ -78,13 +78,13 @@ def test_nothing_happens_without_measures() -> None:
 
 def test_a_node_that_told_nothing_keeps_all_of_them() -> None:
     samples = [*history(290, cpu=5.0, until=NOW - 10), Sample(NOW, 3, silent=1, cpu=5.0)]
-    assert str(decide(samples)) == "3: 1 of 3 node(s) told nothing: no node goes for that"
+    assert str(decide(samples)) == "3: 1 of 3 told nothing: none goes for that"
     assert decide([*samples, *history(100, cpu=5.0, until=NOW + 100)], now=NOW + 100).want == 3
 
 
 def test_a_measure_that_the_kernel_does_not_have_is_named() -> None:
     wanted = settings(targets={"cpu": 60.0, "pressure": 5.0})
-    assert str(decide(history(300, cpu=5.0), wanted)) == "3: not known: memory pressure; no node goes for that"
+    assert str(decide(history(300, cpu=5.0), wanted)) == "3: not known: memory pressure; none goes for that"
 
 
 def test_a_gap_in_the_measures_keeps_every_node() -> None:
@@ -101,14 +101,14 @@ def test_after_a_change_there_is_a_rest() -> None:
 
 def test_what_was_measured_before_a_change_counts_no_more() -> None:
     samples = history(600, nodes=2, cpu=90.0, until=NOW - 50) + history(50, cpu=90.0)
-    assert str(decide(samples, settings(cooldown=0.0))) == "3: no whole minute was measured with 3 node(s) yet"
+    assert str(decide(samples, settings(cooldown=0.0))) == "3: no whole minute was measured with 3 yet"
     assert decide(samples, settings(cooldown=0.0), 3, Change(NOW - 50, 2, 3)).want == 3
 
 
 def test_a_node_that_had_to_come_back_makes_the_next_one_wait_longer() -> None:
     back = (Change(NOW - 2000, 3, 2), Change(NOW - 1700, 2, 3), Change(NOW - 1000, 3, 2), Change(NOW - 700, 2, 3))
     told = str(decide(history(400, cpu=20.0), None, 3, *back))
-    assert told.endswith("2 can carry that, but the last node that went had to come back: 8.3 minutes left")
+    assert told.endswith("2 can carry that, but the last one that went had to come back: 8.3 minutes left")
     assert decide(history(400, cpu=20.0), None, 3, *back[:2]).want == 2
 
 

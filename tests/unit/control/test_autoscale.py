@@ -79,6 +79,7 @@ def test_a_pass_measures_decides_and_remembers(home: RegionContext) -> None:
         "applied": False,
         "targets": {"cpu": 60.0},
         "measured": {"silent": 0, "cpu": 90.0, "memory": 50.0, "pressure": None, "rps": 10.0, "p95": None},
+        "copies": {},
     }
 
 

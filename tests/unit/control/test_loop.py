@@ -42,6 +42,7 @@ class World:
         self.told: list[tuple[str, str]] = []
         self.autoscale: Any = None
         self.want = 2
+        self.copies: tuple[Any, ...] = ()
         monkeypatch.setattr(loop, "look", lambda context: Look(views=(View("a-1"),)))
         monkeypatch.setattr(loop, "plan_heal", lambda context, seen: self.plan)
         monkeypatch.setattr(loop, "unfinished", lambda context: self.begun)
@@ -51,7 +52,8 @@ class World:
         monkeypatch.setattr(loop, "resume", self._resume)
         monkeypatch.setattr(loop, "due", lambda context: False)
         monkeypatch.setattr(loop, "plan_autoscale", self._plan_autoscale)
-        monkeypatch.setattr(loop, "carry_out", lambda *given: SimpleNamespace(up=SimpleNamespace(nodes=("a-1", "a-2"))))
+        monkeypatch.setattr(loop, "carry_out", self._carry_out)
+        monkeypatch.setattr(loop, "scales", lambda context: bool(self.copies))
         monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def _heal(self, context: object, report: object) -> Healed:
@@ -72,7 +74,12 @@ class World:
             def __str__(self) -> str:
                 return "1 → 2: cpu 90 % against 60 %"
 
-        return SimpleNamespace(decision=Wanted())
+        changes = Wanted.changes or bool(self.copies)
+        return SimpleNamespace(decision=Wanted(), copies=self.copies, changes=changes)
+
+    def _carry_out(self, *given: object) -> Any:
+        up = SimpleNamespace(nodes=("a-1", "a-2")) if self.want != 1 else None
+        return SimpleNamespace(up=up, told=bool(self.copies))
 
     def minder(self, *, dry_run: bool = False) -> Callable[[], Any]:
         minder = Minder("home", self.tell, silent, dry_run=dry_run)
@@ -242,6 +249,18 @@ def test_it_scales_where_the_fleet_says_so_and_nothing_is_amiss(world: World) ->
     world.autoscale = object()
     world.minder()()
     assert world.told == [("scale", "1 → 2: cpu 90 % against 60 %"), ("done", "2 node(s)")]
+
+
+def test_copies_of_services_are_scaled_where_nodes_are_not(world: World) -> None:
+    class Wanted:
+        changes = True
+
+        def __str__(self) -> str:
+            return "hello: 1 → 2: cpu 90 % against 70 %"
+
+    world.want, world.copies = 1, (Wanted(),)
+    world.minder()()
+    assert world.told == [("scale", str(Wanted())), ("done", str(Wanted()))]
 
 
 def test_it_does_not_scale_while_a_node_is_in_a_bad_way(world: World) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from du_node import cgroups
-from du_node.cgroups import Memory, OomKills, memory_of
+from du_node.cgroups import Memory, OomKills, cpu_seconds, memory_of
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,21 @@ def test_kills_are_told_once_and_by_the_group_around_when_the_own_one_is_gone(tm
     (own / "memory.events").unlink()
     assert [kills.more(), kills.more()] == [1, 0]
     assert OomKills(None).more() == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "file", "text"),
+    [
+        ("3:cpu,cpuacct:/pod/x\n0::/\n", "cpuacct/pod/x/cpuacct.usage", "2500000000\n"),
+        ("0::/pod/x\n", "pod/x/cpu.stat", "usage_usec 2500000\nuser_usec 1\n"),
+    ],
+)
+def test_the_cpu_time_that_a_group_has_used(
+    lines: str, file: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"/proc/77/cgroup": lines, f"{tmp_path}/{file}": text}
+    monkeypatch.setattr(cgroups.files, "read", lambda path: told.get(path, ""))
+    assert cpu_seconds(77, str(tmp_path)) == 2.5
+    del told[f"{tmp_path}/{file}"]
+    assert cpu_seconds(77, str(tmp_path)) is None
+    assert cpu_seconds(78, str(tmp_path)) is None

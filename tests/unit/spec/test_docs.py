@@ -16,6 +16,7 @@ from du_infra.spec import (
     PoolSpec,
     RegionSpec,
     ReleaseSpec,
+    ReplicasSpec,
     ServiceSpec,
 )
 from du_infra.spec.autoscale import TARGETS
@@ -35,6 +36,7 @@ IN_WORDS = {
     ("ServiceSpec", "host"): "any",
     ("ServiceSpec", "memory"): "no limit",
     ("ServiceSpec", "cpus"): "no limit",
+    ("ReplicasSpec", "max"): "as min says",
     ("ReleaseSpec", "warm_up"): "none",
 }
 
@@ -55,6 +57,8 @@ def default_of(model: type[BaseModel], name: str) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, PoolSpec | HealSpec | K3sSpec | ReleaseSpec):
         return "{}" if value == type(value)() else str(value)
+    if isinstance(value, ReplicasSpec):
+        return str(value.min) if value == ReplicasSpec() else str(value)
     return str(value).lower() if isinstance(value, bool) else str(value).replace("()", "[]")
 
 
@@ -68,6 +72,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
         ("regions.NAME.heal", HealSpec),
         ("regions.NAME.k3s", K3sSpec),
         ("services.NAME", ServiceSpec),
+        ("services.NAME.replicas", ReplicasSpec),
         ("services.NAME.release", ReleaseSpec),
     ],
 )
@@ -84,7 +89,17 @@ def test_the_examples_of_the_manual_are_right() -> None:
 
 def test_the_last_example_shows_every_key() -> None:
     example = re.findall(r"^```yaml\n(fleet:.*?)^```", MANUAL, flags=re.M | re.S)[-1]
-    for model in (FleetSpec, RegionSpec, PoolSpec, AutoscaleSpec, HealSpec, K3sSpec, ServiceSpec, ReleaseSpec):
+    for model in (
+        FleetSpec,
+        RegionSpec,
+        PoolSpec,
+        AutoscaleSpec,
+        HealSpec,
+        K3sSpec,
+        ServiceSpec,
+        ReplicasSpec,
+        ReleaseSpec,
+    ):
         assert [name for name in keys_of(model) if f"{name}:" not in example] == []
 
 

@@ -36,7 +36,7 @@ def test_the_public_names_are_these() -> None:
     assert set(spec.__all__) == {
         *("AutoscaleSpec", "Checked", "CutAfter", "Duration", "FleetSpec", "HealSpec", "K3sSpec", "Memory"),
         *("Percent", "PoolSpec", "Problem"),
-        *("RegionSpec", "ReleaseSpec", "ServiceSpec", "Size", "check_spec", "json_schema", "load_spec"),
+        *("RegionSpec", "ReleaseSpec", "ReplicasSpec", "ServiceSpec", "Size", "check_spec", "json_schema", "load_spec"),
         *("region_of", "services_of", "spec_error"),
     }
     assert all(hasattr(spec, name) for name in spec.__all__)

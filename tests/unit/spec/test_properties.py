@@ -95,6 +95,7 @@ def services(draw: st.DrawFn) -> dict[str, Any]:
             "command": st.lists(ITEMS, max_size=3),
             "memory": st.sampled_from(["8m", "1g"]) | st.none(),
             "cpus": st.sampled_from([0.01, 0.5, 1]) | st.none(),
+            "replicas": st.fixed_dictionaries({}, optional={"min": st.just(1), "cpu": st.sampled_from(["1%", "70%"])}),
             "volumes": st.dictionaries(NAMES, st.just("/data"), max_size=1),
             "secrets": st.dictionaries(st.sampled_from(["A", "b.c", "_d-e"]), SECRETS, max_size=2),
             "start_timeout": st.sampled_from(["1ms", "60s", "1h"]),
@@ -113,6 +114,7 @@ K3S = st.fixed_dictionaries(
         "version": st.sampled_from(["v1.34.4+k3s1", "v1.32.0-rc1+k3s2", "v1.35.12+k3s1-standin"]),
         "from": st.sampled_from(["k3s-files", "/srv/k3s v1"]),
         "servers": st.sampled_from([1, 3]),
+        "metrics_server": st.booleans(),
     },
 )
 

@@ -66,6 +66,7 @@ BEYOND = {
     "path-kept-for-the-region",
     "path-that-climbs",
     "pool-min-over-max",
+    "replicas-where-each-machine-has-one",
     "service-listed-twice",
     "two-services-at-one-address",
     "unknown-service",
@@ -84,8 +85,9 @@ def test_wrong_files_are_not_valid(case: Path) -> None:
 
 def test_every_object_refuses_unknown_keys() -> None:
     found = list(objects(SCHEMA))
-    # fleet, regions, services, region, pool, autoscale, heal, k3s, service, env, volumes, secrets, secret, release
-    assert len(found) == 14
+    # fleet, regions, services, region, pool, autoscale, heal, k3s,
+    # service, env, replicas, volumes, secrets, secret, release
+    assert len(found) == 15
     assert all(part["additionalProperties"] is False for part in found)
 
 

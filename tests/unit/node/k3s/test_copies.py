@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
@@ -97,3 +98,84 @@ def test_whenever_the_last_one_ends_while_another_begins_that_one_has_its_copies
 def test_copies_that_are_gone_are_not_made_out_of_nothing() -> None:
     with pytest.raises(NodeError, match="no copies"):
         copies.use(PaperApi(), "hello", KEY)
+
+
+def asked(api: PaperApi, number: int, service: str = "hello") -> bool:
+    return copies.ask(api, service, number)
+
+
+def test_as_many_as_are_asked_for_and_never_less_than_slots_that_use_them() -> None:
+    api = PaperApi()
+    begin(api, "a")
+    begin(api, "b")
+    assert (asked(api, 4), count(api)) == (True, 4)
+    assert (asked(api, 4), count(api)) == (False, 4)
+    begin(api, "c")
+    assert count(api) == 4
+    assert (asked(api, 1), count(api)) == (True, 3)
+    stop(api, "a")
+    assert count(api) == 3, "copies stay until they are asked away"
+    assert (asked(api, 1), count(api)) == (True, 2)
+    stop(api, "b")
+    stop(api, "c")
+    assert (asked(api, 5), count(api)) == (False, 0), "what nobody uses stays off"
+
+
+def test_another_node_that_begins_while_fewer_are_asked_for_has_its_copies() -> None:
+    def fewer(api: PaperApi, _: str) -> None:
+        asked(api, 1)
+
+    for work, of, other, others in ((begin, "b", fewer, ""), (fewer, "", begin, "b")):
+        for moment in range(20):
+            api = PaperApi()
+            begin(api, "a")
+            asked(api, 2)
+            came: list[int] = []
+
+            def meanwhile(
+                calls: int,
+                api: PaperApi = api,
+                came: list[int] = came,
+                moment: int = moment,
+                other: Work = other,
+                others: str = others,
+            ) -> None:
+                if calls == moment and not came:
+                    came.append(calls)
+                    other(api, others)
+
+            api.calls, api.meanwhile = 0, meanwhile
+            work(api, of)
+            if came:
+                assert count(api) == 2, (moment, work.__name__)
+
+
+def test_a_new_release_begins_with_as_many_as_run_within_its_bounds() -> None:
+    api = PaperApi()
+    assert copies.first_count(api, replace(SERVICE, copies=(2, 4))) == 2
+    begin(api, "a")
+    asked(api, 3)
+    assert [copies.first_count(api, replace(SERVICE, copies=both)) for both in ((1, 1), (1, 4), (5, 6))] == [1, 3, 5]
+    newer = replace(SERVICE, release="v2-x", copies=(1, 4))
+    key = objects.key_of(newer)
+    api.create("services", objects.slot_of(newer, "green", "a", 20001))
+    made = objects.copies_of(newer, copies.first_count(api, newer), (0, 0))
+    assert copies.use(api, "hello", key, made)
+    assert api.objects["deployments", copies_name("hello", key)]["spec"]["replicas"] == 3
+    assert not copies.use(api, "hello", key, made)
+
+
+def test_the_way_back_has_as_many_as_what_it_takes_over_from() -> None:
+    api = PaperApi()
+    begin(api, "a")
+    newer = replace(SERVICE, release="v2-x")
+    api.create("services", objects.slot_of(newer, "green", "a", 20001))
+    copies.use(api, "hello", objects.key_of(newer), objects.copies_of(newer, 1, (0, 0)))
+    stop(api, "a")
+    asked(api, 4)
+    slot = api.get("services", slot_object("hello", "blue", "a"))
+    assert slot is not None
+    slot["metadata"]["annotations"][objects.STOPPED] = "false"
+    api.replace("services", slot)
+    copies.use(api, "hello", KEY)
+    assert count(api) == 4

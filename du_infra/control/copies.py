@@ -1,0 +1,104 @@
+"""A K3s region's copies: as many as fleet.yaml and what they have to do ask for. Any one node tells the cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from du_infra.autoscale.copies import Copies, Seen, decide, sample_of, seen_of, settings_of, within
+from du_infra.autoscale.plan import horizon
+from du_infra.autoscale.state import Change
+from du_infra.control.cluster.nodes import STAGE, Nodes
+from du_infra.control.cluster.servers import has_cluster
+from du_infra.control.context import RegionContext
+from du_infra.control.observe import observe_nodes
+from du_infra.errors import DuError
+from du_infra.health.state import NodeReport
+from du_infra.pool.plan import PoolRecord
+from du_infra.progress import Event, Reporter
+from du_infra.spec import ServiceSpec
+
+_SECONDS = 60.0
+
+
+def plan_copies(
+    context: RegionContext, reports: Sequence[NodeReport], now: float | None = None, *, measure: bool = False
+) -> tuple[Copies, ...]:
+    """What is to become of each service's copies, by what all of the region's nodes say. Changes nothing but the
+    measures that it remembers; without ``measure`` only fleet.yaml's bounds count."""
+    if not has_cluster(context):
+        return ()
+    when = time.monotonic() if now is None else now
+    found = []
+    for name, spec in context.services.items():
+        if seen := seen_of(name, spec, reports):
+            found.append(_plan(context, name, spec, seen, when, measure=measure))
+    return tuple(found)
+
+
+def scales(context: RegionContext) -> bool:
+    """Whether any service of the region has copies that are made and taken away by what they have to do."""
+    return has_cluster(context) and any(s.replicas.most > s.replicas.min for s in context.services.values())
+
+
+def changes_of(context: RegionContext) -> dict[str, list[Change]]:
+    """When the number of each service's copies was changed in the last hours."""
+    return {name: context.store.autoscaling.changes(_key(context, name)) for name in context.services}
+
+
+def carry_out(
+    context: RegionContext,
+    record: PoolRecord,
+    planned: Sequence[Copies],
+    reports: Sequence[NodeReport],
+    report: Reporter,
+) -> bool:
+    """Have the cluster told what was decided; whether anything was. The caller holds the region's lock.
+
+    Raises Unreachable, or what du-node tells.
+    """
+    due = [one for one in planned if one.changes]
+    teller = next((told.name for told in reports if told.answers and told.services), "")
+    if not due or not teller:
+        return False
+    order = {"copies": {one.service: one.decision.want for one in due}, "nodes": [node.name for node in record.nodes]}
+    Nodes(context, report).order(record.named(teller), "copies", order, _SECONDS)
+    for one in due:
+        if one.decision.changes:
+            kept, key = context.store.autoscaling, _key(context, one.service)
+            kept.begin(key, one.decision.nodes, one.decision.want, one.decision.why)
+            kept.end(key)
+            context.store.event(context.name, "copies", str(one))
+    return True
+
+
+def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> bool:
+    """Bring the copies of every service within what fleet.yaml says now; whether anything was changed."""
+    if not has_cluster(context) or not context.services or not record.nodes:
+        return False
+    reports = observe_nodes(context, context.living(record.nodes))
+    return carry_out(context, record, plan_copies(context, reports), reports, report)
+
+
+def settle_if_it_can(context: RegionContext, record: PoolRecord, report: Reporter) -> None:
+    """``settle`` after nodes have left: that it did not go is only a warning, for the next command does it."""
+    try:
+        settle(context, record, report)
+    except DuError as error:
+        report(Event("warning", STAGE, f"copies of services stay as many as they are: {error}"))
+
+
+def _plan(context: RegionContext, name: str, spec: ServiceSpec, seen: Seen, now: float, *, measure: bool) -> Copies:
+    settings = settings_of(spec, seen.slots, context.spec.pool.autoscale)
+    if not measure or settings.least == settings.most:
+        return Copies(name, seen, within(settings, seen))
+    kept, key = context.store.autoscaling, _key(context, name)
+    sample = sample_of(seen, now)
+    history = [one for one in kept.samples(key, now - horizon(settings)) if one.when < now]
+    kept.add(key, sample)
+    return Copies(name, seen, decide(settings, seen, [*history, sample], now, kept.changes(key)), sample)
+
+
+def _key(context: RegionContext, service: str) -> str:
+    """What the store calls a service's copies among the regions that it keeps measures of."""
+    return f"{context.name}/{service}"
