@@ -76,7 +76,7 @@ def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> bool
     """Bring the copies of every service within what fleet.yaml says now; whether anything was changed."""
     if not has_cluster(context) or not context.services or not record.nodes:
         return False
-    reports = observe_nodes(context, context.living(record.nodes))
+    reports = observe_nodes(context, record.nodes)
     return carry_out(context, record, plan_copies(context, reports), reports, report)
 
 

@@ -14,6 +14,7 @@ _TESTS = [
     "test_day2.py",
     "test_services.py",
     "test_gitops.py",
+    "test_copies.py",
 ]
 
 collect_ignore = [] if WANTED else _TESTS
