@@ -13,6 +13,7 @@ from du_infra.spec import FleetSpec, load_spec, region_of
 if TYPE_CHECKING:
     from du_infra.control.autoscale import Autoscaled
     from du_infra.control.cluster.backup import BackupResult
+    from du_infra.control.cluster.restore import Restoring
     from du_infra.control.cluster.vault import Kept
     from du_infra.control.context import RegionContext
     from du_infra.control.down import DownResult
@@ -89,6 +90,22 @@ class Region:
         from du_infra.control.cluster.vault import kept
 
         return kept(self._context())
+
+    def restore(self, *, report: Reporter = silent) -> UpResult:
+        """Bring a cluster that lost its servers back from its newest backup, on new nodes. Nobody is asked.
+
+        What the cluster was told since is gone. Raises Refused where a server still answers or there is no backup, and
+        what ``up`` does.
+        """
+        from du_infra.control.cluster.restore import region_restore
+
+        return region_restore(self._context(), report)
+
+    def plan_restore(self) -> Restoring:
+        """What ``restore`` would go back to, and what it would destroy. Raises what it does."""
+        from du_infra.control.cluster.restore import plan_restore
+
+        return plan_restore(self._context())
 
     def plan(self) -> RegionPlan:
         """What ``up`` would do now; changes nothing, and makes no state where there is none."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _USAGE = (
     "usage: du-node apply [--now] | before [--stop] | secrets | status | drain [--cut-after SECONDS] | undrain | serve"
-    " | heal [--peers | SERVICE…] | k3s join|start|migrate|undo|leave|upgrade|access|copies|state|backup | version\n"
+    " | heal [--peers | SERVICE…] | k3s join|start|migrate|undo|leave|upgrade|access|copies|state|backup|restore | version\n"
 )
 _PATIENCE = 10.0
 # What an apply that is ended has started, say the stop of a container, ends by itself.

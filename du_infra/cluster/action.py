@@ -10,6 +10,7 @@ from du_infra.cluster.state import Datastore
 Kind: TypeAlias = Literal[
     "bootstrap",
     "join-agent",
+    "follow",
     "join-server",
     "join-witness",
     "start",

@@ -72,6 +72,7 @@ _EFFECTS: Mapping[Kind, Callable[[Member, Action], Member]] = {
     "join-server": _serves,
     "join-witness": _serves,
     "join-agent": lambda m, a: replace(_joined(m, a), role="agent", datastore="", etcd=None),
+    "follow": lambda m, _: replace(_started(m, _), astray=False),
     "start": _started,
     "restart": _started,
     "migrate": lambda m, _: replace(m, datastore="etcd", etcd=EtcdMember()),

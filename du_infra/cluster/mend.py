@@ -9,6 +9,15 @@ from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.cluster.upgrade import next_to_upgrade
 
 
+def follow(wish: Wish, observed: Observed) -> Turn:
+    """Agents go by a server that is there. All at once: while the API has not heard of them it takes them for lost."""
+    if not observed.api:
+        return NOTHING
+    astray = [m for m in observed.members if m.astray and wanted(m, wish) and usable(m) and m.joined]
+    why = "the server that it goes by is no more"
+    return Turn(step=tuple(Action("follow", m.name, why) for m in astray if m.role == "agent"))
+
+
 def start_wanted(wish: Wish, observed: Observed) -> Turn:
     """Servers one at a time, then all agents. One that runs and has lost its Node registers anew when it restarts."""
     servers = [m for m in observed.members if wanted(m, wish) and _serves(m, wish, observed)]

@@ -15,7 +15,7 @@ from du_infra.cluster.demote import demote, finish_removal
 from du_infra.cluster.effects import after
 from du_infra.cluster.join import join_agents
 from du_infra.cluster.leave import leave
-from du_infra.cluster.mend import start_voters, start_wanted, uncordon
+from du_infra.cluster.mend import follow, start_voters, start_wanted, uncordon
 from du_infra.cluster.promote import promote
 from du_infra.cluster.recover import recover, undo_migration
 from du_infra.cluster.seats import without_idle_witness
@@ -28,6 +28,7 @@ RULES: tuple[Callable[[Wish, Observed], Turn], ...] = (
     undo_migration,
     recover,
     finish_removal,
+    follow,
     start_wanted,
     join_agents,
     demote,

@@ -30,9 +30,10 @@ class Member:
     du-infra gets in. ``dead``: health has given it up. ``role``: what K3s on it is set up as, "" when nothing is
     installed; a "witness" is a server with etcd alone. ``service``: "disabled" is stopped and does not come back by
     itself. ``joined``: the name has been part of the cluster. ``secret``: the cluster keeps a node password for the
-    name. ``program``: the version of a K3s that is not set up yet. ``removing``: etcd was asked to let it go.
-    ``drained``: cordoned, and no pod is left to move. ``shared``: its machine is not the pool's but serves several
-    regions, as a witness's does. While the API does not answer, ``etcd`` is as last known.
+    name. ``program``: the version of a K3s that is not set up yet. ``astray``: an agent that was told of a server
+    which is no more. ``removing``: etcd was asked to let it go. ``drained``: cordoned, and no pod is left to move.
+    ``shared``: its machine is not the pool's but serves several regions, as a witness's does. While the API does not
+    answer, ``etcd`` is as last known.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Member:
     shared: bool = False
     version: str = ""
     program: str = ""
+    astray: bool = False
     datastore: Datastore = ""
     etcd: EtcdMember | None = None
     removing: bool = False

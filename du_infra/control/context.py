@@ -26,7 +26,8 @@ class RegionContext:
 
     ``nodes``: how many nodes there should be, whatever fleet.yaml and the store say; None for their word. ``dead``:
     names of nodes that are known not to answer, so that nobody waits for them again. ``scratch``: a folder for the
-    fleet's state in place of its own, for who only plans where there is none.
+    fleet's state in place of its own, for who only plans where there is none. ``may_restore``: a person has agreed
+    that a cluster which lost its servers goes back to its backup.
     """
 
     fleet: FleetSpec
@@ -36,6 +37,7 @@ class RegionContext:
     dead: frozenset[str] = frozenset()
     file: str = "fleet.yaml"
     scratch: Path | None = None
+    may_restore: bool = False
 
     @property
     def spec(self) -> RegionSpec:

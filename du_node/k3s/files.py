@@ -35,6 +35,11 @@ def role() -> Role:
     return "server" if Path(LINK).is_symlink() else "agent"
 
 
+def server() -> str:
+    """The address of the cluster that this node was told to join; "" where it was told none."""
+    return str(files.read_json(CONFIG).get("server") or "")
+
+
 def set_up(wanted: Role, server: str, token: str, endpoint: str = "", *, etcd: bool = False) -> None:
     """Have K3s be a server or an agent when it starts next. Killed in between it is as if it had not been set up.
 

@@ -63,10 +63,12 @@ def order_of(told: dict[str, Any]) -> Order:
 def join(order: Order, tell: Callable[[str], None]) -> bool:
     """Have K3s run here as ordered; whether anything had to be done for it.
 
-    One that runs in this role is left as it is. Raises NodeError refused when the cluster does not take it (then it is
-    set up as nothing, and does not go on trying), not-ready when it is not there in time (then it does).
+    One that runs in this role is left as it is, unless an agent is to go by another server. Raises NodeError refused
+    when the cluster does not take it (then it is set up as nothing, and does not go on trying), not-ready when it is
+    not there in time (then it does).
     """
-    if files.role() == order.role and unit.service(order.role) == "running":
+    follows = order.role == "server" or files.server() == order.server
+    if files.role() == order.role and unit.service(order.role) == "running" and follows:
         return False
     unit.stop(_OTHER[order.role])
     files.set_up(order.role, order.server, order.token, order.datastore, etcd=order.etcd)

@@ -16,17 +16,19 @@ _LOOK_BACK_SECONDS = 120.0
 
 
 def state() -> dict[str, Any]:
-    """{"role", "service", "up_s", "stale", "datastore", "etcd", "migration", "joined", "version", "cluster", "why"}.
+    """{"role", "service", "server", "up_s", "stale", "datastore", "etcd", "migration", "joined", "version", "cluster",
+    "why"}.
 
-    "up_s": seconds since the service came up. "stale": the files that were changed since its program started and are
-    read at its start. "etcd": null unless this server's data is there (du_node.k3s.etcd). "migration": how the move of
-    its data to etcd went, if not well: "failed" or "undone". "version": of the program, where K3s is set up as nothing.
-    "cluster": null unless this is a server and the API answers. "why": what keeps K3s from running, or the API from
-    answering.
+    "server": the address of the server that an agent goes by. "up_s": seconds since the service came up. "stale": the
+    files that were changed since its program started and are read at its start. "etcd": null unless this server's
+    data is there (du_node.k3s.etcd). "migration": how the move of its data to etcd went, if not well: "failed" or
+    "undone". "version": of the program, where K3s is set up as nothing. "cluster": null unless this is a server and
+    the API answers. "why": what keeps K3s from running, or the API from answering.
     """
     role = files.role()
     service = unit.service(role) if role else "stopped"
     told: dict[str, Any] = {"role": role, "service": service, "joined": files.has_joined()}
+    told["server"] = files.server() if role == "agent" else ""
     told["version"] = "" if role else version(PROGRAM)
     up, running = unit.seconds_up(role) if role else (0.0, 0.0)
     told["up_s"] = round(up, 1)

@@ -13,6 +13,8 @@ access     {"ca", "token", "others"}
                                    du-node's own credentials are kept
 copies     {"copies", "nodes"}     so many copies of services; slots of no node of these are removed
 state      {}                      one object: how K3s stands, and on a server the cluster
+restore    an archive, as backup makes it
+                                   K3s becomes the server on what is in it
 backup     {}                      an archive (du_node.k3s.archive) of what a server keeps; no lines
 """
 
@@ -53,8 +55,17 @@ def write_backup() -> None:
     sys.stdout.buffer.flush()
 
 
-APART: dict[str, Callable[[], None]] = {"state": show_state, "backup": write_backup}
-"""Verbs whose output is not lines, and that take no order."""
+def restore_backup() -> None:
+    """From the archive on standard input. Raises NodeError."""
+    from du_node.k3s.restore import restore
+
+    began = time.monotonic()
+    changed = restore(sys.stdin.buffer, _tell)
+    say(kind="result", ok=True, changed=changed, seconds=round(time.monotonic() - began, 3))
+
+
+APART: dict[str, Callable[[], None]] = {"state": show_state, "backup": write_backup, "restore": restore_backup}
+"""Verbs that take no order as JSON, or whose output is not lines."""
 
 
 def known(verb: str) -> bool:

@@ -22,6 +22,7 @@ class _Region(LazyGroup):
             "du_infra.cli.region.backup",
             "Copy what the cluster of a region with K3s keeps, or list the copies",
         ),
+        "restore": ("du_infra.cli.region.restore", "Bring a cluster that lost its server back from its backup"),
         "reconcile": (
             "du_infra.cli.region.reconcile",
             "Have a region become what its machines are",

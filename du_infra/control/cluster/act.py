@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from du_infra.cluster.action import Action, Kind
 from du_infra.control.cluster import act_etcd, act_external, backup, vault
+from du_infra.control.cluster.act_restore import restore
 from du_infra.control.cluster.act_upgrade import upgrade
 from du_infra.control.cluster.datastore import EXTERNAL
 from du_infra.control.cluster.nodes import Nodes
@@ -146,6 +147,7 @@ _HANDLERS: Mapping[Kind, Callable[[Work, Action], None]] = {
     "undo-migration": act_etcd.undo,
     "annotate-removal": act_etcd.let_go,
     "remove-etcd-member": act_etcd.let_go,
+    "follow": _join_agent,
     "start": _start,
     "restart": _start,
     "stop": _stop,
@@ -157,4 +159,5 @@ _HANDLERS: Mapping[Kind, Callable[[Work, Action], None]] = {
     "backup": _backup,
     "verify-backup": _verify_backup,
     "upgrade": upgrade,
+    "restore": restore,
 }

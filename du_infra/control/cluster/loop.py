@@ -110,7 +110,8 @@ class _Loop:
         before, since = None, time.monotonic()
         while True:
             seen = self._look()
-            wish = wish_of(self.context.spec.k3s, self.record, seen, self.leaving)
+            asked = wish_of(self.context.spec.k3s, self.record, seen, self.leaving)
+            wish = replace(asked, may_restore=self.context.may_restore)
             plan = plan_membership(wish, seen.observed)
             if (now := replace(seen.observed, now=0.0)) != before:
                 before, since = now, time.monotonic()
@@ -121,7 +122,8 @@ class _Loop:
                 self._warn(plan)
                 return seen
             if plan.asks:
-                raise Refused("; ".join(plan.waits), where=plan.asks[0].node, todo="see docs/cluster.md")
+                todo = f"`du-infra region restore {self.context.name}` asks, and does it"
+                raise Refused("; ".join(plan.waits), where=plan.asks[0].node, todo=todo)
             if not may_come(wish, seen.observed) or time.monotonic() - since > _PATIENCE_SECONDS:
                 raise _not_ready(self.context, plan, seen)
             time.sleep(_POLL_SECONDS)

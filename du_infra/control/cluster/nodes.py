@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from du_infra.control.context import RegionContext
@@ -50,6 +51,17 @@ class Nodes:
 
         argv = ["du-node", "k3s", verb]
         done = ssh.stream(self.context.target(node), argv, json.dumps(order), hear, timeout=seconds + _MARGIN_SECONDS)
+        if done.rc != 0:
+            raise failure_of(node.name, last_error(lines), done)
+
+    def send(self, node: Node, verb: str, file: Path, seconds: float) -> None:
+        """Like ``order``, with a file for the order. What du-node says on the way comes at its end."""
+        listen = listener(self.report, STAGE, node.name)
+        argv = ["du-node", "k3s", verb]
+        done = ssh.run(self.context.target(node), argv, stdin=file, timeout=seconds + _MARGIN_SECONDS)
+        lines = [line_of(text) for text in done.stdout.splitlines()]
+        for line in lines:
+            listen(line)
         if done.rc != 0:
             raise failure_of(node.name, last_error(lines), done)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from du_infra.cluster.state import (
     Backup,
@@ -73,10 +74,11 @@ def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: C
     if cluster:
         names += _named(cluster)
     known = context.store.clusters.known(context.name)
-    members = votes(told, known, {node.address: node.name for node in record.nodes})
+    addresses = {node.name: node.address for node in record.nodes}
+    members = votes(told, known, {address: name for name, address in addresses.items()})
     names += [name for name in members if name not in names]
     names = [name for name in names if is_node_of(context.fleet.fleet, context.name, name)]
-    found = Facts(machines, told, cluster, known, dead, members)
+    found = Facts(machines, told, cluster, known, dead, members, addresses)
     newest = next(iter(vault.kept(context)), None)
     backup = Backup(newest.made, newest.verified) if newest else None
     return Look(
@@ -91,7 +93,8 @@ def look(context: RegionContext, record: PoolRecord, report: Reporter, silent: C
 @dataclass(frozen=True)
 class Facts:
     """Who says what: the provider of machines (name → status), each node of its K3s, the API of its Nodes (None when
-    it does not answer), the store of the cluster that there has been, health of the dead, etcd of its members. Pure.
+    it does not answer), the store of the cluster that there has been, health of the dead, etcd of its members, the
+    pool of its addresses (by name). Pure.
     """
 
     machines: Mapping[str, str]
@@ -100,6 +103,7 @@ class Facts:
     known: Cluster | None = None
     dead: Collection[str] = ()
     votes: Mapping[str, EtcdMember] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
     def observed(self, names: Iterable[str]) -> Observed:
         """What that amounts to."""
@@ -107,7 +111,7 @@ class Facts:
         kinds = {m.datastore for m in members if m.role == "server" and m.datastore}
         kept = _datastore(self.known.datastore) if self.known else ""
         return Observed(
-            members=members,
+            members=tuple(replace(m, astray=self._is_astray(m, members)) for m in members),
             api=self.cluster is not None,
             born=self.known is not None or self.cluster is not None,
             datastore=kinds.pop() if len(kinds) == 1 else kept,
@@ -141,6 +145,13 @@ class Facts:
             joined=joined,
             secret=secret,
         )
+
+    def _is_astray(self, member: Member, members: Iterable[Member]) -> bool:
+        """Whether an agent goes by an address that none of the pool's servers has."""
+        url = str(self.told.get(member.name, {}).get("server") or "")
+        there = {m.name for m in members if m.role == "server" and m.machine != "gone" and not m.dead}
+        known = {self.addresses[name] for name in there & self.addresses.keys()}
+        return member.role == "agent" and bool(url and known) and urlsplit(url).hostname not in known
 
     def _machine(self, name: str) -> MachineState:
         status = self.machines.get(name)

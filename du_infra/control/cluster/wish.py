@@ -13,14 +13,8 @@ from du_infra.errors import Refused
 from du_infra.pool.plan import PoolRecord
 from du_infra.spec.k3s import K3sSpec
 
-NOT_YET: frozenset[Kind] = frozenset(
-    {
-        "join-witness",
-        "restore",
-        "reset",
-    }
-)
-"""What the planner may ask for and nobody does yet: all that embedded etcd needs."""
+NOT_YET: frozenset[Kind] = frozenset({"join-witness", "reset"})
+"""What the planner may ask for and nobody does yet; nor is a restore where the data was in etcd."""
 
 
 def wish_of(k3s: K3sSpec, record: PoolRecord, seen: Look, without: Collection[str] = ()) -> Wish:
@@ -50,7 +44,7 @@ def _is_part(member: Member) -> bool:
 def refuse_not_yet(steps: Iterable[Action]) -> None:
     """Raises Refused when an action is none that is done yet."""
     for action in steps:
-        if action.kind in NOT_YET:
+        if action.kind in NOT_YET or (action.kind == "restore" and action.datastore == "etcd"):
             what = _WORDS.get(action.kind, f"`{action.kind}` is not done yet")
             raise Refused(what, where=action.node, todo=f"it is needed because: {action.why}; see docs/cluster.md")
 
@@ -63,9 +57,7 @@ def refuse_what_follows(plan: Plan) -> None:
             return
 
 
-_WORDS: dict[Kind, str] = {
-    "restore": "the restore of a backup is not done yet: the region has to be made anew",
-}
+_WORDS: dict[Kind, str] = {"restore": "a snapshot of etcd is not restored yet"}
 
 
 def refuse_parting(wish: Wish, observed: Observed) -> None:

@@ -109,6 +109,7 @@ def _changes(dice: random.Random, shared: bool) -> dict[str, Any]:
         "cordoned": dice.random() < 0.5,
         "drained": dice.random() < 0.5,
         "version": dice.choice(("", "v1.32.5+k3s1", OLD, NEW, "v1.36.0+k3s1")),
+        "astray": dice.random() < 0.5,
         "program": dice.choice(("", OLD, NEW)),
         "datastore": dice.choice(("", "sqlite", "etcd", "external")),
         "etcd": dice.choice((None, etcd)),

@@ -199,6 +199,14 @@ def test_a_node_with_a_newer_k3s_joins_once_the_servers_have_it() -> None:
     assert planned(wish("a-1", "a-2"), one_server(Member("a-2", program=OLD))) == ["join-agent a-2"]
 
 
+def test_agents_go_by_another_server_all_at_once_when_theirs_is_no_more() -> None:
+    lost = [agent(name, astray=True) for name in ("a-2", "a-3")]
+    (step,) = plan_membership(wish("a-1", "a-2", "a-3"), one_server(*lost)).steps
+    assert [(action.kind, action.node) for action in step] == [("follow", "a-2"), ("follow", "a-3")]
+    stopped = agent("a-2", astray=True, service="stopped")
+    assert planned(wish("a-1", "a-2"), one_server(stopped)) == ["follow a-2"], "by the old one it would not come up"
+
+
 def test_a_version_never_goes_back() -> None:
     observed = one_server()
     assert planned(wish("a-1", version="v1.33.0+k3s1"), observed) == []

@@ -133,6 +133,9 @@ class World:
     def _join_witness(self, member: Member, action: Action, half: bool) -> Member:
         return replace(self._join_server(member, action, half), role="witness")
 
+    def _follow(self, member: Member, action: Action, half: bool) -> Member:
+        return member if half else replace(member, astray=False, service="starting")
+
     def _start(self, member: Member, action: Action, half: bool) -> Member:
         return replace(member, service="failed" if half else "starting")
 
@@ -211,6 +214,8 @@ class World:
             old = self.saved.get(name, Member(name))
             now = self.members.get(name, Member(name, machine="gone", joined=True))
             self.members[name] = replace(now, etcd=None, removing=False, node=old.node, secret=old.secret)
+        for name, other in self.members.items():
+            self.members[name] = replace(other, astray=other.role == "agent" and other.joined)
         self.migration = ""
         etcd = EtcdMember() if action.datastore == "etcd" else None
         return replace(self._registered(made), etcd=etcd)
@@ -222,6 +227,10 @@ class World:
         getattr(self, f"_check_{action.kind.replace('-', '_')}", lambda *_: None)(member, action, told)
         if member.machine == "gone":
             assert action.kind in ("remove-etcd-member", "delete-node", "delete-secret"), told
+
+    def _check_follow(self, member: Member, action: Action, told: str) -> None:
+        assert member.role == "agent", told
+        assert self.api(), told
 
     def _check_bootstrap(self, member: Member, action: Action, told: str) -> None:
         assert not self.born, told

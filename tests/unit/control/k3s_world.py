@@ -6,6 +6,7 @@ The controller can be made to die before or after anything that it does.
 from __future__ import annotations
 
 import base64
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Host:
     stale: tuple[str, ...] = ()
     program: str = ""
     version: str = ""
+    server: str = ""
     since: float = 0.0
     datastore: str = ""
     migration: str = ""
@@ -78,6 +80,7 @@ class World:
     etcd: dict[str, bool] = field(default_factory=dict)
     removing: set[str] = field(default_factory=set)
     backups: int = 0
+    saved: tuple[dict[str, dict[str, Any]], dict[str, str]] = field(default_factory=lambda: ({}, {}))
     stuck: set[str] = field(default_factory=set)
     slept: float = 0.0
     secret: str = ""
@@ -143,6 +146,7 @@ class World:
         tells = self.serves(node.name)
         return {
             "role": host.role,
+            "server": host.server if host.role == "agent" else "",
             "service": host.service,
             "up_s": self.slept - host.since if host.runs else 0.0,
             "datastore": _kind(host) if host.role == "server" else "",
@@ -204,6 +208,18 @@ class World:
             while host.service == "starting" and host.slow is not None:
                 self.sleep(0)
 
+    def send(self, node: Node, verb: str, file: Path, seconds: float) -> None:
+        """A backup is laid down: the cluster is as it was when it was made."""
+        self.step(f"{verb} {node.name} from {file.name}")
+        assert not self.api(), "two servers with the same data"
+        others = [h for name, h in self.hosts.items() if name != node.name and h.role == "server"]
+        assert not [h for h in others if h.status == "running"]
+        self.nodes, self.passwords = copy.deepcopy(self.saved)
+        host = self.hosts[node.name]
+        host.role, host.service, host.version = "server", "starting", self.version
+        self.end()
+        self.sleep(0)
+
     def _join(self, name: str, host: Host, order: Mapping[str, Any]) -> None:
         host.token = str(order.get("token", ""))
         begins = order["role"] == "server" and not order.get("server")
@@ -224,6 +240,7 @@ class World:
         host.datastore = str(order.get("datastore", ""))
         if host.datastore and self.clusters and host.token != self.secret:
             raise EngineFailed("K3s cannot join: the data is of a cluster with another token")
+        host.server = str(order.get("server", ""))
         host.role, host.service, host.version = order["role"], "starting", host.program or self.version
 
     def _renew(self, host: Host, order: Mapping[str, Any]) -> None:

@@ -1,0 +1,23 @@
+"""A cluster that lost its server goes on: on a new node from the backup, and with the agents, which are told of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from du_infra.cluster.action import Action
+from du_infra.control.cluster import backup, vault
+from du_infra.errors import NotReady
+
+if TYPE_CHECKING:
+    from du_infra.control.cluster.act import Work
+
+_SECONDS = 600.0
+
+
+def restore(work: Work, action: Action) -> None:
+    """Bring the newest backup onto the node, once it has been read back. Raises EngineFailed for a bad one."""
+    there = vault.kept(work.context)
+    if not there:
+        raise NotReady("there is no backup", where=action.node, todo="see docs/k3s-day2.md")
+    newest = backup.verify(work.context, there[0], work.nodes.report)
+    work.nodes.send(work.node(action), "restore", vault.archive_of(work.context, newest.name), _SECONDS)
