@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from du_infra.control.cluster.vault import Kept
     from du_infra.control.context import RegionContext
     from du_infra.control.down import DownResult
+    from du_infra.control.examine import Diagnosis
     from du_infra.control.node.desk import NodeResult
     from du_infra.control.reconcile import ReconcileResult
     from du_infra.control.region_plan import RegionPlan
@@ -66,6 +67,12 @@ class Region:
         from du_infra.control.status import region_status
 
         return region_status(self._context())
+
+    def doctor(self) -> Diagnosis:
+        """What is amiss in the region, or soon will be; changes nothing. Raises Refused where it is not up."""
+        from du_infra.control.examine import region_doctor
+
+        return region_doctor(self._context())
 
     def kubeconfig(self) -> str:
         """The administrator's kubeconfig of the region's cluster, as YAML: it is as good as a password.

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _USAGE = (
     "usage: du-node apply [--now] | before [--stop] | secrets | status | drain [--cut-after SECONDS] | undrain | serve"
-    " | heal [--peers | SERVICE…] | k3s join|start|migrate|undo|leave|upgrade|access|copies|state|backup|restore | version\n"
+    " | heal [--peers | SERVICE…] | k3s join|start|migrate|undo|leave|upgrade|access|copies|state|backup|restore"
+    " | examine | version\n"
 )
 _PATIENCE = 10.0
 # What an apply that is ended has started, say the stop of a container, ends by itself.
@@ -24,7 +25,7 @@ _PATIENCE_NOW = 60.0
 def main(argv: list[str]) -> int:
     """Run a verb; its exit code (see du_node.errors)."""
     verbs = {"apply": _apply, "heal": _heal, "status": _status, "serve": _serve, "version": _version}
-    verbs.update(before=_before, secrets=_secrets, drain=_drain, undrain=_undrain, k3s=_k3s)
+    verbs.update(before=_before, secrets=_secrets, drain=_drain, undrain=_undrain, k3s=_k3s, examine=_examine)
     if not argv or argv[0] not in verbs:
         sys.stderr.write(_USAGE)
         return 2
@@ -200,6 +201,15 @@ def _status(_: list[str]) -> int:
     from du_node.status import status
 
     sys.stdout.write(json.dumps(status()) + "\n")
+    return 0
+
+
+def _examine(_: list[str]) -> int:
+    import json
+
+    from du_node.examine import examine
+
+    sys.stdout.write(json.dumps(examine()) + "\n")
     return 0
 
 

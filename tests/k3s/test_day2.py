@@ -1,4 +1,4 @@
-"""A region on K3s after its first day: backups, another version under load, and one that does not come up.
+"""A region on K3s after its first day: backups, another version under load, one that does not come up, a lost server.
 
 The tests build on one another, top to bottom.
 """
@@ -17,7 +17,7 @@ from bench.load.runner import Load
 from tests.faults.pool.agree import SHORT
 from tests.k3s.release import architecture, program_name, release, sums
 from tests.k3s.test_region import K3sBed, wait_for
-from tests.region.conftest import kill_group
+from tests.region.conftest import kill_group, lxc
 
 pytestmark = [pytest.mark.lxd, pytest.mark.timeout(1800)]
 
@@ -103,3 +103,31 @@ def test_one_that_does_not_come_up_goes_back_and_the_error_says_so(bed: K3sBed) 
     bed.write(nodes=2, hello=True, version=NEW, folder="k3s-new")
     run(bed, "region", "up", "home")
     assert bed.region.status().ready
+
+
+def test_a_region_that_lost_its_server_goes_back_to_its_backup_and_the_agents_pods_run_on(bed: K3sBed) -> None:
+    cluster = bed.begun()
+    run(bed, "region", "backup", "home")
+    before = json.loads(bed.kubectl("get pods -n du-infra -o json --field-selector spec.nodeName=" + bed.node(2)))
+    started = {one["status"]["containerStatuses"][0]["containerID"] for one in before["items"]}
+    assert started
+    lxc("delete", "--force", bed.node(1))
+    done = bed.run("region", "up", "home", timeout=900)
+    assert done.returncode == 4, done.stderr
+    assert "region restore home" in done.stderr
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        began = time.monotonic()
+        run(bed, "region", "restore", "home", "--yes")
+        print(f"restored in {time.monotonic() - began:.1f} s")
+    print(load.report)
+    assert load.report.lost == 0, str(load.report)
+    server, agent = bed.node(3), bed.node(2)
+    bed.first = 3
+    assert bed.begun() == cluster, "the same cluster"
+    assert bed.ready() == {agent: True, server: True}
+    assert bed.passwords() == [agent, server]
+    after = json.loads(bed.kubectl(f"get pods -n du-infra -o json --field-selector spec.nodeName={agent}"))
+    running = {one["status"]["containerStatuses"][0]["containerID"] for one in after["items"]}
+    assert started <= running, "the agent's containers are those from before"
+    assert bed.region.status().ready
+    run(bed, "release", "start", "hello", "v2", "--yes")

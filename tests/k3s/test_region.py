@@ -44,7 +44,9 @@ _APP = {
 
 
 class K3sBed(Bed):
-    """A fleet whose region runs the stand-in; without ``hello`` it has no services."""
+    """A fleet whose region runs the stand-in; without ``hello`` it has no services. ``first``: its server's number."""
+
+    first = 1
 
     def write(
         self, *, nodes: int = 1, hello: bool = False, version: str = "", folder: str = "k3s", **_: object
@@ -62,7 +64,7 @@ class K3sBed(Bed):
         return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=120)
 
     def kubectl(self, words: str, stdin: str = "") -> str:
-        done = self.sh(1, f"k3s kubectl {words}", stdin)
+        done = self.sh(self.first, f"k3s kubectl {words}", stdin)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

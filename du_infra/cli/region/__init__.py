@@ -17,6 +17,7 @@ class _Region(LazyGroup):
         "reboot": ("du_infra.cli.region.reboot", "Reboot every node, one at a time"),
         "upgrade": ("du_infra.cli.region.upgrade", "Bring every node's packages up to date, one at a time"),
         "status": ("du_infra.cli.region.status", "Nodes, services, readiness; exit 6 when not ready"),
+        "doctor": ("du_infra.cli.region.doctor", "What is amiss, or soon will be; exit 6 where something is bad"),
         "kubeconfig": ("du_infra.cli.region.kubeconfig", "Access to the cluster of a region with K3s"),
         "backup": (
             "du_infra.cli.region.backup",

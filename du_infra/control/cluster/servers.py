@@ -41,5 +41,6 @@ def only_server(names: Collection[str]) -> Refused:
     return Refused(
         "it is the cluster's only server: what the cluster knows is on its disk",
         where=", ".join(names),
-        todo="`du-infra node replace` gives it a successor; `du-infra region down` takes the whole region away",
+        todo="`du-infra node replace` gives it a successor, `du-infra region restore` once its machine is lost; "
+        "`du-infra region down` takes the whole region away",
     )
