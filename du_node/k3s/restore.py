@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from du_node import files as whole
+from du_node.errors import NodeError
 from du_node.k3s import archive, files, join, unit
 
 SECONDS = 300
@@ -33,7 +34,10 @@ def restore(source: IO[bytes], tell: Callable[[str], None]) -> bool:
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(mode=0o700, parents=True)
     try:
-        mark = _mark(archive.read(source, staging))
+        manifest = archive.read(source, staging)
+        if archive.DATABASE not in manifest["files"]:
+            raise NodeError("refused", "the backup has no sqlite: a snapshot of etcd is not restored here")
+        mark = _mark(manifest)
         begun = files.role() == "server" and whole.read(str(home / "restored")) == mark
         if begun and unit.service("server") == "running":
             return False

@@ -47,7 +47,7 @@ def plan_restore(context: RegionContext) -> Restoring:
         todo = f"`du-infra region down {context.name}` and `region up` make the region anew"
         raise Refused("the region's cluster has no backup on this machine", where=f"region {context.name}", todo=todo)
     if there[0].datastore != "sqlite":
-        todo = 'docs.k3s.io, "Restoring Snapshots", says how it is done by hand; the archive has the snapshot and the token'
+        todo = 'docs.k3s.io, "Restoring Snapshots", says how it is done by hand; the archive has what it takes'
         raise Refused("a snapshot of etcd is not restored yet", where=there[0].name, todo=todo)
     lost = servers_of(context)
     owner = context.store.owner()

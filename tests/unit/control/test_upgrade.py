@@ -34,10 +34,10 @@ def old(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterat
         act_upgrade, "time", SimpleNamespace(sleep=lambda _: None, monotonic=lambda: float(next(clock)))
     )
 
-    def take(context: RegionContext, server: Node, version: str, report: Reporter) -> Kept:
+    def take(context: RegionContext, server: Node, version: str, datastore: str, report: Reporter) -> Kept:
         world.step(f"backup {server.name}")
         folder_of(context).mkdir(parents=True, exist_ok=True)
-        made = Kept("b", server.name, version, "sqlite", backup.time.time(), "", 1)
+        made = Kept("b", server.name, version, datastore, backup.time.time(), "", 1)
         archive_of(context, "b").write_text("x")
         note(context, made)
         world.end()
