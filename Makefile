@@ -10,7 +10,7 @@ YESFLAG := $(if $(filter 1 yes true,$(YES)),--yes)
 .PHONY: help program setup venv-dev setup-dev region-up region-down region-scale region-reboot region-upgrade region-status region-plan release sample-images local-down test test-fast lint format faults bench verify-k3s clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  REGION=$(REGION)  FLEET=$(FLEET)  YES=1 answers every question"
 
 program:
