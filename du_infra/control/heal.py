@@ -136,7 +136,14 @@ def _holds_data(context: RegionContext, action: Action, report: Reporter) -> boo
     """A server that has the cluster's data is not replaced: what would go with it cannot be brought back yet."""
     if action.node not in holders_of(context):
         return False
-    report(Event("warning", STAGE, f"is not replaced, it is the cluster's server: {action.why}", node=action.node))
+    report(
+        Event(
+            "warning",
+            STAGE,
+            f"is not replaced, it is the cluster's server: {action.why}; see `region restore`",
+            node=action.node,
+        )
+    )
     return True
 
 

@@ -53,6 +53,13 @@ def versions(bed: K3sBed) -> dict[str, str]:
     return {one["metadata"]["name"]: one["status"]["nodeInfo"]["kubeletVersion"] for one in found}
 
 
+def findings(bed: K3sBed) -> list[str]:
+    """What the doctor says; how full this machine's disk is does not count."""
+    told = json.loads(bed.run("region", "doctor", "home", "--output", "json").stdout)
+    print(told["findings"])
+    return [one["what"] for one in told["findings"] if not one["what"].startswith("/")]
+
+
 def test_a_backup_is_made_while_k3s_runs_and_read_back(bed: K3sBed) -> None:
     began = time.monotonic()
     told = json.loads(run(bed, "region", "backup", "home", "--output", "json"))
@@ -66,6 +73,7 @@ def test_a_backup_is_made_while_k3s_runs_and_read_back(bed: K3sBed) -> None:
     assert bed.sh(1, "ls /var/lib/du-node/k3s-backup").returncode != 0, "no copy is left on the node"
     refused = bed.sh(2, "du-node k3s backup")
     assert (refused.returncode, json.loads(refused.stdout)["error"]) == (5, "refused")
+    assert findings(bed) == []
 
 
 def test_another_version_is_put_into_use_under_load_though_the_controller_is_killed(bed: K3sBed) -> None:
@@ -100,9 +108,11 @@ def test_one_that_does_not_come_up_goes_back_and_the_error_says_so(bed: K3sBed) 
     assert "this machine is not supported" in done.stderr
     assert load.report.lost == 0, str(load.report)
     assert versions(bed) == {bed.node(1): NEW, bed.node(2): NEW}
+    assert f"K3s {BROKEN} waits to take {NEW}'s place" in findings(bed)
     bed.write(nodes=2, hello=True, version=NEW, folder="k3s-new")
     run(bed, "region", "up", "home")
     assert bed.region.status().ready
+    assert not any("waits" in what for what in findings(bed))
 
 
 def test_a_region_that_lost_its_server_goes_back_to_its_backup_and_the_agents_pods_run_on(bed: K3sBed) -> None:
