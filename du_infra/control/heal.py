@@ -133,7 +133,7 @@ def heal(context: RegionContext, report: Reporter) -> Healed:
 
 
 def _holds_data(context: RegionContext, action: Action, report: Reporter) -> bool:
-    """A server that has the cluster's data is not replaced: what would go with it cannot be brought back yet."""
+    """A server that has the cluster's data is not replaced: what would go with it only a person brings back."""
     if action.node not in holders_of(context):
         return False
     report(
