@@ -71,6 +71,12 @@ def test_the_table_for_people_names_node_service_and_address(bed: Bed, came_up: 
     assert f"http://{came_up.vip}/" in told
 
 
+def test_the_doctor_finds_nothing_but_what_the_disk_of_this_machine_may_be(bed: Bed, came_up: UpResult) -> None:
+    told = json.loads(bed.run("region", "doctor", "home", "--output", "json").stdout)
+    assert told["nodes"] == [node_of(bed)]
+    assert [one for one in told["findings"] if not one["what"].startswith("/")] == []
+
+
 def test_a_second_run_changes_nothing_and_says_so(bed: Bed, came_up: UpResult) -> None:
     done = bed.run("region", "up", "home", "--output", "json")
     told = json.loads(done.stdout)
