@@ -18,7 +18,8 @@ from tests.k3s import build
 from tests.k3s.bed import HELLO
 from tests.k3s.postgres import Postgres, postgres
 from tests.k3s.release import release
-from tests.k3s.test_region import K3sBed, wait_for
+from tests.k3s.several import SeveralServers
+from tests.k3s.test_region import wait_for
 from tests.region.conftest import kill_group, lxc
 
 pytestmark = [pytest.mark.lxd, pytest.mark.timeout(2400)]
@@ -27,10 +28,8 @@ _API_SECONDS = 15.0
 _GAP_SECONDS = 6.0
 
 
-class ExternalBed(K3sBed):
-    """``asked``: the number of the node by whose API kubectl asks."""
-
-    asked = 1
+class ExternalBed(SeveralServers):
+    """Its servers are on an external datastore, unless it is said otherwise."""
 
     def write(self, *, nodes: int = 2, external: bool = True, **_: object) -> None:
         datastore = ", datastore: {file: datastore}" if external else ""
@@ -44,27 +43,6 @@ class ExternalBed(K3sBed):
         file = self.folder / "datastore"
         file.touch(mode=0o600)
         file.write_text(endpoint + "\n")
-
-    def kubectl(self, words: str, stdin: str = "") -> str:
-        done = self.sh(self.asked, f"k3s kubectl {words}", stdin)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def servers(self) -> set[str]:
-        """Names of the Nodes that are servers."""
-        items = json.loads(self.kubectl("get nodes -o json"))["items"]
-        label = "node-role.kubernetes.io/control-plane"
-        return {one["metadata"]["name"] for one in items if label in one["metadata"]["labels"]}
-
-    def writes(self, number: int) -> bool:
-        """Whether something can be written by the API of this node's server."""
-        mark = time.monotonic_ns()
-        done = self.sh(number, f"k3s kubectl --request-timeout=2s annotate --overwrite ns default du-test/at={mark}")
-        return done.returncode == 0
-
-    def must(self, *verbs: str) -> None:
-        done = self.run(*verbs, timeout=900)
-        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +115,7 @@ def test_either_node_may_be_lost_and_the_api_stays(bed: ExternalBed, lost: int) 
     with Load(str(bed.region.status().vip), SHORT) as load:
         time.sleep(2)
         lxc("stop", "--force", bed.node(lost))
-        away = _longest_without(bed, other, 40)
+        away = bed.longest_without(other, 40)
         assert not bed.ready()[bed.node(lost)]
         status = bed.region.status()
         lxc("start", bed.node(lost))
@@ -228,17 +206,6 @@ def test_a_server_leaves_and_the_other_goes_on_alone(bed: ExternalBed) -> None:
     assert bed.ready() == {bed.node(1): True}
     assert bed.passwords() == [bed.node(1)]
     assert "until another has joined" in bed.region.status().survives
-
-
-def _longest_without(bed: ExternalBed, number: int, seconds: float) -> float:
-    """The longest time without a write by the API of this node, within so many seconds."""
-    last = time.monotonic()
-    end, longest = last + seconds, 0.0
-    while (now := time.monotonic()) < end:
-        if bed.writes(number):
-            longest, last = max(longest, now - last), now
-        time.sleep(0.2)
-    return max(longest, now - last)
 
 
 def _await(bed: ExternalBed, name: str, seconds: float = 120) -> None:

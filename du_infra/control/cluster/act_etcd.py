@@ -17,6 +17,7 @@ _TOKEN = "/var/lib/rancher/k3s/server/token"  # noqa: S105 - a path
 
 _MOVE_SECONDS = 300
 _REMOVED_SECONDS = 90.0
+_STOP_SECONDS = 240.0
 _POLL_SECONDS = 1.0
 
 
@@ -40,6 +41,7 @@ def undo(work: Work, action: Action) -> None:
 def let_go(work: Work, action: Action) -> None:
     """Have etcd take a server out of its list, by way of another server: its own API ends with it.
 
+    One that runs is stopped at once: K3s ends without its etcd, and would join again when it is started anew.
     Raises Refused for a member without a Node, NotReady when etcd has not done it in time.
     """
     member = work.seen.observed.find(action.node)
@@ -57,6 +59,8 @@ def let_go(work: Work, action: Action) -> None:
         told = (work.nodes.state(server) or {}).get("etcd") or {}
         members = told.get("members")
         if members is not None and all(one["name"] != action.node for one in members):
+            if action.kind == "annotate-removal":
+                work.nodes.order(work.node(action), "leave", {}, _STOP_SECONDS)
             return
         time.sleep(_POLL_SECONDS)
     raise NotReady(

@@ -1,0 +1,45 @@
+"""A region with several K3s servers: who they are, and whether an API takes writes."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from tests.k3s.test_region import K3sBed
+
+
+class SeveralServers(K3sBed):
+    """``asked``: the number of the node by whose API kubectl asks."""
+
+    asked = 1
+
+    def kubectl(self, words: str, stdin: str = "") -> str:
+        done = self.sh(self.asked, f"k3s kubectl {words}", stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def servers(self) -> set[str]:
+        """Names of the Nodes that are servers."""
+        items = json.loads(self.kubectl("get nodes -o json"))["items"]
+        label = "node-role.kubernetes.io/control-plane"
+        return {one["metadata"]["name"] for one in items if label in one["metadata"]["labels"]}
+
+    def writes(self, number: int) -> bool:
+        """Whether something can be written by the API of this node's server."""
+        mark = time.monotonic_ns()
+        done = self.sh(number, f"k3s kubectl --request-timeout=2s annotate --overwrite ns default du-test/at={mark}")
+        return done.returncode == 0
+
+    def must(self, *verbs: str) -> None:
+        done = self.run(*verbs, timeout=900)
+        assert done.returncode == 0, done.stderr
+
+    def longest_without(self, number: int, seconds: float) -> float:
+        """The longest time without a write by the API of this node, within so many seconds."""
+        last = time.monotonic()
+        end, longest = last + seconds, 0.0
+        while (now := time.monotonic()) < end:
+            if self.writes(number):
+                longest, last = max(longest, now - last), now
+            time.sleep(0.2)
+        return max(longest, time.monotonic() - last)
