@@ -168,3 +168,19 @@ def test_the_only_server_gets_a_successor(bed: EtcdBed) -> None:
     assert old not in bed.ready()
     assert old not in bed.instances()
     assert bed.begun() == cluster
+
+
+def test_a_region_that_is_made_anew_begins_with_three_servers(bed: EtcdBed) -> None:
+    bed.region.down()
+    bed.wanted = 3
+    bed.write()
+    process = bed.start("region", "up", "home")
+    wait_for(process, "join server")
+    kill_group(process)
+    began = time.monotonic()
+    bed.must("region", "up", "home")
+    print(f"three servers from the beginning, after a kill: {time.monotonic() - began:.1f} s")
+    number = bed.counter()
+    bed.asked = number
+    assert bed.servers() == set(bed.members()) == bed.named(number - 2, number - 1, number)
+    assert bed.region.status().ready
