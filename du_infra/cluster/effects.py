@@ -63,7 +63,7 @@ def _serves(member: Member, action: Action) -> Member:
 
 def _started(member: Member, _: Action) -> Member:
     etcd = replace(member.etcd, healthy=True) if member.etcd else None
-    return replace(member, service="running", node="ready", etcd=etcd)
+    return replace(member, service="running", node="ready", etcd=etcd, blind=False)
 
 
 _EFFECTS: Mapping[Kind, Callable[[Member, Action], Member]] = {

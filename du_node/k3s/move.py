@@ -10,7 +10,6 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from du_node import files as plain
@@ -19,7 +18,7 @@ from du_node.errors import NodeError
 from du_node.k3s import files, join, unit
 
 NOTE = f"{places.STATE}/k3s-move.json"
-"""{"state": "moving" or "undone", "at"}: unix seconds. While it says "undone" the move is not tried again."""
+"""{"state": "moving", "done" or "undone", "at"}: unix seconds. While it says "undone" the move is not tried again."""
 
 _FAILED = "failed to migrate content from sqlite to etcd"
 _POLL_SECONDS = 0.2
@@ -42,6 +41,20 @@ def migration() -> str:
     return "failed" if _said_so(at) or time.time() - at > _LATE_SECONDS else ""
 
 
+def moved_s() -> float | None:
+    """Seconds since this server's data moved to etcd; None where it has not.
+
+    etcd counts its revisions from 1 again: whoever has watched the API since before hears of nothing until etcd has
+    counted as far, and has to begin anew.
+    """
+    note = plain.read_json(NOTE)
+    if note.get("state") not in ("moving", "done") or not _moved():
+        return None
+    if note["state"] == "moving":
+        return round(unit.seconds_up("server")[0], 1)
+    return round(time.time() - float(note.get("at") or 0.0), 1)
+
+
 def migrate(seconds: int, tell: Callable[[str], None]) -> bool:
     """Have this server keep its data in etcd; whether anything had to be done for it.
 
@@ -50,7 +63,8 @@ def migrate(seconds: int, tell: Callable[[str], None]) -> bool:
     if files.role() != "server":
         raise NodeError("refused", "K3s on this node is no server")
     if _moved():
-        _note("")
+        if plain.read_json(NOTE).get("state") == "moving":
+            _note("done")
         return False
     if not _database().exists() or migration() == "failed":
         raise NodeError("refused", "there is no whole sqlite database to move: what was begun is to be undone first")
@@ -68,7 +82,7 @@ def migrate(seconds: int, tell: Callable[[str], None]) -> bool:
             todo = "run `du-infra region up`: it goes back to sqlite, which is whole"
             raise NodeError("refused", f"the move to etcd failed: {why}", todo=todo, detail=tail)
         time.sleep(_POLL_SECONDS)
-    _note("")
+    _note("done")
     return True
 
 
@@ -101,8 +115,4 @@ def _database() -> Path:
 
 
 def _note(state: str) -> None:
-    if state:
-        plain.write(NOTE, json.dumps({"state": state, "at": time.time()}) + "\n")
-    else:
-        with suppress(FileNotFoundError):
-            Path(NOTE).unlink()
+    plain.write(NOTE, json.dumps({"state": state, "at": time.time()}) + "\n")

@@ -8,7 +8,7 @@ from typing import Any
 from du_node.errors import NodeError
 from du_node.k3s import files, unit, words
 from du_node.k3s.etcd import etcd
-from du_node.k3s.move import migration
+from du_node.k3s.move import migration, moved_s
 from du_node.k3s.upgrade import PROGRAM, version
 from du_node.k3s.view import cluster
 
@@ -16,14 +16,15 @@ _LOOK_BACK_SECONDS = 120.0
 
 
 def state() -> dict[str, Any]:
-    """{"role", "service", "server", "up_s", "stale", "datastore", "etcd", "migration", "joined", "version", "cluster",
-    "why"}.
+    """{"role", "service", "server", "up_s", "stale", "datastore", "etcd", "migration", "moved_s", "joined", "version",
+    "cluster", "why"}.
 
     "server": the address of the server that an agent goes by. "up_s": seconds since the service came up. "stale": the
     files that were changed since its program started and are read at its start. "etcd": null unless this server's
     data is there (du_node.k3s.etcd). "migration": how the move of its data to etcd went, if not well: "failed" or
-    "undone". "version": of the program, where K3s is set up as nothing. "cluster": null unless this is a server and
-    the API answers. "why": what keeps K3s from running, or the API from answering.
+    "undone"; "moved_s": seconds since it went well, or null. "version": of the program, where K3s is set up as nothing.
+    "cluster": null unless this is a server and the API answers. "why": what keeps K3s from running, or the API from
+    answering.
     """
     role = files.role()
     service = unit.service(role) if role else "stopped"
@@ -37,6 +38,7 @@ def state() -> dict[str, Any]:
     runs = service in ("running", "starting")
     told["etcd"] = etcd() if told["datastore"] == "etcd" and runs else None
     told["migration"] = migration() if role == "server" else ""
+    told["moved_s"] = moved_s() if role == "server" else None
     if role == "server" and runs:
         try:
             told["cluster"] = cluster()

@@ -111,7 +111,7 @@ class Facts:
         kinds = {m.datastore for m in members if m.role == "server" and m.datastore}
         kept = _datastore(self.known.datastore) if self.known else ""
         return Observed(
-            members=tuple(replace(m, astray=self._is_astray(m, members)) for m in members),
+            members=tuple(replace(m, astray=self._is_astray(m, members), blind=self._is_blind(m)) for m in members),
             api=self.cluster is not None,
             born=self.known is not None or self.cluster is not None,
             datastore=kinds.pop() if len(kinds) == 1 else kept,
@@ -152,6 +152,12 @@ class Facts:
         there = {m.name for m in members if m.role == "server" and m.machine != "gone" and not m.dead}
         known = {self.addresses[name] for name in there & self.addresses.keys()}
         return member.role == "agent" and bool(url and known) and urlsplit(url).hostname not in known
+
+    def _is_blind(self, member: Member) -> bool:
+        """Whether an agent's K3s has run for longer than etcd has the data that was in sqlite before."""
+        moved = [said["moved_s"] for said in self.told.values() if said.get("moved_s") is not None]
+        up = self.told.get(member.name, {}).get("up_s") or 0.0
+        return member.role == "agent" and any(up > seconds for seconds in moved)
 
     def _machine(self, name: str) -> MachineState:
         status = self.machines.get(name)

@@ -52,6 +52,7 @@ class Host:
     since: float = 0.0
     datastore: str = ""
     migration: str = ""
+    moved: float | None = None
     etcd: bool = False
 
     @property
@@ -152,6 +153,7 @@ class World:
             "datastore": _kind(host) if host.role == "server" else "",
             "etcd": self._etcd(node.name) if host.role == "server" and host.etcd else None,
             "migration": host.migration if host.role == "server" else "",
+            "moved_s": self.slept - host.moved if host.role == "server" and host.moved is not None else None,
             "joined": host.joined,
             "version": "" if host.role else f"{host.program or self.version}-standin",
             "stale": host.stale if host.runs else (),
@@ -196,7 +198,7 @@ class World:
             self._renew(host, order)
         elif verb == "migrate":
             assert (host.role, host.etcd, self.backups > 0) == ("server", False, True)
-            host.etcd, host.service = True, "starting"
+            host.etcd, host.service, host.moved = True, "starting", self.slept
         elif verb == "undo":
             host.etcd, host.service, host.migration = False, "starting", "undone"
         elif verb == "leave":

@@ -108,6 +108,17 @@ def test_three_servers_become_one_and_the_others_agents(tmp_path: Path, world: W
     assert not any(row["cordoned"] for row in world.nodes.values())
 
 
+def test_agents_that_ran_before_the_data_moved_start_again_first(tmp_path: Path, world: World) -> None:
+    record = up(region(tmp_path, world), world, 3)
+    world.slept += 60
+    settle(region(tmp_path, world, SERVERS), record, silent)
+    moved, drained = world.done.index(f"migrate {ONE}"), world.done.index(f"drain {TWO}")
+    assert {*world.done[moved + 1 : drained]} >= {f"start {TWO}", f"start {THREE}"}
+    world.done.clear()
+    settle(region(tmp_path, world, SERVERS), record, silent)
+    assert not any(words.startswith("start") for words in world.done)
+
+
 def test_two_of_three_leave(home: RegionContext, world: World) -> None:
     record = up(home, world, 3)
     refuse_to_part(home, record, [TWO, THREE], silent)

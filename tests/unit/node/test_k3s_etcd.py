@@ -72,10 +72,21 @@ def test_the_data_moves_once(home: Path, machine: Machine, monkeypatch: pytest.M
     moves(monkeypatch, home, machine)
     assert move.migrate(5, lambda _: None)
     assert (files.datastore(), move.migration(), machine.server.active) == ("etcd", "", "active")
-    assert not Path(move.NOTE).exists()
+    assert 0 <= (move.moved_s() or 0) < 5
     assert not move.migrate(5, lambda _: None)
     assert machine.server.starts == 2
     assert state()["etcd"] == {"members": [], "healthy": True}
+
+
+def test_since_when_the_data_is_there_is_told(home: Path, machine: Machine) -> None:
+    assert state()["moved_s"] is None
+    move._note("moving")
+    assert state()["moved_s"] is None
+    begun(home)
+    (home / "db/state.db").unlink()
+    assert state()["moved_s"] == state()["up_s"], "whoever did it was killed before it was written down"
+    assert not move.migrate(5, lambda _: None)
+    assert state()["moved_s"] < state()["up_s"]
 
 
 def test_a_move_that_breaks_off_stops_k3s_and_is_undone(
