@@ -137,7 +137,7 @@ class World:
         return member if half else replace(member, astray=False, service="starting")
 
     def _start(self, member: Member, action: Action, half: bool) -> Member:
-        return replace(member, service="failed" if half else "starting")
+        return replace(member, service="failed" if half else "starting", blind=False)
 
     _restart = _start
 
@@ -160,6 +160,8 @@ class World:
             self.migration = "failed"
             return replace(member, service="failed")
         self.datastore = "etcd"
+        for name, other in self.members.items():
+            self.members[name] = replace(other, blind=other.role == "agent" and other.service == "running")
         return replace(member, datastore="etcd", etcd=EtcdMember())
 
     def _undo_migration(self, member: Member, action: Action, half: bool) -> Member:
@@ -249,6 +251,9 @@ class World:
             assert not [m for m in self.members.values() if m.etcd and (m.etcd.learner or m.removing)], told
 
     _check_join_witness = _check_join_server
+
+    def _check_drain(self, member: Member, action: Action, told: str) -> None:
+        assert not member.blind, told
 
     def _check_migrate(self, member: Member, action: Action, told: str) -> None:
         assert self.backup is not None, told
