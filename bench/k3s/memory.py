@@ -45,9 +45,11 @@ for place in glob.glob('/proc/[0-9]*'):
         continue
     if not words[0] or int(place[6:]) == os.getpid():
         continue
-    name = os.path.basename(words[0].decode()).rstrip(':')
-    name = os.path.basename(words[1].decode()) if name.startswith('python') and len(words) > 2 else name
-    name = 'containers' if 'kubepods' in group else name
+    # nginx and sshd write what they do into their first word; of a Python program the script's name says more
+    names = [os.path.basename(word.split()[0]).rstrip(':') for word in b' '.join(words).decode().split(' ') if word]
+    if names[0].startswith('python'):
+        names = [name for name in names[1:] if not name.startswith('-')] or names
+    name = 'containers' if 'kubepods' in group else names[0]
     row = found.setdefault(name, [0, 0])
     row[0] += 1
     row[1] += size

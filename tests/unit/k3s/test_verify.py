@@ -152,6 +152,29 @@ def test_memory_is_read_from_proc_on_this_machine() -> None:
     assert any(size > 0 for _, size in told["programs"].values())
 
 
+def test_programs_are_called_by_their_own_names(tmp_path: Path) -> None:
+    """What a node's /proc has, in a folder."""
+    lines = {
+        1: b"/sbin/init\0",
+        2: b"/usr/bin/python3\0-IS\0/usr/local/bin/du-node\0serve\0",
+        3: b"nginx: master process /usr/sbin/nginx -g daemon off;\0",
+        4: b"nginx: worker process\0",
+        5: b"/usr/local/bin/k3s\0server\0",
+        6: b"/hello\0",
+    }
+    for pid, line in lines.items():
+        place = tmp_path / "proc" / str(pid)
+        place.mkdir(parents=True)
+        (place / "cmdline").write_bytes(line)
+        (place / "cgroup").write_text("0::/kubepods/x\n" if pid == 6 else "0::/\n")
+        (place / "smaps_rollup").write_text("x\nPss:  1024 kB\n")
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal: 2048 kB\nMemAvailable: 1024 kB\n")
+    script = memory._LOOK.replace("'/proc/", f"'{tmp_path}/proc/").replace("int(place[6:])", "-1")
+    told = json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
+    counts = {name: count for name, (count, _) in told["programs"].items()}
+    assert counts == {"init": 1, "du-node": 1, "nginx": 2, "k3s": 1, "containers": 1}
+
+
 def test_what_a_killed_run_has_left_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     region = FakeRegion()
     fleet = verify._fleet(tmp_path / "verify-k3s", "v1.34.4+k3s1", "")
