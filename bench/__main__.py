@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
@@ -26,6 +27,7 @@ def main() -> None:
     unknown = [name for name in chosen if name not in known]
     if unknown:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the regions it made are taken away
     print(machine(), head(), sep="\n", flush=True)
     missed = [row for name in chosen for row in _told(known[name]()) if row.met is False]
     sys.exit(bool(missed))
