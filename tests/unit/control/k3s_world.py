@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import du_infra
 from du_infra.control.context import RegionContext
@@ -359,3 +361,13 @@ def pool(context: RegionContext, world: World, count: int, *, first: int = 1) ->
     record = PoolRecord("198.18.1.1", first + count - 1, tuple(nodes))
     context.store.save_pool("home", record)
     return record
+
+
+def through_a_kill(world: World, lives: int, work: Callable[[], object], *, late: bool = False) -> None:
+    """Do it with the controller dying after so many steps, and then once more; one that lives longer is as good."""
+    world.lives, world.late = lives, late
+    with pytest.raises(Killed):
+        work()
+        raise Killed
+    world.lives = 999
+    work()

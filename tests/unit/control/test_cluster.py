@@ -18,7 +18,7 @@ from du_infra.control.context import RegionContext
 from du_infra.errors import EngineFailed, NotReady, Refused
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, silent
-from tests.unit.control.k3s_world import Killed, World, names, pool, region
+from tests.unit.control.k3s_world import World, names, pool, region, through_a_kill
 
 ONE, TWO, THREE = names(3)
 
@@ -85,12 +85,7 @@ def test_killed_anywhere_a_region_comes_up_and_is_begun_once(
     home: RegionContext, world: World, lives: int, late: bool
 ) -> None:
     record = pool(home, world, 3)
-    world.lives, world.late = lives, late
-    with pytest.raises(Killed):
-        settle(home, record, silent)
-        raise Killed
-    world.lives = 999
-    settle(home, record, silent)
+    through_a_kill(world, lives, lambda: settle(home, record, silent), late=late)
     assert roles(world) == {ONE: "server", TWO: "agent", THREE: "agent"}
     assert all(host.access for host in world.hosts.values())
     assert world.clusters == 1
@@ -133,12 +128,7 @@ def test_two_leave_one_after_the_other(home: RegionContext, world: World) -> Non
 @pytest.mark.parametrize("lives", range(4))
 def test_killed_anywhere_a_node_has_left_in_the_end(home: RegionContext, world: World, lives: int, late: bool) -> None:
     record = up(home, world, 3)
-    world.lives, world.late = lives, late
-    with pytest.raises(Killed):
-        part(home, record, [THREE], silent)
-        raise Killed
-    world.lives = 999
-    part(home, record, [THREE], silent)
+    through_a_kill(world, lives, lambda: part(home, record, [THREE], silent), late=late)
     assert list(world.nodes) == [ONE, TWO]
     assert list(world.passwords) == [ONE, TWO]
 

@@ -22,7 +22,7 @@ from du_infra.health.heal import Action
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import NodeState
 from du_infra.progress import Event, silent
-from tests.unit.control.k3s_world import Killed, World, names, pool, region
+from tests.unit.control.k3s_world import World, names, pool, region, through_a_kill
 from tests.unit.control.test_cluster import _dead, roles, up
 from tests.unit.control.test_cluster import world as world
 from tests.unit.control.test_cluster_commands import FILE
@@ -80,12 +80,7 @@ def test_killed_anywhere_it_comes_up_and_is_begun_once(
     home: RegionContext, world: World, lives: int, late: bool
 ) -> None:
     record = pool(home, world, 2)
-    world.lives, world.late = lives, late
-    with pytest.raises(Killed):
-        settle(home, record, silent)
-        raise Killed
-    world.lives = 999
-    settle(home, record, silent)
+    through_a_kill(world, lives, lambda: settle(home, record, silent), late=late)
     assert roles(world) == {ONE: "server", TWO: "server"}
     assert world.clusters == 1
 
@@ -98,12 +93,8 @@ def test_a_dead_server_is_replaced_though_the_controller_is_killed_on_the_way(
     up(home, world, 2)
     world.hosts[ONE].status, world.hosts[ONE].answers = machine, False
     record = marked(pool(home, world, 3), ONE, "replaced")
-    dead, world.lives = _dead(home, ONE), lives
-    with pytest.raises(Killed):
-        settle(dead, record, silent)
-        raise Killed
-    world.lives = 999
-    settle(dead, record, silent)
+    dead = _dead(home, ONE)
+    through_a_kill(world, lives, lambda: settle(dead, record, silent))
     assert roles(world) == {TWO: "server", THREE: "server"}
     assert (list(world.nodes), list(world.passwords)) == ([TWO, THREE], [TWO, THREE])
 

@@ -20,7 +20,7 @@ from du_infra.control.context import RegionContext
 from du_infra.errors import NotReady, Refused
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import silent
-from tests.unit.control.k3s_world import Killed, World, names, pool, region
+from tests.unit.control.k3s_world import World, names, pool, region, through_a_kill
 from tests.unit.control.test_cluster import roles, up
 from tests.unit.control.test_cluster import world as world
 
@@ -95,12 +95,7 @@ def test_the_new_node_is_the_server_the_agent_follows_it_and_the_lost_one_is_for
 @pytest.mark.parametrize("lives", range(5))
 def test_killed_anywhere_it_goes_on(home: RegionContext, world: World, lives: int, late: bool) -> None:
     record, asked = after(home, world), agreed(home)
-    world.lives, world.late = lives, late
-    with pytest.raises(Killed):
-        settle(asked, record, silent)
-        raise Killed
-    world.lives = 999
-    settle(asked, record, silent)
+    through_a_kill(world, lives, lambda: settle(asked, record, silent), late=late)
     assert roles(world) == {TWO: "agent", THREE: "server"}
     assert sorted(world.nodes) == [TWO, THREE]
 

@@ -18,7 +18,7 @@ from du_infra.errors import EngineFailed, NotReady
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.progress import Reporter, silent
-from tests.unit.control.k3s_world import Killed, World, names, pool, region
+from tests.unit.control.k3s_world import World, names, pool, region, through_a_kill
 from tests.unit.control.test_cluster import up
 from tests.unit.control.test_cluster import world as world
 
@@ -69,12 +69,7 @@ def test_servers_come_first_and_each_node_is_drained_and_gets_its_pods_back(
 @pytest.mark.parametrize("lives", range(7))
 def test_killed_anywhere_it_goes_on(tmp_path: Path, world: World, old: PoolRecord, lives: int, late: bool) -> None:
     context = newer(tmp_path, world)
-    world.lives, world.late = lives, late
-    with pytest.raises(Killed):
-        settle(context, old, silent)
-        raise Killed
-    world.lives = 999
-    settle(context, old, silent)
+    through_a_kill(world, lives, lambda: settle(context, old, silent), late=late)
     assert versions(world) == {ONE: NEW, TWO: NEW}
     assert not any(row["cordoned"] for row in world.nodes.values())
 
