@@ -52,6 +52,12 @@ def pip_download(requirement: str, sha256: str, folder: Path, platform: str = ""
     return wheels[0]
 
 
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def need_space(folder: Path, needed: int, what: str) -> None:
     """Raises ToolMissing when ``folder``, which is made, has less than ``needed`` bytes free for ``what``.
 

@@ -10,7 +10,6 @@ are those of K3s's releases (docs.k3s.io, "Air-Gap Install").
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sys
@@ -23,7 +22,7 @@ from urllib.parse import quote
 
 from du_infra import paths
 from du_infra.engines.answer import answer
-from du_infra.engines.download import fetch, workshop
+from du_infra.engines.download import checksum, fetch, workshop
 from du_infra.errors import EngineFailed, Refused, SpecError, ToolMissing, Unreachable
 
 RELEASES = "https://github.com/k3s-io/k3s/releases/download"
@@ -137,8 +136,7 @@ def sums_of(path: Path) -> dict[str, str]:
 def check_file(path: Path, sha256: str, source: Path) -> None:
     """See that a file is the one that ``source`` says. Raises Refused when it is another, SpecError without one."""
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = checksum(path)
     except OSError as error:
         raise SpecError("cannot be read", where=str(path), detail=str(error)) from error
     if found != sha256:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -33,12 +32,9 @@ def command(name: str, fleet_file: Path, output_file: Path | None) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Nobody else can read it at any moment, whatever stood there before."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    from du_infra.engines.private import write_private
+
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        fresh.replace(path)
+        write_private(path, text)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise click.FileError(str(path), error.strerror or str(error)) from error

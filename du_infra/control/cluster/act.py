@@ -19,11 +19,9 @@ from du_infra.control.drain import patience
 from du_infra.errors import NotReady, Refused
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
+from du_node.k3s.view import MARK
 
 API_PORT = 6443
-MARK = "du-infra/drained"
-"""The annotation of a Node that du-infra has drained (du_node.k3s.view.MARK)."""
-
 JOIN_SECONDS = 300
 _TOKEN_LIFE = "15m"  # noqa: S105
 _STOP_SECONDS = 240.0
@@ -59,6 +57,10 @@ class Work:
         if found is None:
             raise Refused("the pool has no such node", where=action.node)
         return found
+
+    def leave(self, action: Action) -> None:
+        """Have K3s on the node of an action end, and not come back."""
+        self.nodes.order(self.node(action), "leave", {}, _STOP_SECONDS)
 
 
 def _bootstrap(work: Work, action: Action) -> None:
@@ -96,7 +98,7 @@ def _start(work: Work, action: Action) -> None:
 
 
 def _stop(work: Work, action: Action) -> None:
-    work.nodes.order(work.node(action), "leave", {}, _STOP_SECONDS)
+    work.leave(action)
 
 
 def _halt(work: Work, action: Action) -> None:
@@ -129,8 +131,7 @@ def _delete_secret(work: Work, action: Action) -> None:
 
 
 def _backup(work: Work, action: Action) -> None:
-    version = found.version if (found := work.seen.observed.find(action.node)) else ""
-    backup.take(work.context, work.node(action), version, work.seen.observed.datastore, work.nodes.report)
+    backup.take(work.context, work.node(action), work.seen.observed, work.nodes.report)
     backup.tidy(work.context)
 
 

@@ -6,24 +6,23 @@ import time
 from typing import TYPE_CHECKING
 
 from du_infra.cluster.action import Action
+from du_infra.control.cluster.token import SERVER_TOKEN
 from du_infra.errors import NotReady, Refused
+from du_node.k3s.view import REMOVE, REMOVED
 
 if TYPE_CHECKING:
     from du_infra.control.cluster.act import Work
 
-REMOVE, REMOVED = "etcd.k3s.cattle.io/remove", "etcd.k3s.cattle.io/removed-node-name"
 _ROLES = ("control-plane", "master", "etcd")
-_TOKEN = "/var/lib/rancher/k3s/server/token"  # noqa: S105 - a path
 
 _MOVE_SECONDS = 300
 _REMOVED_SECONDS = 90.0
-_STOP_SECONDS = 240.0
 _POLL_SECONDS = 1.0
 
 
 def join_server(work: Work, action: Action, url: str, seconds: int) -> None:
     """With the servers' own token, which goes from one server to the other by SSH's standard input."""
-    token = work.nodes.read(work.api(), _TOKEN).strip()
+    token = work.nodes.read(work.api(), SERVER_TOKEN).strip()
     order = {"role": "server", "server": url, "token": token, "seconds": seconds}
     work.nodes.order(work.node(action), "join", order, seconds)
 
@@ -60,7 +59,7 @@ def let_go(work: Work, action: Action) -> None:
         members = told.get("members")
         if members is not None and all(one["name"] != action.node for one in members):
             if action.kind == "annotate-removal":
-                work.nodes.order(work.node(action), "leave", {}, _STOP_SECONDS)
+                work.leave(action)
             return
         time.sleep(_POLL_SECONDS)
     raise NotReady(

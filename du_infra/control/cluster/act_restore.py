@@ -20,4 +20,4 @@ def restore(work: Work, action: Action) -> None:
     if not there:
         raise NotReady("there is no backup", where=action.node, todo="see docs/k3s-day2.md")
     newest = backup.verify(work.context, there[0], work.nodes.report)
-    work.nodes.send(work.node(action), "restore", vault.archive_of(work.context, newest.name), _SECONDS)
+    work.nodes.order(work.node(action), "restore", vault.archive_of(work.context, newest.name), _SECONDS)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from du_infra.cluster.state import Observed
 from du_infra.control.cluster import vault
 from du_infra.control.cluster.nodes import STAGE
-from du_infra.control.cluster.observe import Look, look
+from du_infra.control.cluster.observe import look
 from du_infra.control.cluster.readback import read_back
-from du_infra.control.cluster.servers import has_cluster
+from du_infra.control.cluster.servers import has_cluster, need_cluster
 from du_infra.control.cluster.vault import Kept
 from du_infra.control.context import RegionContext
 from du_infra.control.release.words import failure_of, last_error, line_of
 from du_infra.engines import ssh
+from du_infra.engines.download import checksum
 from du_infra.errors import EngineFailed, NotReady, Refused
 from du_infra.pool.state import Node
 from du_infra.progress import Event, Reporter, stage
@@ -40,9 +42,7 @@ def region_backup(context: RegionContext, report: Reporter) -> BackupResult:
     Raises Refused where there is no cluster, or its data is somebody else's to back up; NotReady when its API does not
     answer; EngineFailed when the copy is not good.
     """
-    if not has_cluster(context):
-        todo = f"only regions with runtime: k3s have one; this one has {context.spec.runtime}"
-        raise Refused("there is no cluster to back up", where=f"region {context.name}", todo=todo)
+    need_cluster(context, "there is no cluster to back up")
     record = context.must_be_up()
     context.provider.connect()
     with stage(report, STAGE, "backup"):
@@ -53,15 +53,14 @@ def region_backup(context: RegionContext, report: Reporter) -> BackupResult:
         if seen.observed.datastore == "external":
             todo = "back it up where it is; K3s's token is beside it in .du (docs/cluster.md)"
             raise Refused("the data is in an external datastore", where=f"region {context.name}", todo=todo)
-        server = record.named(seen.api)
-        made = verify(context, take(context, server, _version(seen, server), seen.observed.datastore, report), report)
+        made = verify(context, take(context, record.named(seen.api), seen.observed, report), report)
         return BackupResult(context.name, str(vault.archive_of(context, made.name)), made, tidy(context))
 
 
-def take(context: RegionContext, server: Node, version: str, datastore: str, report: Reporter) -> Kept:
-    """Copy what ``server`` keeps, in sqlite or etcd. Killed anywhere, nothing counts that is not whole.
+def take(context: RegionContext, server: Node, observed: Observed, report: Reporter) -> Kept:
+    """Copy what ``server`` keeps of the cluster, which was ``observed``, in sqlite or etcd.
 
-    Raises Unreachable, and what du-node says.
+    Killed anywhere, nothing counts that is not whole. Raises Unreachable, and what du-node says.
     """
     vault.folder_of(context).mkdir(mode=0o700, parents=True, exist_ok=True)
     made = time.time()
@@ -74,7 +73,9 @@ def take(context: RegionContext, server: Node, version: str, datastore: str, rep
         if done.rc != 0:
             lines = [line_of(text) for text in coming.read_text(errors="replace").splitlines()[-1:]]
             raise failure_of(server.name, last_error(lines), done, "the backup could not be made")
-        kept = Kept(name, server.name, version, datastore, made, vault.checksum(coming), coming.stat().st_size)
+        version = found.version if (found := observed.find(server.name)) else ""
+        kind, size = observed.datastore, coming.stat().st_size
+        kept = Kept(name, server.name, version, kind, made, checksum(coming), size)
         coming.replace(archive)
         vault.note(context, kept)
     except OSError as error:
@@ -90,7 +91,7 @@ def verify(context: RegionContext, one: Kept, report: Reporter) -> Kept:
     """Read it back, and write down that it was. Raises EngineFailed with what is wrong."""
     archive = vault.archive_of(context, one.name)
     report(Event("step", STAGE, f"{one.name} is read back", node=one.node))
-    if vault.checksum(archive) != one.sha256:
+    if checksum(archive) != one.sha256:
         raise EngineFailed("the backup has changed since it was made", where=archive.name, todo="make another")
     read_back(archive)
     return vault.verified(context, one)
@@ -108,8 +109,3 @@ def due(context: RegionContext) -> bool:
         return False
     there = vault.kept(context)
     return not there or time.time() - there[0].made > DUE_SECONDS
-
-
-def _version(seen: Look, server: Node) -> str:
-    found = seen.observed.find(server.name)
-    return found.version if found else ""

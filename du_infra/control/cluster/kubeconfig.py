@@ -6,7 +6,7 @@ from io import StringIO
 
 from du_infra.control.cluster.act import API_PORT
 from du_infra.control.cluster.nodes import Nodes
-from du_infra.control.cluster.servers import has_cluster, servers_of
+from du_infra.control.cluster.servers import need_cluster, servers_of
 from du_infra.control.context import RegionContext
 from du_infra.control.parallel import each
 from du_infra.errors import DuError, EngineFailed, Refused
@@ -20,12 +20,9 @@ def kubeconfig(context: RegionContext) -> str:
     """YAML with full rights on the cluster: whoever gets it keeps it as a password.
 
     It names the own address of a server whose API answers, if there is one: the region's may be held by a node that is
-    none. Raises Refused for a region that
-    is not up or has no cluster, Unreachable when no server answers.
+    none. Raises Refused for a region that is not up or has no cluster, Unreachable when no server answers.
     """
-    if not has_cluster(context):
-        todo = f"only regions with runtime: k3s have one; this one has {context.spec.runtime}"
-        raise Refused("there is no cluster", where=f"region {context.name}", todo=todo)
+    need_cluster(context, "there is no cluster")
     record = context.must_be_up()
     servers = [node for node in record.nodes if node.name in servers_of(context)]
     if not servers:

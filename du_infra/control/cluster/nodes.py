@@ -37,10 +37,11 @@ class Nodes:
             return None
         return told if isinstance(told, dict) else None
 
-    def order(self, node: Node, verb: str, order: Mapping[str, Any], seconds: float) -> None:
+    def order(self, node: Node, verb: str, order: Mapping[str, Any] | Path, seconds: float) -> None:
         """Have du-node do something with K3s. What is secret goes through standard input.
 
-        Raises Unreachable, or the error that du-node told.
+        Where the order is a file, what du-node says on the way comes at its end. Raises Unreachable, or the error that
+        du-node told.
         """
         lines: list[Mapping[str, Any]] = []
         listen = listener(self.report, STAGE, node.name)
@@ -49,19 +50,13 @@ class Nodes:
             lines.append(line_of(text))
             listen(lines[-1])
 
-        argv = ["du-node", "k3s", verb]
-        done = ssh.stream(self.context.target(node), argv, json.dumps(order), hear, timeout=seconds + _MARGIN_SECONDS)
-        if done.rc != 0:
-            raise failure_of(node.name, last_error(lines), done)
-
-    def send(self, node: Node, verb: str, file: Path, seconds: float) -> None:
-        """Like ``order``, with a file for the order. What du-node says on the way comes at its end."""
-        listen = listener(self.report, STAGE, node.name)
-        argv = ["du-node", "k3s", verb]
-        done = ssh.run(self.context.target(node), argv, stdin=file, timeout=seconds + _MARGIN_SECONDS)
-        lines = [line_of(text) for text in done.stdout.splitlines()]
-        for line in lines:
-            listen(line)
+        argv, limit = ["du-node", "k3s", verb], seconds + _MARGIN_SECONDS
+        if isinstance(order, Path):
+            done = ssh.run(self.context.target(node), argv, stdin=order, timeout=limit)
+            for text in done.stdout.splitlines():
+                hear(text)
+        else:
+            done = ssh.stream(self.context.target(node), argv, json.dumps(order), hear, timeout=limit)
         if done.rc != 0:
             raise failure_of(node.name, last_error(lines), done)
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from du_infra.control.cluster import vault
 from du_infra.control.cluster.nodes import STAGE
 from du_infra.control.cluster.observe import look
-from du_infra.control.cluster.servers import has_cluster, servers_of
+from du_infra.control.cluster.servers import need_cluster, servers_of
 from du_infra.control.cluster.vault import Kept
 from du_infra.control.context import RegionContext
 from du_infra.control.leave import mark
 from du_infra.control.lock import locked
+from du_infra.control.machines import own_machines
 from du_infra.control.up import UpResult, bring_up
 from du_infra.errors import Refused
 from du_infra.progress import Event, Reporter, silent
@@ -32,9 +33,7 @@ class Restoring:
 
 def plan_restore(context: RegionContext) -> Restoring:
     """What :func:`region_restore` would do; changes nothing. Raises what it does."""
-    if not has_cluster(context):
-        todo = f"only regions with runtime: k3s have one; this one has {context.spec.runtime}"
-        raise Refused("there is no cluster to restore", where=f"region {context.name}", todo=todo)
+    need_cluster(context, "there is no cluster to restore")
     record = context.must_be_up()
     context.provider.connect()
     if look(context, record, silent).api:
@@ -50,8 +49,7 @@ def plan_restore(context: RegionContext) -> Restoring:
         todo = 'docs.k3s.io, "Restoring Snapshots", says how it is done by hand; the archive has what it takes'
         raise Refused("a snapshot of etcd is not restored yet", where=there[0].name, todo=todo)
     lost = servers_of(context)
-    owner = context.store.owner()
-    machines = {m.name for m in context.provider.machines() if m.owner == owner and m.region == context.name}
+    machines = own_machines(context, context.provider.machines())
     return Restoring(there[0], lost, tuple(name for name in lost if name in machines))
 
 

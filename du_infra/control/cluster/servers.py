@@ -17,6 +17,13 @@ def has_cluster(context: RegionContext) -> bool:
     return context.spec.runtime == RUNTIME
 
 
+def need_cluster(context: RegionContext, what: str) -> None:
+    """Raises Refused, which says ``what``, for a region that has no cluster."""
+    if not has_cluster(context):
+        todo = f"only regions with runtime: k3s have one; this one has {context.spec.runtime}"
+        raise Refused(what, where=f"region {context.name}", todo=todo)
+
+
 def servers_of(context: RegionContext) -> tuple[str, ...]:
     """Names of the servers of the region's cluster; none where it has no cluster."""
     known = context.store.clusters.known(context.name) if has_cluster(context) else None

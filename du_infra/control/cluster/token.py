@@ -7,16 +7,18 @@ Source: docs.k3s.io, "k3s token", on the server token.
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.context import RegionContext
+from du_infra.engines.private import write_private
 from du_infra.errors import DuError, Refused
 from du_infra.pool.state import Node
 
-_OWN = "/var/lib/rancher/k3s/server/token"
+SERVER_TOKEN = "/var/lib/rancher/k3s/server/token"  # noqa: S105 - a path
+"""Where a server has it."""
+
 _BYTES = 24
 
 
@@ -39,7 +41,7 @@ def token_of(context: RegionContext, nodes: Nodes, servers: list[Node]) -> str:
         return kept
     for server in servers:
         try:
-            return _keep(context, _password(nodes.read(server, _OWN).strip()))
+            return _keep(context, _password(nodes.read(server, SERVER_TOKEN).strip()))
         except DuError:
             continue
     raise Refused(
@@ -65,11 +67,5 @@ def _keep(context: RegionContext, token: str) -> str:
     """Whole or not at all; the caller holds the region's lock. It is on the disk before it is used."""
     path = path_of(context)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(token + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_private(path, token + "\n")
     return token

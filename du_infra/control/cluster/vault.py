@@ -5,15 +5,14 @@ Each is an archive as du-node makes it and a note about it beside, which is writ
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from du_infra.control.context import RegionContext
+from du_infra.engines.private import write_private
 
 NEWEST, DAYS = 5, 7
 """The newest so many are kept, and the last one of each of the last so many days that have one."""
@@ -60,13 +59,7 @@ def kept(context: RegionContext) -> list[Kept]:
 
 def note(context: RegionContext, one: Kept) -> None:
     """Write down what is known of a backup, whose archive is there."""
-    path = folder_of(context) / f"{one.name}.json"
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(one), indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_private(folder_of(context) / f"{one.name}.json", json.dumps(asdict(one), indent=2) + "\n")
 
 
 def verified(context: RegionContext, one: Kept) -> Kept:
@@ -105,12 +98,6 @@ def to_keep(there: Iterable[Kept], now: float) -> set[str]:
         if age < DAYS:
             days.setdefault(age, one.name)
     return keep | {*days.values()}
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _noted(path: Path) -> Kept | None:

@@ -7,13 +7,14 @@ Only names of variables and of the module reach the template, and both are check
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
+
+from du_infra.engines.private import write_private_if_new
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,13 @@ def write_root(
     _copy_module(modules / module, folder / "modules" / module)
     if hooks:
         _copy_module(modules / HOOKS_MODULE, folder / "modules" / HOOKS_MODULE)
-    write_private(folder / "main.tf", render(module, variables, hooks=bool(hooks)))
+    write_private_if_new(folder / "main.tf", render(module, variables, hooks=bool(hooks)))
     write_variables(folder, {**variables, "hooks": asdict(hooks)} if hooks else variables)
 
 
 def write_variables(folder: Path, variables: Mapping[str, object]) -> None:
     """Write the values of the root module's inputs."""
-    write_private(folder / VARIABLES_FILE, json.dumps(variables, indent=2, sort_keys=True) + "\n")
+    write_private_if_new(folder / VARIABLES_FILE, json.dumps(variables, indent=2, sort_keys=True) + "\n")
 
 
 def change_variables(folder: Path, changes: Mapping[str, object]) -> None:
@@ -99,16 +100,6 @@ def render(module: str, variables: Mapping[str, object], *, hooks: bool = False)
     return template.render(module=module, variables=sorted(variables), provider=provider, hooks=names)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner only; leave it alone if it says the same already."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
-    temporary = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    temporary.replace(path)
-
-
 def _copy_module(source: Path, target: Path) -> None:
     """Copy the module's own files: an installed module may be read-only, and must not change during a run."""
     wanted = {file.name: file.read_text(encoding="utf-8") for file in sorted(source.glob("*.tf"))}
@@ -118,4 +109,4 @@ def _copy_module(source: Path, target: Path) -> None:
         shutil.rmtree(target)
     target.mkdir(parents=True, exist_ok=True)
     for name, text in wanted.items():
-        write_private(target / name, text)
+        write_private_if_new(target / name, text)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from du_infra import paths
+from du_infra.engines.private import write_private_if_new
 from du_infra.engines.terraform import mirror
 from du_infra.engines.terraform.binary import Binary
-from du_infra.engines.terraform.rootmodule import write_private
 from du_infra.engines.terraform.runner import CLI_CONFIG, STAGE, Runner
 from du_infra.errors import EngineFailed
 from du_infra.progress import Event, Reporter
@@ -35,12 +35,12 @@ def init(run: Runner, report: Reporter) -> None:
     (folder / _STAMP).unlink(missing_ok=True)
     (folder / ".terraform.lock.hcl").unlink(missing_ok=True)
     with _alone():
-        write_private(folder / CLI_CONFIG, _cli_config(folder, run.binary))
+        write_private_if_new(folder / CLI_CONFIG, _cli_config(folder, run.binary))
         try:
             run.plain("init", input=False)
         except EngineFailed as failure:
             _from_package(run, failure)
-    write_private(folder / _STAMP, stamp(folder, run.binary))
+    write_private_if_new(folder / _STAMP, stamp(folder, run.binary))
 
 
 def _cli_config(folder: Path, binary: Binary) -> str:
@@ -55,7 +55,7 @@ def _from_package(run: Runner, failure: EngineFailed) -> None:
     if not missing or mirror.mirror_folder().is_dir() or mirror.SOURCE not in failure.detail:
         raise failure
     mirror.make_mirror(mirror.mirror_folder())
-    write_private(run.folder / CLI_CONFIG, _cli_config(run.folder, run.binary))
+    write_private_if_new(run.folder / CLI_CONFIG, _cli_config(run.folder, run.binary))
     run.plain("init", input=False)
 
 

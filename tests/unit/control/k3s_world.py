@@ -184,7 +184,10 @@ class World:
         ]
         return {"nodes": rows, "passwords": sorted(self.passwords)}
 
-    def order(self, node: Node, verb: str, order: Mapping[str, Any], seconds: float) -> None:
+    def order(self, node: Node, verb: str, order: Mapping[str, Any] | Path, seconds: float) -> None:
+        if isinstance(order, Path):
+            self._restore(node, verb, order)
+            return
         host = self.hosts[node.name]
         self.step(f"{verb} {node.name}" + (f" as {order['role']}" if verb == "join" else ""))
         if host.status != "running" or not host.answers:
@@ -212,7 +215,7 @@ class World:
             while host.service == "starting" and host.slow is not None:
                 self.sleep(0)
 
-    def send(self, node: Node, verb: str, file: Path, seconds: float) -> None:
+    def _restore(self, node: Node, verb: str, file: Path) -> None:
         """A backup is laid down: the cluster is as it was when it was made."""
         self.step(f"{verb} {node.name} from {file.name}")
         assert not self.api(), "two servers with the same data"

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from du_infra.cluster.action import Action
+from du_infra.cluster.state import Member, Observed
 from du_infra.control.cluster import backup, observe, vault
 from du_infra.control.cluster.act import Work
 from du_infra.control.cluster.nodes import Nodes
@@ -69,7 +70,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RegionContext:
 
 
 def take(context: RegionContext) -> Kept:
-    return backup.take(context, context.record.named(ONE), "v1.34.4+k3s1", "sqlite", silent)
+    seen = Observed((Member(ONE, version="v1.34.4+k3s1"),), datastore="sqlite")
+    return backup.take(context, context.record.named(ONE), seen, silent)
 
 
 def gives(context: RegionContext) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def test_a_plan_s_backup_is_made_tidied_and_read_back(home: RegionContext, monke
     vault.note(home, replace(old, name="old", made=old.made + 0.0))
     vault.archive_of(home, old.name).rename(vault.archive_of(home, "old"))
     (vault.folder_of(home) / f"{old.name}.json").unlink()
-    work = Work(home, home.record, Nodes(home, silent), Look(observe.Observed()))
+    work = Work(home, home.record, Nodes(home, silent), Look(Observed()))
     work.do(Action("backup", ONE, "before the upgrade"))
     (kept,) = vault.kept(home)
     assert kept.name != "old"

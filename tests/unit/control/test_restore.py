@@ -13,7 +13,6 @@ import pytest
 
 from du_infra.control.cluster import act_restore, restore, vault
 from du_infra.control.cluster.loop import part, refuse_to_part, settle
-from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.status import standing
 from du_infra.control.cluster.vault import Kept
 from du_infra.control.context import RegionContext
@@ -31,7 +30,6 @@ ONE, TWO, THREE = names(3)
 def home(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[RegionContext]:
     """Of two nodes the server is lost, there is a backup, and a third node has been made."""
     context = region(tmp_path, world)
-    monkeypatch.setattr(Nodes, "send", lambda _, *a, **k: world.send(*a, **k))
     monkeypatch.setattr(act_restore.backup, "verify", lambda _, one, __: one)
     up(context, world, 2)
     back_up(context, world)
