@@ -35,9 +35,7 @@ _SECONDS = 300
 
 def work(verb: str, order: str) -> None:
     """Do it and say how it ended. Raises NodeError."""
-    began = time.monotonic()
-    changed = _VERBS[verb](_read(order))
-    say(kind="result", ok=True, changed=changed, seconds=round(time.monotonic() - began, 3))
+    _timed(lambda: _VERBS[verb](_read(order)))
 
 
 def show_state() -> None:
@@ -59,9 +57,7 @@ def restore_backup() -> None:
     """From the archive on standard input. Raises NodeError."""
     from du_node.k3s.restore import restore
 
-    began = time.monotonic()
-    changed = restore(sys.stdin.buffer, _tell)
-    say(kind="result", ok=True, changed=changed, seconds=round(time.monotonic() - began, 3))
+    _timed(lambda: restore(sys.stdin.buffer, _tell))
 
 
 APART: dict[str, Callable[[], None]] = {"state": show_state, "backup": write_backup, "restore": restore_backup}
@@ -71,6 +67,12 @@ APART: dict[str, Callable[[], None]] = {"state": show_state, "backup": write_bac
 def known(verb: str) -> bool:
     """Whether there is such a verb."""
     return verb in _VERBS or verb in APART
+
+
+def _timed(do: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    changed = do()
+    say(kind="result", ok=True, changed=changed, seconds=round(time.monotonic() - began, 3))
 
 
 def _read(order: str) -> dict[str, Any]:

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from du_infra.errors import EngineFailed
+from du_node.errors import NodeError
+from du_node.k3s.archive import DATABASE, SNAPSHOT, read
 
-_MANIFEST, _DATABASE, _SNAPSHOT = "manifest.json", "db/state.db", "db/snapshot"
 _NEEDED = ("token", "tls/server-ca.crt", "tls/server-ca.key", "tls/client-ca.key", "tls/service.key")
 _KEYS = ("/registry/namespaces/kube-system", "/registry/minions/%")
 _CHUNK = 1 << 20
 
 
 def read_back(archive: Path) -> Mapping[str, Any]:
-    """Read it from beginning to end; returns what stands in front of it (du_node.k3s.archive).
+    """Read it from beginning to end, as du-node does to restore it; returns what stands in front of it.
 
-    Raises EngineFailed with what is wrong. What is in it is secret: the database is unpacked beside it, and removed.
+    Raises EngineFailed with what is wrong. What is in it is secret: it is unpacked beside it, and removed.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix=".reading-", dir=archive.parent) as folder:
-            head = _files_of(archive, Path(folder) / "data")
-            _SEES[_data_of(head)](Path(folder) / "data")
+        with (
+            tempfile.TemporaryDirectory(prefix=".reading-", dir=archive.parent) as folder,
+            archive.open("rb") as packed,
+        ):
+            head = read(packed, Path(folder))
+            data = SNAPSHOT if head.get("datastore") == "etcd" else DATABASE
+            for needed in (*_NEEDED, data):
+                if needed not in head["files"]:
+                    raise _Wrong(f"{needed} is not in it")
+            _SEES[data](Path(folder) / data)
             return head
-    except (tarfile.TarError, sqlite3.Error, EOFError, OSError, ValueError, KeyError, TypeError) as broken:
+    except NodeError as wrong:
+        raise _bad(archive, wrong.what) from wrong
+    except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as broken:
         raise _bad(archive, str(broken)) from broken
     except _Wrong as wrong:
         raise _bad(archive, str(wrong)) from wrong
@@ -43,51 +51,6 @@ class _Wrong(Exception):
 def _bad(archive: Path, why: str) -> EngineFailed:
     todo = "make another with `du-infra region backup`; this one is of no use"
     return EngineFailed(f"the backup cannot be read back: {why}", where=archive.name, todo=todo)
-
-
-def _files_of(archive: Path, database: Path) -> Mapping[str, Any]:
-    with tarfile.open(archive, "r|gz") as tar:
-        first = tar.next()
-        if first is None or first.name != _MANIFEST:
-            raise _Wrong(f"it does not begin with {_MANIFEST}")
-        head: Mapping[str, Any] = json.loads(_content(tar, first).read())
-        sums = dict(head["files"])
-        data = _data_of(head)
-        for needed in (*_NEEDED, data):
-            if needed not in sums:
-                raise _Wrong(f"{needed} is not in it")
-        while member := tar.next():
-            digest = _digest(_content(tar, member), database if member.name == data else None)
-            if sums.pop(member.name, "") != digest:
-                raise _Wrong(f"{member.name} is not what its checksum says")
-        if sums:
-            raise _Wrong(f"{min(sums)} is missing")
-    return head
-
-
-def _data_of(head: Mapping[str, Any]) -> str:
-    return _SNAPSHOT if head.get("datastore") == "etcd" else _DATABASE
-
-
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    content = tar.extractfile(member)
-    if content is None:
-        raise _Wrong(f"{member.name} is no file")
-    return content
-
-
-def _digest(content: IO[bytes], into: Path | None) -> str:
-    digest = hashlib.sha256()
-    out = into.open("wb") if into else None
-    try:
-        while chunk := content.read(_CHUNK):
-            digest.update(chunk)
-            if out:
-                out.write(chunk)
-    finally:
-        if out:
-            out.close()
-    return digest.hexdigest()
 
 
 def _look_into(database: Path) -> None:
@@ -117,4 +80,4 @@ def _check_snapshot(snapshot: Path) -> None:
 
 _SUM_BYTES = 32
 _MAGIC_AT, _MAGIC = 16, bytes.fromhex("edda0ced")
-_SEES = {_DATABASE: _look_into, _SNAPSHOT: _check_snapshot}
+_SEES = {DATABASE: _look_into, SNAPSHOT: _check_snapshot}
