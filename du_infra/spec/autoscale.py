@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from du_infra.spec.base import Model
-from du_infra.spec.rules import RULE_ERROR
+from du_infra.spec.rules import broken_rule
 from du_infra.spec.values import Duration, Percent
 
 TARGETS = ("cpu", "memory", "pressure", "rps", "p95")
@@ -53,26 +52,26 @@ class AutoscaleSpec(Model):
     @classmethod
     def _some(cls, value: Percent | None) -> Percent | None:
         if value is not None and value.points == 0:
-            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": "must be more than 0%", "meant": ""})
+            raise broken_rule("must be more than 0%")
         return value
 
     @field_validator("p95")
     @classmethod
     def _takes_time(cls, value: Duration | None) -> Duration | None:
         if value is not None and value.seconds == 0:
-            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": "must be more than 0", "meant": ""})
+            raise broken_rule("must be more than 0")
         return value
 
     @field_validator("tolerance")
     @classmethod
     def _less_than_half(cls, value: Percent) -> Percent:
         if value.points > 50:
-            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": "must be at most 50%", "meant": ""})
+            raise broken_rule("must be at most 50%")
         return value
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
         if all(getattr(self, name) is None for name in TARGETS):
             words = f"must have a target: one or more of {', '.join(TARGETS)}"
-            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": words, "meant": ""})
+            raise broken_rule(words)
         return self

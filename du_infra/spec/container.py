@@ -6,10 +6,9 @@ import re
 from typing import Annotated, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from du_infra.spec.base import Model
-from du_infra.spec.rules import RULE_ERROR, EnvName, Rule
+from du_infra.spec.rules import EnvName, Rule, broken_rule
 
 _KERNELS = re.compile(r"/(?:proc|sys|dev)(?:/.*)?")
 
@@ -60,5 +59,5 @@ class SecretSource(Model):
     def _one_place(self) -> Self:
         if (self.file is None) == (self.env is None):
             words = "must name one place: {file: PATH} or {env: NAME}"
-            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": words, "meant": ""})
+            raise broken_rule(words)
         return self

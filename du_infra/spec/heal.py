@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from du_infra.spec.base import Model
-from du_infra.spec.rules import RULE_ERROR
+from du_infra.spec.rules import broken_rule
 from du_infra.spec.values import Duration, Percent
 
 
@@ -32,5 +31,5 @@ class HealSpec(Model):
     @classmethod
     def _not_at_once(cls, value: Duration) -> Duration:
         if value.seconds < 1:
-            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": "must be at least 1s", "meant": "1s"})
+            raise broken_rule("must be at least 1s", "1s")
         return value

@@ -6,11 +6,10 @@ import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
-from pydantic_core import PydanticCustomError
 
 from du_infra.spec.base import Model
 from du_infra.spec.container import SecretSource
-from du_infra.spec.rules import RULE_ERROR, Rule
+from du_infra.spec.rules import Rule, broken_rule
 
 VERSION = "v1.34.4+k3s1"
 """The K3s of a region that names none."""
@@ -47,7 +46,7 @@ def _odd_and_few(value: Any) -> Any:
     """Literal alone takes true for 1."""
     if isinstance(value, bool) or value not in (1, 3):
         words = "must be 1 or 3" + (": two servers bear no loss" if value == 2 else "")
-        raise PydanticCustomError(RULE_ERROR, "{words}", {"words": words, "meant": ""})
+        raise broken_rule(words)
     return value
 
 

@@ -16,7 +16,6 @@ from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.replicas import Replicas, ReplicasSpec
 from du_infra.spec.rules import (
-    RULE_ERROR,
     Cidr,
     EnvName,
     Host,
@@ -27,6 +26,7 @@ from du_infra.spec.rules import (
     RoutePath,
     StateUrl,
     Tag,
+    broken_rule,
 )
 from du_infra.spec.values import Duration, Memory, Size
 
@@ -36,7 +36,7 @@ MOST_NODES = 50
 
 def _more_than_nothing(value: Duration) -> Duration:
     if value.seconds == 0:
-        raise PydanticCustomError(RULE_ERROR, "{words}", {"words": "must be more than 0", "meant": ""})
+        raise broken_rule("must be more than 0")
     return value
 
 

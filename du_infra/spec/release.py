@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from du_infra.spec.base import Items, Model
-from du_infra.spec.rules import RULE_ERROR, ReadyPath
+from du_infra.spec.rules import ReadyPath, broken_rule
 from du_infra.spec.values import CutAfter, Duration, Percent
 
 
@@ -74,5 +73,5 @@ class ReleaseSpec(Model):
         if list(value) != sorted(set(value)):
             meant = f"[{', '.join(str(share) for share in sorted(set(value)))}]"
             words = "must grow from step to step, such as [5, 25, 100]"
-            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": words, "meant": meant})
+            raise broken_rule(words, meant)
         return value

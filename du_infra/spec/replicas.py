@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from du_infra.spec.base import Model
-from du_infra.spec.rules import RULE_ERROR
+from du_infra.spec.rules import broken_rule
 from du_infra.spec.values import Percent
 
 MOST_COPIES = 50
@@ -30,7 +29,7 @@ class ReplicasSpec(Model):
     @classmethod
     def _some(cls, value: Percent) -> Percent:
         if value.points == 0:
-            raise _broken("must be more than 0%")
+            raise broken_rule("must be more than 0%")
         return value
 
     @property
@@ -41,16 +40,12 @@ class ReplicasSpec(Model):
 
 def _number_means_both(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | dict | ReplicasSpec):
-        raise _broken("must be a whole number, or bounds such as {min: 1, max: 3}")
+        raise broken_rule("must be a whole number, or bounds such as {min: 1, max: 3}")
     if isinstance(value, int):
         if not 1 <= value <= MOST_COPIES:
-            raise _broken(f"must be 1 to {MOST_COPIES}")
+            raise broken_rule(f"must be 1 to {MOST_COPIES}")
         return {"min": value, "max": value}
     return value
-
-
-def _broken(words: str) -> PydanticCustomError:
-    return PydanticCustomError(RULE_ERROR, "{words}", {"words": words, "meant": ""})
 
 
 _Number: TypeAlias = Annotated[int, Field(ge=1, le=MOST_COPIES)]

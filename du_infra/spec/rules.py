@@ -13,6 +13,11 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 RULE_ERROR = "du_rule"
 
 
+def broken_rule(words: str, meant: str = "") -> PydanticCustomError:
+    """The error for a value that breaks a rule of ours: ``words`` completes "the value", ``meant`` is our guess."""
+    return PydanticCustomError(RULE_ERROR, "{words}", {"words": words, "meant": meant})
+
+
 @dataclass(frozen=True)
 class Rule:
     """Text that matches ``pattern`` as a whole and is at most ``longest`` characters.
@@ -43,7 +48,7 @@ class Rule:
         """``text`` itself. Raises pydantic's custom error with our words."""
         words = self.broken(text)
         if words:
-            raise PydanticCustomError(RULE_ERROR, "{words}", {"words": words, "meant": self.meant(text)})
+            raise broken_rule(words, self.meant(text))
         return text
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
