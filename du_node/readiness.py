@@ -11,6 +11,8 @@ from du_node.state import Container
 
 PASSES = 3
 _PROBE_SECONDS = 2.0
+_LOG_SECONDS = 1.0
+"""What a container writes reaches its log a moment later."""
 
 
 def await_ready(container: Container, tool: Runtime, passes: int = PASSES) -> None:
@@ -55,9 +57,15 @@ def not_ready(container: Container, why: str) -> NodeError:
         "not-ready",
         f"{container.service} {container.tag} did not become ready: {why}",
         todo="look at the log lines above; `ready`, `port` and `start_timeout` are set in fleet.yaml",
-        detail=told_last(container),
+        detail=told_in_the_end(container),
         service=container.service,
     )
+
+
+def told_in_the_end(container: Container) -> str:
+    """The same as ``told_last``, where nobody waits: with what the slot wrote just now."""
+    time.sleep(_LOG_SECONDS)
+    return told_last(container)
 
 
 def told_last(container: Container) -> str:

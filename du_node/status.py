@@ -103,8 +103,7 @@ def _services(
     wanted: dict[str, Any], entrance: Driver, seen: Gateway, failed: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], str]:
     try:
-        tool = runtime.chosen()
-        containers, copies = tool.containers(), tool.copies()
+        containers, copies = runtime.chosen().look()
         trouble = ""
     except NodeError as failure:
         containers, copies, trouble = (), {}, failure.what

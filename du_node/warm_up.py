@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from du_node import probe
 from du_node.errors import NodeError
-from du_node.readiness import told_last
+from du_node.readiness import told_in_the_end
 from du_node.state import Container
 
 REQUESTS = 10
@@ -21,6 +21,6 @@ def warm_up(container: Container, path: str) -> None:
                 "not-ready",
                 f"{container.service} {container.tag} cannot be warmed up: {path} {said}",
                 todo="look at the log lines above; `release: {warm_up: …}` is set in fleet.yaml",
-                detail=told_last(container),
+                detail=told_in_the_end(container),
                 service=container.service,
             )

@@ -80,9 +80,9 @@ class CommandLine:
             if labels.get("du.slot")
         )
 
-    def copies(self) -> Mapping[tuple[str, str], Copies]:
-        """None: each slot is one container."""
-        return {}
+    def look(self) -> tuple[tuple[Container, ...], Mapping[tuple[str, str], Copies]]:
+        """Each slot is one container, and has no copies."""
+        return self.containers(), {}
 
     def taken_ports(self) -> frozenset[int]:
         """None: who has a port listens on it, or is one of our containers."""

@@ -43,8 +43,8 @@ class Runtime(Protocol):
     def containers(self) -> tuple[Container, ...]:
         """Every slot that has a container, running or not."""
 
-    def copies(self) -> Mapping[tuple[str, str], Copies]:
-        """By service and slot, how the copies are, where a slot leads to more than one."""
+    def look(self) -> tuple[tuple[Container, ...], Mapping[tuple[str, str], Copies]]:
+        """What ``containers`` says, and by service and slot how the copies are, where a slot may lead to several."""
 
     def taken_ports(self) -> frozenset[int]:
         """Ports that no new slot of this node can have, although nothing listens there."""

@@ -144,19 +144,20 @@ class K3s:
         found = nearest(self._pods(), _copies_of(told), self._node) if told else None
         return (found.address, int(told["spec"]["ports"][0]["port"])) if told and found and found.address else None
 
-    def copies(self) -> Mapping[tuple[str, str], Copies]:
-        """How the copies of each slot are."""
-        slots = [told for told in self._api.all("services", OURS) if SLOT in told["metadata"]["labels"]]
+    def look(self) -> tuple[tuple[Container, ...], Mapping[tuple[str, str], Copies]]:
+        """Every slot of this node, and how its copies are in the cluster: all nodes' slots use them."""
+        everyones = self._all_slots(OURS)
+        slots = [slot for slot in everyones if slot["metadata"]["labels"].get(NODE) == self._mine[NODE]]
+        if not slots:
+            return (), {}
+        pods = self._pods()
         made = {one["metadata"]["labels"].get(COPIES, ""): one for one in self._api.all("deployments", OURS)}
-        pods = self._pods() if made else []
-        return {
-            (notes["du.service"], notes["du.slot"]): self._copies(made[key], copies.used(slots, key), pods)
+        found = {
+            (notes["du.service"], notes["du.slot"]): self._copies(made[key], copies.used(everyones, key), pods)
             for slot in slots
-            if (key := _copies_of(slot)) in made and self._is_mine(slot) and (notes := _notes(slot))
+            if (key := _copies_of(slot)) in made and (notes := _notes(slot))
         }
-
-    def _is_mine(self, slot: Json) -> bool:
-        return bool(slot["metadata"]["labels"].get(NODE) == self._mine[NODE])
+        return tuple(slot_container(slot, pods) for slot in slots), found
 
     def _copies(self, made: Json, slots: int, pods: Sequence[Pod]) -> Copies:
         key = made["metadata"]["labels"][COPIES]
@@ -242,9 +243,10 @@ class K3s:
         images.remove(image)
 
     def _slots(self) -> list[Json]:
-        return [
-            told for told in self._api.all("services", {**OURS, **self._mine}) if SLOT in told["metadata"]["labels"]
-        ]
+        return self._all_slots({**OURS, **self._mine})
+
+    def _all_slots(self, chosen: Mapping[str, str]) -> list[Json]:
+        return [told for told in self._api.all("services", chosen) if SLOT in told["metadata"]["labels"]]
 
     def _pods(self) -> list[Pod]:
         return [pod_of(told) for told in self._api.all("pods", OURS)]

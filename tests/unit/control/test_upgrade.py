@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from du_infra.cluster.state import Observed
 from du_infra.control.cluster import act, act_upgrade, backup
 from du_infra.control.cluster.loop import settle
 from du_infra.control.cluster.status import standing
@@ -34,10 +35,12 @@ def old(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterat
         act_upgrade, "time", SimpleNamespace(sleep=lambda _: None, monotonic=lambda: float(next(clock)))
     )
 
-    def take(context: RegionContext, server: Node, version: str, datastore: str, report: Reporter) -> Kept:
+    def take(context: RegionContext, server: Node, observed: Observed, report: Reporter) -> Kept:
         world.step(f"backup {server.name}")
         folder_of(context).mkdir(parents=True, exist_ok=True)
-        made = Kept("b", server.name, version, datastore, backup.time.time(), "", 1)
+        found = observed.find(server.name)
+        version = found.version if found else ""
+        made = Kept("b", server.name, version, observed.datastore, backup.time.time(), "", 1)
         archive_of(context, "b").write_text("x")
         note(context, made)
         world.end()
