@@ -1,0 +1,1 @@
+"""The world's entrance: which region a name leads to, with what weight."""
