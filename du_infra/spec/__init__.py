@@ -14,6 +14,7 @@ from du_infra.spec.models import FleetSpec, PoolSpec, RegionSpec, ServiceSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.replicas import ReplicasSpec
 from du_infra.spec.schema import json_schema
+from du_infra.spec.traffic import TrafficSpec
 from du_infra.spec.values import CutAfter, Duration, Memory, Percent, Size
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ReplicasSpec",
     "ServiceSpec",
     "Size",
+    "TrafficSpec",
     "check_spec",
     "json_schema",
     "load_spec",

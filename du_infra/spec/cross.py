@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from du_infra.spec.complaints import Complaint, quoted
+from du_infra.spec.cross_traffic import traffic_complaints
 from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.suggest import did_you_mean, nearest
 from du_infra.spec.values import Memory, Size
@@ -24,6 +25,7 @@ def cross_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
     known = _services_are_known(fleet)
     yield from _same_folder(services)
     yield from _copies(fleet, services)
+    yield from traffic_complaints(fleet)
     for name, region in _mapping(fleet.get("regions")).items():
         region = _mapping(region)
         yield from _pool_in_bounds(name, _mapping(region.get("pool")))

@@ -28,6 +28,7 @@ from du_infra.spec.rules import (
     Tag,
     broken_rule,
 )
+from du_infra.spec.traffic import TrafficSpec
 from du_infra.spec.values import Duration, Memory, Size
 
 CROSS_ERROR = "du_cross"
@@ -199,6 +200,9 @@ class FleetSpec(Model):
     )
     regions: dict[Name, RegionSpec] = Field(min_length=1, description="The regions by name; at least one.")
     services: dict[Name, ServiceSpec] = Field(default_factory=dict, description="The services by name.")
+    traffic: TrafficSpec | None = Field(
+        default=None, description="One DNS name for all regions, and how its answers change; without it, none."
+    )
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:

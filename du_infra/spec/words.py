@@ -18,6 +18,7 @@ from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.replicas import ReplicasSpec
 from du_infra.spec.rules import RULE_ERROR
 from du_infra.spec.suggest import nearest
+from du_infra.spec.traffic import DnsServerSpec, GdnsdSpec, HetznerSpec, Route53Spec, TrafficSpec
 from du_infra.spec.tree import Node, scalar_value
 from du_infra.spec.values import Measure
 
@@ -97,8 +98,18 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return ReleaseSpec
         case ("services", _, "replicas"):
             return ReplicasSpec
-        case ("services", _, "secrets", _):
+        case ("services", _, "secrets", _) | ("traffic", "hetzner", "token"):
             return SecretSource
+        case ("traffic",):
+            return TrafficSpec
+        case ("traffic", "gdnsd"):
+            return GdnsdSpec
+        case ("traffic", "gdnsd", "servers", _):
+            return DnsServerSpec
+        case ("traffic", "route53"):
+            return Route53Spec
+        case ("traffic", "hetzner"):
+            return HetznerSpec
     return None
 
 
@@ -222,6 +233,8 @@ def shown(value: Any, raw: str) -> str:
 
 def _secret(loc: Loc) -> bool:
     """Whether a value at ``loc`` may hold a password: then it is not repeated."""
+    if loc[:3] == ("traffic", "hetzner", "token"):
+        return True
     if loc[-1:] == ("[key]",) or len(loc) < 4:
         return loc == ("state",)
     return (loc[0], loc[2]) in (("services", "env"), ("services", "secrets")) or loc[2:4] == ("k3s", "datastore")
@@ -247,6 +260,7 @@ WORDS: Mapping[str, Callable[[ErrorDetails, str], str]] = {
     "literal_error": _not_one_of,
     "greater_than_equal": _limit("at least", "ge"),
     "less_than_equal": _limit("at most", "le"),
+    "greater_than": _limit("more than", "gt"),
     "too_short": lambda error, raw: f"must have at least {error['ctx']['min_length']} entry",
     RULE_ERROR: _broken_rule,
 }

@@ -18,7 +18,7 @@ class Backend(Protocol):
         """What it has been told; None when it knows nothing of the name."""
 
     def write(self, wanted: Record, was: Record | None) -> None:
-        """Go from ``was``, which ``read`` gave, to ``wanted`` in one change: whoever asks meanwhile gets one or the other.
+        """Go from ``was``, which ``read`` gave, to ``wanted`` in one change: whoever asks gets one or the other.
 
         Raises Busy when it is no longer as it was, and Refused for what it cannot do (see ``capabilities``).
         """

@@ -18,10 +18,13 @@ from du_infra.spec import (
     ReleaseSpec,
     ReplicasSpec,
     ServiceSpec,
+    TrafficSpec,
 )
 from du_infra.spec.autoscale import TARGETS
 from du_infra.spec.base import keys_of
+from du_infra.spec.container import SecretSource
 from du_infra.spec.load import check_text
+from du_infra.spec.traffic import DnsServerSpec, GdnsdSpec, HetznerSpec, Route53Spec
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
 IN_WORDS = {
@@ -38,6 +41,10 @@ IN_WORDS = {
     ("ServiceSpec", "cpus"): "no limit",
     ("ReplicasSpec", "max"): "as min says",
     ("ReleaseSpec", "warm_up"): "none",
+    ("FleetSpec", "traffic"): "none",
+    ("TrafficSpec", "weights"): "all alike",
+    ("TrafficSpec", "waves"): "one",
+    ("Route53Spec", "zone_id"): "by its name",
 }
 
 
@@ -55,11 +62,15 @@ def default_of(model: type[BaseModel], name: str) -> str:
         assert field.default is None
         return IN_WORDS[model.__name__, name]
     value = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, PoolSpec | HealSpec | K3sSpec | ReleaseSpec):
+    if isinstance(value, PoolSpec | HealSpec | K3sSpec | ReleaseSpec | GdnsdSpec | Route53Spec | HetznerSpec):
         return "{}" if value == type(value)() else str(value)
     if isinstance(value, ReplicasSpec):
         return str(value.min) if value == ReplicasSpec() else str(value)
-    return str(value).lower() if isinstance(value, bool) else str(value).replace("()", "[]")
+    if isinstance(value, SecretSource):
+        return f"{{env: {value.env}}}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(str(one) for one in value)}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +85,11 @@ def default_of(model: type[BaseModel], name: str) -> str:
         ("services.NAME", ServiceSpec),
         ("services.NAME.replicas", ReplicasSpec),
         ("services.NAME.release", ReleaseSpec),
+        ("traffic", TrafficSpec),
+        ("traffic.gdnsd", GdnsdSpec),
+        ("traffic.gdnsd.servers", DnsServerSpec),
+        ("traffic.route53", Route53Spec),
+        ("traffic.hetzner", HetznerSpec),
     ],
 )
 def test_the_manual_lists_every_key_with_its_default(heading: str, model: type[BaseModel]) -> None:
@@ -99,6 +115,9 @@ def test_the_last_example_shows_every_key() -> None:
         ServiceSpec,
         ReplicasSpec,
         ReleaseSpec,
+        TrafficSpec,
+        GdnsdSpec,
+        DnsServerSpec,
     ):
         assert [name for name in keys_of(model) if f"{name}:" not in example] == []
 

@@ -20,6 +20,7 @@ from du_infra.spec import (
     ReleaseSpec,
     ServiceSpec,
     Size,
+    TrafficSpec,
     region_of,
     services_of,
 )
@@ -36,8 +37,8 @@ def test_the_public_names_are_these() -> None:
     assert set(spec.__all__) == {
         *("AutoscaleSpec", "Checked", "CutAfter", "Duration", "FleetSpec", "HealSpec", "K3sSpec", "Memory"),
         *("Percent", "PoolSpec", "Problem"),
-        *("RegionSpec", "ReleaseSpec", "ReplicasSpec", "ServiceSpec", "Size", "check_spec", "json_schema", "load_spec"),
-        *("region_of", "services_of", "spec_error"),
+        *("RegionSpec", "ReleaseSpec", "ReplicasSpec", "ServiceSpec", "Size", "TrafficSpec", "check_spec"),
+        *("json_schema", "load_spec", "region_of", "services_of", "spec_error"),
     }
     assert all(hasattr(spec, name) for name in spec.__all__)
 
@@ -206,3 +207,16 @@ def test_an_unknown_region_names_the_one_that_was_meant() -> None:
 def test_the_values_of_the_environment_are_not_printed_with_a_service() -> None:
     service = ServiceSpec.model_validate({"image": "a/b", "port": 80, "env": {"KEY": "hunter2"}})
     assert "hunter2" not in repr(service)
+
+
+def test_the_entrance_of_the_world_has_a_name_and_times() -> None:
+    found = TrafficSpec(zone="example.com", record="www")
+    assert (found.name, found.ttl_seconds, found.backend) == ("www.example.com", 30, "gdnsd")
+    assert TrafficSpec(zone="example.com", record="@").name == "example.com"
+    assert (found.weights, found.waves, found.canary, found.soak.seconds) == (None, None, (5, 25, 50, 100), 300)
+    assert (found.interval.seconds, found.down_after.seconds, found.hold.seconds) == (2, 4, 30)
+
+
+def test_a_fleet_made_in_python_has_its_waves_checked() -> None:
+    with pytest.raises(ValidationError, match="there is no region"):
+        fleet(traffic=TrafficSpec(zone="example.com", record="www", waves=(("home",), ("away",))))

@@ -119,6 +119,29 @@ K3S = st.fixed_dictionaries(
 )
 
 
+def traffic(regions: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    server = st.fixed_dictionaries(
+        {"address": st.sampled_from(["203.0.113.7", "2001:db8::1"])}, optional={"port": st.integers(1, 65535)}
+    )
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "ttl": st.sampled_from(["1s", "30s"]),
+        "gdnsd": st.fixed_dictionaries(
+            {}, optional={"servers": st.lists(server, max_size=2), "regions": st.just(regions[:1])}
+        ),
+        "addresses": st.dictionaries(st.sampled_from(regions), st.just("203.0.113.9"), max_size=1),
+        "weights": st.fixed_dictionaries({name: st.integers(1, 100) for name in regions}) | st.none(),
+        "waves": st.just([[name] for name in regions]) | st.just([regions]) | st.none(),
+        "canary": st.lists(st.integers(1, 100), unique=True, max_size=4).map(sorted),
+        "soak": st.sampled_from(["0s", "5m"]),
+        "hold": st.sampled_from(["4s", "1h"]),
+        "capacity": st.dictionaries(st.sampled_from(regions), st.floats(0.5, 1e6), max_size=2),
+        "max_shift": st.sampled_from(["1%", "100%"]),
+        "freeze": st.booleans(),
+    }
+    names = {"zone": st.just("example.com"), "record": st.sampled_from(["www", "@", "a.b"])}
+    return st.fixed_dictionaries(names, optional=optional)
+
+
 @st.composite
 def fleets(draw: st.DrawFn) -> dict[str, Any]:
     known = draw(services())
@@ -148,7 +171,8 @@ def fleets(draw: st.DrawFn) -> dict[str, Any]:
     )
     region = other | k3s
     regions = draw(st.dictionaries(NAMES, region, min_size=1, max_size=3))
-    return {"fleet": draw(NAMES), "regions": regions, "services": known}
+    made = {"fleet": draw(NAMES), "regions": regions, "services": known}
+    return made | draw(st.fixed_dictionaries({}, optional={"traffic": traffic(sorted(regions))}))
 
 
 def slots(part: Any) -> list[tuple[Any, Any]]:

@@ -68,6 +68,8 @@ BEYOND = {
     "pool-min-over-max",
     "replicas-where-each-machine-has-one",
     "service-listed-twice",
+    "traffic-between-parts",
+    "traffic-without-weight",
     "two-services-at-one-address",
     "unknown-service",
     "volumes-on-one-folder",
@@ -86,8 +88,9 @@ def test_wrong_files_are_not_valid(case: Path) -> None:
 def test_every_object_refuses_unknown_keys() -> None:
     found = list(objects(SCHEMA))
     # fleet, regions, services, region, pool, autoscale, heal, k3s,
-    # service, env, replicas, volumes, secrets, secret, release
-    assert len(found) == 15
+    # service, env, replicas, volumes, secrets, secret, release,
+    # traffic, gdnsd, its server, route53, its health checks, hetzner, addresses, weights, capacity
+    assert len(found) == 24
     assert all(part["additionalProperties"] is False for part in found)
 
 
