@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+UpOrDown: TypeAlias = Literal["up", "down"]
 
 
 @dataclass(frozen=True)
@@ -132,3 +134,38 @@ class RegionStatus:
     def to_json(self) -> dict[str, Any]:
         """The stable form of ``region status --output json`` (docs/cli.md)."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a region stands since ``since``. ``leaning``: since when a majority has said otherwise without a break.
+
+    ``known``: in the last look there was a majority. ``falls``: when it went down, within an hour. ``why`` in words.
+    Times are by the clock of ``now``.
+    """
+
+    state: UpOrDown
+    since: float
+    leaning: float | None = None
+    known: bool = False
+    falls: tuple[float, ...] = ()
+    why: str = ""
+
+    @property
+    def up(self) -> bool:
+        """Whether it is up, or was when last known."""
+        return self.state == "up"
+
+    @property
+    def surely_up(self) -> bool:
+        """Whether it is up and nobody can say that this is old news, or about to change."""
+        return self.up and self.known and self.leaning is None
+
+    def to_json(self) -> dict[str, Any]:
+        """For the store."""
+        return asdict(self)
+
+
+def standing_from(told: Mapping[str, Any]) -> Standing:
+    """What ``Standing.to_json`` gave."""
+    return Standing(**{**told, "falls": tuple(told["falls"])})
