@@ -1,0 +1,121 @@
+"""What is wanted of the whole fleet, as one record: a course. Pure.
+
+Which release each region runs, which wave that is, and what weight each region has change together. Every change is
+another course, and what was before is known by its number. So whoever goes back one course takes back all three at
+once, and a fleet that is in Git does it with one revert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeAlias
+
+from du_infra.errors import Refused, SpecError
+from du_infra.traffic.shares import HUNDRED, spread, whole
+
+Pins: TypeAlias = Mapping[str, Mapping[str, str]]
+"""For each service the release (docs/releases.md) that each region is to run."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is wanted: ``pins``, and ``weights`` by region; ``drained`` get nothing.
+
+    While ``service`` goes through the world ("" while none does), ``wave`` says in which wave it is, from 0, and
+    ``step`` at which of the wave's shares. ``number`` is its own, ``previous`` the one before it, ``origin`` the one
+    before the release began; 0 for none. ``actor``, ``why``, ``at`` (unix seconds): who wanted it, why, and when.
+    """
+
+    weights: Mapping[str, int]
+    pins: Pins = field(default_factory=dict)
+    drained: tuple[str, ...] = ()
+    service: str = ""
+    wave: int = 0
+    step: int = 0
+    number: int = 0
+    previous: int = 0
+    origin: int = 0
+    actor: str = ""
+    why: str = ""
+    at: float = 0.0
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a release goes through the world."""
+        return bool(self.service)
+
+    def pinned(self, service: str, region: str) -> str:
+        """The release of a service that a region is to run; "" when none is pinned."""
+        return self.pins.get(service, {}).get(region, "")
+
+    def goal(self, weights: Mapping[str, int]) -> dict[str, int]:
+        """``weights`` without those of the drained."""
+        return {name: 0 if name in self.drained else weight for name, weight in weights.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """For the store, for Git, and for programs."""
+        return {**asdict(self), "drained": list(self.drained)}
+
+
+def course_from(told: Mapping[str, Any]) -> Course:
+    """What ``Course.to_json`` gave."""
+    return Course(**{**told, "drained": tuple(told["drained"])})
+
+
+def revert(course: Course, before: Course) -> Course:
+    """Back to a course of before: its pins, wave and weights, all three, as the newest one."""
+    return replace(before, number=0, previous=course.number)
+
+
+def shift(course: Course, region: str, percent: int) -> Course:
+    """One region gets so many percent of the answers; the others share the rest as they did.
+
+    Raises SpecError for a region that is not there, and Refused while a release goes through the world (its waves go by
+    the weights), for a region that is drained, and when nobody else is there to take the rest.
+    """
+    _known(course, region)
+    if course.under_way:
+        raise Refused(
+            f"{course.service} goes through the world, in wave {course.wave + 1}: the shares are what it is judged by",
+            where=region,
+            todo="wait for its end, or stop it with `du-infra release abort`",
+        )
+    if region in course.drained:
+        raise Refused("the region is drained", where=region, todo=f"`du-infra traffic undrain {region}`")
+    others = {name: weight for name, weight in course.goal(course.weights).items() if name != region and weight}
+    if percent < HUNDRED and not others:
+        raise Refused("no other region has a weight, so that it gets everything", where=region)
+    rest = spread(HUNDRED - percent, others) if others else {}
+    return _next(course, weights={**dict.fromkeys(course.weights, 0), **rest, region: percent})
+
+
+def drain(course: Course, region: str) -> Course:
+    """A region gets nothing until it is taken back. Raises Refused when no other would get anything."""
+    _known(course, region)
+    left = [name for name, weight in course.goal(course.weights).items() if weight and name != region]
+    if not left:
+        raise Refused("no other region has a weight: nobody would be left", where=region)
+    return _next(course, drained=tuple(sorted({*course.drained, region})))
+
+
+def undrain(course: Course, region: str) -> Course:
+    """A region gets again what its weight says. Raises SpecError for a region that is not there."""
+    _known(course, region)
+    return _next(course, drained=tuple(name for name in course.drained if name != region))
+
+
+def for_regions(course: Course, weights: Mapping[str, int]) -> Course:
+    """The course with the regions and weights that fleet.yaml says now."""
+    drained = tuple(name for name in course.drained if name in weights)
+    return _next(course, weights=whole(weights), drained=drained)
+
+
+def _next(course: Course, **fields: Any) -> Course:
+    return replace(course, **fields, number=0, previous=course.number)
+
+
+def _known(course: Course, region: str) -> None:
+    if region not in course.weights:
+        names = ", ".join(course.weights)
+        raise SpecError("there is no such region behind the name", where=region, todo=f"its regions are: {names}")

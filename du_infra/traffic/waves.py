@@ -1,0 +1,202 @@
+"""A release goes through the world region by region, as a row of courses. Pure: no I/O, and no clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from du_infra.errors import Refused
+from du_infra.health.state import Standing
+from du_infra.traffic.course import Course, revert
+from du_infra.traffic.seen import Seen, not_as_told
+from du_infra.traffic.shares import HUNDRED, share_of, spread
+
+Kind: TypeAlias = Literal["wait", "advance", "done", "back"]
+
+_SAME = 0.005 + 1e-9
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a release goes through the world: ``waves`` of regions, and at which ``shares`` of the answers each stops.
+
+    ``soak`` seconds at each of them; ``settle`` and ``min_requests`` as in aim.Settings.
+    """
+
+    waves: tuple[tuple[str, ...], ...]
+    shares: tuple[float, ...] = (0.05, 0.25, 0.5, 1.0)
+    soak: float = 300.0
+    settle: float = 35.0
+    min_requests: int = 100
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was observed. ``runs``: the release with which ``service`` answers in each region, by a majority.
+
+    ``shares`` as DNS has them, since ``changed``. ``failed``: why the release failed there, by region.
+    """
+
+    service: str
+    health: Mapping[str, Standing]
+    runs: Mapping[str, str]
+    shares: Mapping[str, float]
+    changed: float
+    seen: Seen | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a turn leaves for the next one. ``since`` when all is as the course says, None while it is not; ``ran``: the
+    regions that have been seen with the new release."""
+
+    since: float | None = None
+    ran: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is done now, and why; ``course`` is the one to go by from now on, None while it stays as it is."""
+
+    kind: Kind
+    why: str
+    progress: Progress
+    course: Course | None = None
+
+
+def begin(course: Course, service: str, release: str, rules: Rules) -> Course:
+    """The first course of a release: the first wave's pins, and its regions at the first share of the answers.
+
+    Raises Refused while another release goes through the world.
+    """
+    if course.under_way:
+        what = f"{course.service} goes through the world already, and is in wave {course.wave + 1}"
+        raise Refused(what, where=service, todo="wait for its end, or stop it with `du-infra release abort`")
+    first = replace(course, service=service, number=0, previous=course.number, origin=course.number)
+    return _at(first, course.weights, release, rules)
+
+
+def expected(course: Course, origin: Course, region: str, rules: Rules) -> dict[str, frozenset[str]]:
+    """Which releases may answer in a region, by service; where nothing is pinned, any.
+
+    In the wave that is under way that is the old one, too: it serves until the new one does.
+    """
+    found = {}
+    for service, regions in course.pins.items():
+        if pin := regions.get(region):
+            found[service] = frozenset({pin})
+    if course.under_way and region in rules.waves[course.wave]:
+        old = origin.pinned(course.service, region)
+        found[course.service] = found[course.service] | {old}
+        if not old:
+            del found[course.service]
+    return found
+
+
+def due(course: Course, sight: Sight, rules: Rules, now: float) -> tuple[str, ...]:
+    """The regions that are to get now the release of the service that is pinned there.
+
+    While it is under way those of its waves so far, once DNS gives them no more than they should have and resolvers
+    have heard of that. Else, when it went back say, all that run another one, at once.
+    """
+    off = [name for name, pin in course.pins.get(sight.service, {}).items() if pin and sight.runs.get(name) != pin]
+    if not course.under_way or course.service != sight.service:
+        return tuple(off)
+    wanted, waves = share_of(course.weights), _so_far(course, rules)
+    if now - sight.changed < rules.settle:
+        return ()
+    return tuple(one for one in off if one in waves and sight.shares.get(one, 0.0) <= wanted.get(one, 0.0) + _SAME)
+
+
+def advance(course: Course, origin: Course, sight: Sight, rules: Rules, progress: Progress, now: float) -> Turn:
+    """What comes next of a release that is under way. ``origin``: the course before it.
+
+    It goes on only when every region of the waves so far runs its release and is up, DNS has the shares, the gateways
+    see them, and all of that has been so for ``soak``. When the release fails somewhere, or a region that runs it goes
+    down, it goes back at once: to the pins, the wave and the weights of the origin.
+    """
+    regions = _so_far(course, rules)
+    ran = progress.ran | {name for name in regions if sight.runs.get(name) == course.pinned(course.service, name)}
+    if trouble := _failure(course, sight, regions, ran):
+        return Turn("back", trouble, Progress(), revert(course, origin))
+    if reason := _not_there(course, sight, rules, regions):
+        return Turn("wait", reason, Progress(None, ran))
+    since = now if progress.since is None else progress.since
+    if now - since < rules.soak:
+        why = f"as it should be for {now - since:.0f} s, soak is {rules.soak:.0f} s"
+        return Turn("wait", why, Progress(since, ran))
+    following = _following(course, origin, rules)
+    if not following.under_way:
+        return Turn("done", f"{course.service} serves in every wave", Progress(), following)
+    why = f"wave {following.wave + 1} of {len(rules.waves)} at {percent_of(following, rules)} % of the answers"
+    return Turn("advance", why, Progress(None, ran), following)
+
+
+def percent_of(course: Course, rules: Rules) -> int:
+    """What the regions of the course's wave get together, in percent."""
+    shares = share_of(course.weights)
+    return round(HUNDRED * sum(shares.get(name, 0.0) for name in rules.waves[course.wave]))
+
+
+def _following(course: Course, origin: Course, rules: Rules) -> Course:
+    """The next share of this wave, or the first of the next one, or the end."""
+    release = next(course.pinned(course.service, name) for name in rules.waves[course.wave])
+    step = replace(course, number=0, previous=course.number, step=course.step + 1)
+    if course.weights != course.goal(origin.weights):
+        return _at(step, origin.weights, release, rules)
+    if course.wave + 1 < len(rules.waves):
+        return _at(replace(step, wave=course.wave + 1, step=0), origin.weights, release, rules)
+    return replace(step, service="", wave=0, step=0, origin=0)
+
+
+def _at(course: Course, weights: Mapping[str, int], release: str, rules: Rules) -> Course:
+    """The course with its wave's pins, and the wave's regions together at the share of its step, at most at their own.
+
+    ``weights``: those of before the release. The wave's regions keep their proportions, and so do all others.
+    """
+    goal = course.goal(weights)
+    wave = [name for name in rules.waves[course.wave] if name in goal]
+    pins = {**course.pins.get(course.service, {}), **dict.fromkeys(rules.waves[course.wave], release)}
+    own, total = sum(goal[name] for name in wave), sum(goal.values())
+    stations = [share for share in rules.shares if share * total < own - 1e-9]
+    if course.step < len(stations) and own < total:
+        goal = _scaled(goal, wave, stations[course.step])
+    return replace(course, pins={**course.pins, course.service: pins}, weights=goal)
+
+
+def _scaled(goal: Mapping[str, int], wave: Sequence[str], share: float) -> dict[str, int]:
+    inside = {name: goal[name] for name in wave}
+    outside = {name: weight for name, weight in goal.items() if name not in inside}
+    part = max(1, round(share * HUNDRED))
+    return {**spread(part, inside), **spread(HUNDRED - part, outside)}
+
+
+def _so_far(course: Course, rules: Rules) -> list[str]:
+    return [name for wave in rules.waves[: course.wave + 1] for name in wave if name not in course.drained]
+
+
+def _failure(course: Course, sight: Sight, regions: Collection[str], ran: Collection[str]) -> str:
+    """Why it goes back. That a region is down which never ran the release is not the release's doing."""
+    for name in regions:
+        if name in sight.failed:
+            return f"{course.service} failed in {name}: {sight.failed[name]}"
+        here = sight.health.get(name)
+        if here is not None and not here.up and name in ran:
+            return f"{name} went down with {course.pinned(course.service, name)}: {here.why}"
+    return ""
+
+
+def _not_there(course: Course, sight: Sight, rules: Rules, regions: Collection[str]) -> str:
+    """What is not yet as the course says; "" when everything is."""
+    for name in regions:
+        here, pin = sight.health.get(name), course.pinned(course.service, name)
+        if sight.runs.get(name) != pin:
+            return f"{name} runs {sight.runs.get(name) or 'nothing'}, not {pin}"
+        if here is None or not here.surely_up:
+            return f"{name} is not up for sure: {here.why if here else 'nobody observes it'}"
+    for name, share in share_of(course.weights).items():
+        if abs(share - sight.shares.get(name, 0.0)) > _SAME:
+            return f"DNS does not give {name} its share yet"
+    return not_as_told(sight.shares, sight.seen, sight.changed + rules.settle, rules.min_requests)
