@@ -13,8 +13,8 @@ from pathlib import Path
 
 import du_infra
 from bench.report import Row, at_most
-from du_infra.control.parallel import each
 from du_infra.fleet import Fleet
+from du_infra.parallel import each
 from du_infra.pool.lxd import LxdProvider
 from du_infra.pool.lxd.site import MARK
 from du_infra.progress import silent

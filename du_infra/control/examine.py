@@ -12,9 +12,9 @@ from du_infra.control.cluster.servers import has_cluster
 from du_infra.control.context import RegionContext
 from du_infra.control.diagnosis import Cluster, Finding, NodeFacts, diagnose
 from du_infra.control.observe import observe_node
-from du_infra.control.parallel import each
 from du_infra.engines import ssh
 from du_infra.errors import DuError
+from du_infra.parallel import each
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.progress import silent

@@ -12,7 +12,6 @@ from du_infra.control.join import greets
 from du_infra.control.leave import mark
 from du_infra.control.lock import locked
 from du_infra.control.observe import observe_node
-from du_infra.control.parallel import each
 from du_infra.control.release.past import under_way
 from du_infra.control.up import bring_up
 from du_infra.errors import DuError
@@ -29,6 +28,7 @@ from du_infra.health.heal import (
     plan_healing,
 )
 from du_infra.health.state import NodeReport
+from du_infra.parallel import each
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.progress import Event, Reporter

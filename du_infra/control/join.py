@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from du_infra.control.context import RegionContext
-from du_infra.control.parallel import each
 from du_infra.engines import ssh
 from du_infra.errors import EngineFailed, NotReady
+from du_infra.parallel import each
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.progress import Event, Reporter

@@ -10,7 +10,7 @@ from du_infra.control.context import RegionContext
 from du_infra.control.join import greets
 from du_infra.control.leave import forget_nodes, marked
 from du_infra.control.machines import STAGE, destroy_nodes
-from du_infra.control.parallel import each
+from du_infra.parallel import each
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, Reporter
 

@@ -19,11 +19,11 @@ from du_infra.control.drain import drain, drain_if_there, patience, stand_back, 
 from du_infra.control.join import unpin
 from du_infra.control.machines import destroy_nodes
 from du_infra.control.observe import observe_nodes
-from du_infra.control.parallel import each
 from du_infra.control.relief import await_relief
 from du_infra.engines import ssh
 from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
+from du_infra.parallel import each
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node, NodeState
 from du_infra.progress import Event, Reporter

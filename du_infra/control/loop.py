@@ -16,10 +16,10 @@ from du_infra.control.cluster.backup import due, region_backup
 from du_infra.control.context import RegionContext
 from du_infra.control.copies import scales
 from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
-from du_infra.control.parallel import each
 from du_infra.control.resume import plan_unfinished, resume
 from du_infra.errors import Busy, DuError
 from du_infra.health.resume import Resume
+from du_infra.parallel import each
 from du_infra.progress import Reporter
 from du_infra.spec import load_spec, region_of
 

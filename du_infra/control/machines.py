@@ -10,9 +10,9 @@ from du_infra.control.cluster.servers import servers_of
 from du_infra.control.context import RegionContext
 from du_infra.control.hooks import hooks_of
 from du_infra.control.observe import front_of, observe_nodes
-from du_infra.control.parallel import each
 from du_infra.control.region_plan import same_runtime
 from du_infra.engines.keys import ensure_key
+from du_infra.parallel import each
 from du_infra.pool.guard import guard
 from du_infra.pool.plan import PoolPlan, PoolRecord, adopt, plan_pool
 from du_infra.pool.state import Machine, NodeView

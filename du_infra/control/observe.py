@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from du_infra.control.context import RegionContext
-from du_infra.control.parallel import each
 from du_infra.engines import ssh
 from du_infra.errors import DuError
 from du_infra.health.state import NodeReport, VipReport
+from du_infra.parallel import each
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from du_infra.control.cluster.nodes import Nodes
-from du_infra.control.parallel import each
 from du_infra.errors import DuError, EngineFailed, NotReady
+from du_infra.parallel import each
 from du_infra.pool.state import Node
 
 NAMESPACE, SECRET = "du-infra", "du-node-token"

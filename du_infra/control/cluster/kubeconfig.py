@@ -8,8 +8,8 @@ from du_infra.control.cluster.act import API_PORT
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.servers import need_cluster, servers_of
 from du_infra.control.context import RegionContext
-from du_infra.control.parallel import each
 from du_infra.errors import DuError, EngineFailed, Refused
+from du_infra.parallel import each
 from du_infra.pool.state import Node
 from du_infra.progress import silent
 

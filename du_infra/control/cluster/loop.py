@@ -29,8 +29,8 @@ from du_infra.control.cluster.wish import (
     wish_of,
 )
 from du_infra.control.context import RegionContext
-from du_infra.control.parallel import each
 from du_infra.errors import NotReady, Refused
+from du_infra.parallel import each
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.progress import Event, Reporter

@@ -25,7 +25,7 @@ from du_infra.control.cluster import vault
 from du_infra.control.cluster.nodes import Nodes
 from du_infra.control.cluster.votes import migration_of, votes
 from du_infra.control.context import RegionContext
-from du_infra.control.parallel import each
+from du_infra.parallel import each
 from du_infra.pool.names import is_node_of
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Reporter

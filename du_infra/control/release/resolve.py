@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from du_infra.control.context import RegionContext
-from du_infra.control.parallel import each
 from du_infra.engines import skopeo
+from du_infra.parallel import each
 from du_infra.release import pins
 from du_infra.release.aim import Kept, live_of
 from du_infra.release.plan import SIZE, release_of

@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from du_infra.control.parallel import each
+from du_infra.parallel import each
 
 INTERRUPTED = """
 import time
-from du_infra.control.parallel import each
+from du_infra.parallel import each
 print("at work", flush=True)
 each(lambda seconds: time.sleep(seconds), [60, 60])
 """

@@ -1,0 +1,1 @@
+"""gdnsd: the default backend, on servers of our own."""

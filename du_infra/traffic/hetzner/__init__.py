@@ -1,0 +1,1 @@
+"""Hetzner's DNS: a region is in the answer or it is not."""
