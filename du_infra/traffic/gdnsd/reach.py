@@ -14,7 +14,7 @@ from du_infra.errors import Busy, DuError, EngineFailed, ToolMissing
 from du_infra.traffic.gdnsd.setup import Server
 
 _PROGRAM = Path(__file__).with_name("server.py")
-_READ_SECONDS = 20
+_READ_SECONDS = 30
 _CHANGE_SECONDS = 60
 _INSTALL = "apt-get install gdnsd"
 

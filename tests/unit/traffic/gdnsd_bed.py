@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import dns.message
@@ -60,7 +62,7 @@ class Daemon:
         with self.log.open("ab") as log:
             command = ["gdnsd", "-c", str(self.server.folder / "current"), "start"]
             self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=surroundings())
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.pid():
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.02)
@@ -75,11 +77,11 @@ class Daemon:
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
         if pid := self.pid():
             os.kill(pid, sign)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while self.pid() and time.monotonic() < deadline:
                 time.sleep(0.02)
         if hasattr(self, "child"):
-            self.child.wait(timeout=20)  # the first one, which a replacement has ended long ago
+            self.child.wait(timeout=60)  # the first one, which a replacement has ended long ago
 
     def ask(self, times: int = 1) -> Counter[str]:
         """How often each address was answered; "" stands for an answer without one."""
@@ -96,6 +98,10 @@ def backend(*daemons: Daemon) -> Gdnsd:
 
 
 def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
-        return int(udp.getsockname()[1])
+    """For UDP and TCP, below those that the kernel gives to clients: none of them takes it before gdnsd does."""
+    while True:
+        port = random.randint(20000, 30000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp, suppress(OSError):
+            for one in (udp, tcp):
+                one.bind(("127.0.0.1", port))
+            return port
