@@ -23,23 +23,24 @@ _POLL = 2.0
 
 
 class Route53:
-    """One name in a hosted zone that stands already. ``zone_id``: "Z…". ``checks``: each region's health check, made
-    beforehand (``modules/gtm/route53``), so that Route 53 takes a region out while its API is away.
+    """One name in a public hosted zone that stands already. ``zone_id`` ("Z…") is looked up when it is None.
+    ``checks``: the id of each region's health check. They are made before, since an emergency is no time to make them.
 
     ``endpoint_url``: another API than Amazon's.
     """
 
     def __init__(
         self,
-        zone_id: str,
+        zone: str,
         name: str,
         report: Reporter,
         *,
+        zone_id: str | None = None,
         checks: Mapping[str, str] | None = None,
         endpoint_url: str | None = None,
     ) -> None:
-        self._zone_id, self._name, self._report = zone_id, name, report
-        self._checks, self._endpoint_url = dict(checks or {}), endpoint_url
+        self._zone, self._name, self._report = zone, name, report
+        self._known_id, self._checks, self._endpoint_url = zone_id, dict(checks or {}), endpoint_url
 
     def capabilities(self) -> Capabilities:
         """A change is one batch, which Route 53 carries out as a whole or not at all."""
@@ -48,7 +49,8 @@ class Route53:
     def servers(self) -> Sequence[str]:
         """The zone's delegation set, as names."""
         with _translated(self._name):
-            zone = self._client().get_hosted_zone(Id=self._zone_id)
+            client = self._client()
+            zone = client.get_hosted_zone(Id=self._zone_id(client))
         return [str(server) for server in zone["DelegationSet"]["NameServers"]]
 
     def read(self) -> Record | None:
@@ -68,7 +70,7 @@ class Route53:
 
     def _submit(self, client: Any, batch: Sequence[Mapping[str, Any]]) -> str:
         done = client.change_resource_record_sets(
-            HostedZoneId=self._zone_id, ChangeBatch={"Comment": "du-infra", "Changes": batch}
+            HostedZoneId=self._zone_id(client), ChangeBatch={"Comment": "du-infra", "Changes": batch}
         )
         return str(done["ChangeInfo"]["Id"])
 
@@ -86,7 +88,7 @@ class Route53:
 
     def _sets_at(self, client: Any, name: str) -> Iterator[dict[str, Any]]:
         pages = client.get_paginator("list_resource_record_sets").paginate(
-            HostedZoneId=self._zone_id, StartRecordName=f"{name}.", StartRecordType="A"
+            HostedZoneId=self._zone_id(client), StartRecordName=f"{name}.", StartRecordType="A"
         )
         for page in pages:
             for one in page["ResourceRecordSets"]:
@@ -94,6 +96,17 @@ class Route53:
                     return
                 if ours(one, self._name):
                     yield one
+
+    def _zone_id(self, client: Any) -> str:
+        """Of the one public zone that has the name; it is asked for once."""
+        if self._known_id is None:
+            named = client.list_hosted_zones_by_name(DNSName=f"{self._zone}.")["HostedZones"]
+            fitting = [one for one in named if one["Name"] == f"{self._zone}." and not one["Config"]["PrivateZone"]]
+            if len(fitting) != 1:
+                words = f"there are {len(fitting)} public hosted zones of this name"
+                raise EngineFailed(words, where=self._zone, todo="name one by its id (traffic: route53: zone_id)")
+            self._known_id = str(fitting[0]["Id"]).rpartition("/")[2]
+        return self._known_id
 
     def _client(self) -> Any:
         from boto3.session import Session

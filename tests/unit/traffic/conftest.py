@@ -48,7 +48,7 @@ def zone_id(aws: Any) -> str:
 
 @pytest.fixture
 def route53(moto: str, zone_id: str) -> Route53:
-    return Route53(zone_id, NAME, silent, endpoint_url=moto)
+    return Route53(ZONE.zone, NAME, silent, zone_id=zone_id, endpoint_url=moto)
 
 
 @pytest.fixture

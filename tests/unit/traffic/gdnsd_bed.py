@@ -53,7 +53,7 @@ class Daemon:
         self.folder = folder / name
         for part in ("run", "state"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        self.port = _free_port()
+        self.port = free_port()
         at = f"127.0.0.1:{self.port}"
         self.server = Server(name, (at,), at, self.folder / "etc", self.folder / "run", self.folder / "state")
         self.log = self.folder / "log"
@@ -97,7 +97,7 @@ def backend(*daemons: Daemon) -> Gdnsd:
     return Gdnsd(ZONE, [daemon.server for daemon in daemons], silent)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """For UDP and TCP, below those that the kernel gives to clients: none of them takes it before gdnsd does."""
     while True:
         port = random.randint(20000, 30000)

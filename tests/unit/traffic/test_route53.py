@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from du_infra.errors import Busy, EngineFailed, Refused, ToolMissing, Unreachable
 from du_infra.progress import silent
 from du_infra.traffic.route53.backend import Route53
-from tests.unit.traffic.gdnsd_bed import FRA, NAME, record
+from tests.unit.traffic.gdnsd_bed import FRA, NAME, ZONE, record
 
 
 def stands(aws: Any, zone_id: str, name: str = NAME) -> dict[str, dict[str, Any]]:
@@ -71,7 +71,7 @@ def test_a_batch_that_comes_too_late_is_busy(route53: Route53, monkeypatch: pyte
 def test_health_checks_go_with_the_regions_that_are_answered(aws: Any, zone_id: str, moto: str) -> None:
     config = {"Type": "HTTPS", "ResourcePath": "/readyz", "FullyQualifiedDomainName": "fra.example.com", "Port": 443}
     check = aws.create_health_check(CallerReference="fra", HealthCheckConfig=config)["HealthCheck"]["Id"]
-    backend = Route53(zone_id, NAME, silent, checks={"fra": check}, endpoint_url=moto)
+    backend = Route53(ZONE.zone, NAME, silent, zone_id=zone_id, checks={"fra": check}, endpoint_url=moto)
     assert backend.capabilities().health
     backend.write(record(25, 75), None)
     assert {name: one.get("HealthCheckId") for name, one in stands(aws, zone_id).items()} == {"fra": check, "nbg": None}
@@ -104,18 +104,32 @@ def test_other_names_and_types_of_the_zone_are_not_seen(route53: Route53, aws: A
 
 def test_a_zone_that_is_not_there_is_said(aws: Any, moto: str) -> None:
     with pytest.raises(EngineFailed, match="no such hosted zone"):
-        Route53("Z0000000000000", NAME, silent, endpoint_url=moto).read()
+        Route53(ZONE.zone, NAME, silent, zone_id="Z0000000000000", endpoint_url=moto).read()
 
 
 def test_no_answer_and_no_credentials_are_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any, aws: Any, moto: str
 ) -> None:
     with pytest.raises(Unreachable):
-        Route53("Z1", NAME, silent, endpoint_url="http://127.0.0.1:9").read()
+        Route53(ZONE.zone, NAME, silent, zone_id="Z1", endpoint_url="http://127.0.0.1:9").read()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(ToolMissing, match="no AWS credentials"):
-        Route53("Z1", NAME, silent, endpoint_url=moto).read()
+        Route53(ZONE.zone, NAME, silent, zone_id="Z1", endpoint_url=moto).read()
+
+
+def test_a_zone_is_found_by_its_name_when_there_is_one_public_zone_of_it(aws: Any, moto: str) -> None:
+    by_name = Route53("alone.example.com", "www.alone.example.com", silent, endpoint_url=moto)
+    with pytest.raises(EngineFailed, match="0 public hosted zones"):
+        by_name.read()
+    for private in (True, False):
+        vpc = {"VPC": {"VPCRegion": "us-east-1", "VPCId": "vpc-1"}} if private else {}
+        config = {"PrivateZone": private}
+        aws.create_hosted_zone(Name="alone.example.com", CallerReference=f"{private}", HostedZoneConfig=config, **vpc)
+    assert by_name.read() is None
+    aws.create_hosted_zone(Name="alone.example.com", CallerReference="another")
+    with pytest.raises(EngineFailed, match="2 public hosted zones"):
+        Route53("alone.example.com", "www.alone.example.com", silent, endpoint_url=moto).read()

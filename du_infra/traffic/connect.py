@@ -1,0 +1,37 @@
+"""The backend that fleet.yaml names."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+
+from du_infra.errors import SpecError
+from du_infra.progress import Reporter
+from du_infra.spec.traffic import TrafficSpec
+from du_infra.traffic.driver import Backend
+from du_infra.traffic.gdnsd.backend import Gdnsd
+from du_infra.traffic.gdnsd.setup import Server, Zone
+from du_infra.traffic.hetzner.backend import Hetzner
+from du_infra.traffic.route53.backend import Route53
+from du_infra.traffic.where import split
+
+
+def connect(traffic: TrafficSpec, nodes: Sequence[Server], token: Callable[[], str], report: Reporter) -> Backend:
+    """``nodes`` run gdnsd, and only it needs them; ``token`` gives Hetzner's, and is called only for it.
+
+    Nothing is asked yet. Raises SpecError when gdnsd has no server.
+    """
+    if traffic.backend == "route53":
+        aws = traffic.route53
+        return Route53(traffic.zone, traffic.name, report, zone_id=aws.zone_id, checks=aws.health_checks)
+    if traffic.backend == "hetzner":
+        return Hetzner(traffic.zone, traffic.name, token())
+    if not nodes:
+        raise SpecError("gdnsd has no server yet", where="traffic.gdnsd", todo="bring up a region that it names")
+    return Gdnsd(Zone(traffic.zone, traffic.name, _nameservers(nodes)), nodes, report)
+
+
+def _nameservers(nodes: Sequence[Server]) -> dict[str, str]:
+    """ns1, ns2 … at the addresses where they are asked: what the parent zone must delegate to."""
+    addresses = [str(ipaddress.ip_address(split(node.ask)[0])) for node in nodes]
+    return {f"ns{number}": address for number, address in enumerate(addresses, 1)}
