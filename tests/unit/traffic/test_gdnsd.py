@@ -246,6 +246,19 @@ def test_killed_between_the_steps_the_old_record_is_served_and_the_same_write_go
     assert words(daemon, of=record(50, 100)) == [()]
 
 
+def test_states_that_go_away_while_gdnsd_runs_change_nothing_and_are_written_again(daemon: Daemon) -> None:
+    backend(daemon).write(record(25, 75, down="nbg"), record(25, 75))
+    states = daemon.server.folder / "current" / "states"
+    time.sleep(3)
+    states.unlink()
+    time.sleep(3)
+    assert set(daemon.ask(100)) == {FRA}
+    backend(daemon).write(record(25, 75), record(25, 75))  # what read says by now
+    assert states.is_file()
+    time.sleep(3)
+    assert words(daemon) == [()]
+
+
 def test_a_configuration_that_somebody_else_wrote_is_left_alone(daemon: Daemon) -> None:
     config = daemon.server.folder / "current" / "config"
     ours = config.read_text()
