@@ -1,0 +1,247 @@
+"""What is remembered of the world's entrance: what was wanted, by whom and why; how regions stood; what was decided.
+
+Times of planners are of the monotonic clock. Where another boot, or another machine, reads them, they are moved by what
+has passed on the clock of the wall, so that a soak or an hour's budget goes on; only what leant is seen anew.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Float,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+
+from du_infra.errors import Busy
+from du_infra.health.state import Standing, standing_from
+from du_infra.store.owner import boot
+from du_infra.store.tables import metadata
+from du_infra.traffic.course import Course, course_from
+from du_infra.traffic.memory import Memory, memory_from, record_from
+from du_infra.traffic.state import Record
+from du_infra.traffic.waves import Progress
+from du_infra.traffic.words import Action
+
+DECISIONS_KEPT = 5000
+
+courses = Table(
+    "traffic_courses",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("previous", Integer, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("time", Float, nullable=False),
+    Column("course", Text, nullable=False),
+)
+
+memories = Table(
+    "traffic_memories",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("boot", String, nullable=False),
+    Column("clock", Float, nullable=False),
+    Column("time", Float, nullable=False),
+    Column("memory", Text, nullable=False),
+    Column("progress", Text, nullable=False),
+)
+
+standings = Table(
+    "region_standings",
+    metadata,
+    Column("region", String, primary_key=True),
+    Column("boot", String, nullable=False),
+    Column("clock", Float, nullable=False),
+    Column("time", Float, nullable=False),
+    Column("state", String, nullable=False),
+    Column("standing", Text, nullable=False),
+)
+
+decisions = Table(
+    "traffic_decisions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String, nullable=False, index=True),
+    Column("time", Float, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("actions", Text, nullable=False),
+    Column("notes", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """One decision about a name: what was done and why, what waited, the record before it (None: none) and after it."""
+
+    id: int
+    time: float
+    actor: str
+    actions: tuple[Action, ...]
+    notes: tuple[str, ...]
+    before: Record | None
+    record: Record | None
+
+
+class Traffic:
+    """The tables of the world's entrance; a name is the whole DNS name. Every method is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def course(self, name: str, number: int = 0) -> Course | None:
+        """The course with this number, or the newest; None when there is none."""
+        query = select(courses).where(courses.c.name == name).order_by(courses.c.number.desc()).limit(1)
+        if number:
+            query = query.where(courses.c.number == number)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).first()
+        return course_from(json.loads(row.course)) if row else None
+
+    def courses(self, name: str, limit: int = 1000) -> list[Course]:
+        """What was wanted, the newest first."""
+        query = select(courses.c.course).where(courses.c.name == name).order_by(courses.c.number.desc()).limit(limit)
+        with self._engine.connect() as connection:
+            return [course_from(json.loads(text)) for text in connection.scalars(query)]
+
+    def set_course(self, name: str, course: Course, actor: str, why: str) -> Course:
+        """Keep what is wanted from now on; the same with the number it got.
+
+        Raises Busy when another one is the newest than the one that it follows.
+        """
+        kept = replace(course, number=course.previous + 1, actor=actor, why=why, at=time.time())
+        row = {"name": name, "number": kept.number, "previous": kept.previous, "actor": actor, "why": why}
+        row |= {"time": kept.at, "course": json.dumps(kept.to_json())}
+        try:
+            with self._engine.begin() as connection:
+                newest = connection.scalar(select(func.max(courses.c.number)).where(courses.c.name == name)) or 0
+                if newest != course.previous:
+                    raise _too_late(name, newest)
+                connection.execute(insert(courses).values(row))
+        except IntegrityError as error:
+            raise _too_late(name, kept.number) from error
+        return kept
+
+    def memory(self, name: str) -> tuple[Memory | None, Progress]:
+        """What the last pass left, on this boot's clock."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(memories).where(memories.c.name == name)).first()
+        if row is None:
+            return None, Progress()
+        shift, told = _shift(row), json.loads(row.progress)
+        since = None if told["since"] is None else told["since"] + shift
+        return memory_from(json.loads(row.memory), shift), Progress(since, frozenset(told["ran"]))
+
+    def remember(self, name: str, memory: Memory, progress: Progress | None = None) -> None:
+        """Keep what a pass leaves; before its record is written."""
+        kept = progress or Progress()
+        row = {"name": name, **_now(), "memory": json.dumps(memory.to_json())}
+        row["progress"] = json.dumps({"since": kept.since, "ran": sorted(kept.ran)})
+        with self._engine.begin() as connection:
+            connection.execute(delete(memories).where(memories.c.name == name))
+            connection.execute(insert(memories).values(row))
+
+    def standings(self) -> dict[str, Standing]:
+        """How every region stood when it was last looked at, on this boot's clock."""
+        with self._engine.connect() as connection:
+            return {row.region: _standing(row) for row in connection.execute(select(standings))}
+
+    def see(self, seen: Mapping[str, Standing]) -> None:
+        """Keep how these regions stand; of all others what was kept stays."""
+        rows = [
+            {"region": name, **_now(), "state": one.state, "standing": json.dumps(one.to_json())}
+            for name, one in seen.items()
+        ]
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(delete(standings).where(standings.c.region.in_(list(seen))))
+                connection.execute(insert(standings), rows)
+
+    def decided(
+        self,
+        name: str,
+        actor: str,
+        actions: Iterable[Action],
+        notes: Iterable[str],
+        before: Record | None,
+        record: Record | None,
+    ) -> None:
+        """Keep a decision; the oldest are dropped when there are very many."""
+        row: dict[str, Any] = {"name": name, "time": time.time(), "actor": actor, "notes": json.dumps(list(notes))}
+        row |= {"actions": json.dumps([asdict(one) for one in actions])}
+        row |= {"before": _written(before), "record": _written(record)}
+        with self._engine.begin() as connection:
+            connection.execute(insert(decisions).values(row))
+            newest = select(decisions.c.id).where(decisions.c.name == name).order_by(decisions.c.id.desc())
+            last = connection.scalar(newest.offset(DECISIONS_KEPT).limit(1))
+            if last is not None:
+                connection.execute(delete(decisions).where(decisions.c.name == name, decisions.c.id <= last))
+
+    def decisions(self, name: str, region: str = "", limit: int = 100) -> list[Decided]:
+        """What was decided about a name, or in the last decisions about one region, the newest first."""
+        query = select(decisions).where(decisions.c.name == name).order_by(decisions.c.id.desc())
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.limit(DECISIONS_KEPT if region else limit)).all()
+        found = [_decided(row) for row in rows]
+        chosen = [one for one in found if not region or any(action.region == region for action in one.actions)]
+        return chosen[:limit]
+
+
+def forget(connection: Connection, region: str) -> None:
+    """Drop how a region stood. What was decided, and wanted, is the history of the name, and stays."""
+    connection.execute(delete(standings).where(standings.c.region == region))
+
+
+def _too_late(name: str, newest: int) -> Busy:
+    return Busy(
+        f"what is wanted was changed meanwhile (it is number {newest} now)",
+        where=name,
+        todo="look again with `du-infra traffic status`",
+    )
+
+
+def _now() -> dict[str, Any]:
+    return {"boot": boot(), "clock": time.monotonic(), "time": time.time()}
+
+
+def _shift(row: Row[Any]) -> float:
+    """What to add to times of the clock that the row was written by; a clock set back makes nothing younger."""
+    return 0.0 if row.boot == boot() else float(time.monotonic() - abs(time.time() - row.time) - row.clock)
+
+
+def _standing(row: Row[Any]) -> Standing:
+    found, shift = standing_from(json.loads(row.standing)), _shift(row)
+    if not shift:
+        return found
+    falls = tuple(at + shift for at in found.falls)
+    return replace(found, since=found.since + shift, falls=falls, leaning=None, known=False)
+
+
+def _written(record: Record | None) -> str:
+    return json.dumps(asdict(record)) if record else ""
+
+
+def _decided(row: Row[Any]) -> Decided:
+    actions = tuple(Action(**one) for one in json.loads(row.actions))
+    before, record = (record_from(json.loads(text)) if text else None for text in (row.before, row.record))
+    return Decided(row.id, row.time, row.actor, actions, tuple(json.loads(row.notes)), before, record)
