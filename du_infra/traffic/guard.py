@@ -66,7 +66,10 @@ def drain_refusal(
     unsure = sorted(one for one in others if one not in health or not health[one].surely_up)
     if unsure:
         return f"one at a time, and {unsure[0]} is not up for sure"
-    left = {*others, *(one for one, weight in wanted.items() if weight > 0 and one in health and health[one].up)}
+    left = {
+        *others,
+        *(one for one, weight in wanted.items() if weight > 0 and one != name and one in health and health[one].up),
+    }
     return f"{len(left)} would be left, and min_regions is {least}" if len(left) < least else ""
 
 
