@@ -109,10 +109,13 @@ def judge(
     """
     well = dead = 0
     oldest, newest = now - STALE_INTERVALS * patience.interval, now + patience.interval
-    for name in observers:
+    for name in observers:  # a tight loop: fifty thousand votes are counted in each pass of a large fleet
         vote = said.get(name)
-        if vote is not None and oldest <= vote.at <= newest:
-            if vote.well:
+        if vote is None:
+            continue
+        at, good, _ = vote
+        if oldest <= at <= newest:
+            if good:
                 well += 1
             else:
                 dead += 1
@@ -132,9 +135,9 @@ def hold_of(falls: Collection[float], patience: Patience, now: float) -> float:
 
 def _verdict(well: int, dead: int, observers: int) -> Verdict:
     needed = majority(observers)
-    if dead >= max(FEWEST, needed):
-        return "down"
-    return "up" if well >= needed else "unknown"
+    if well >= needed:
+        return "up"
+    return "down" if dead >= needed and dead >= FEWEST else "unknown"
 
 
 def _steady(before: Standing, agree: int, observers: int) -> Standing:

@@ -62,7 +62,8 @@ def rooms_of(loads: Mapping[str, Load], capacity: Mapping[str, float], demand: D
     """The share of all that comes which each region can bear, 1.0 for all of it; only of those where it is known."""
     if demand is None:
         return {}
-    rooms = {name: BUSY_MOST * load.cpus / max(demand.busy, 1e-9) for name, load in loads.items()}
+    each = BUSY_MOST / max(demand.busy, 1e-9)
+    rooms = {name: each * load.cpus for name, load in loads.items()}
     rooms |= {name: bears / max(demand.rps, 1e-9) for name, bears in capacity.items()}
     return rooms
 

@@ -95,23 +95,21 @@ class _Pass:
     def decide(self) -> Plan:
         given = self._given(self._base)
         record = self._record(given)
-        if _answers(record) != _answers(self._was.record):
-            return self._by_health(given, record)
+        if record is not self._was.record and (share := moved(self._was.record, record)):
+            return self._by_health(given, record, share)
         step = self._step(given)
         if step.base is None:
             return self._nothing_new(given, record, step)
         return self._by_plan(step)
 
-    def _by_health(self, given: Given, record: Record) -> Plan:
+    def _by_health(self, given: Given, record: Record, share: float) -> Plan:
         spent = self._budget.spent if given.mode != "fail-open" and self._was.record.endpoints else ""
         notes = notes_of(given, self._facts.health)
         if spent:
             held = self._remember(self._was.record, self._base, self._was.out)
             return Plan(self._to_write(self._was.record), held, (), (f"nothing is changed: {spent}", *notes))
         actions = by_health(given, record, self._was.record, self._was.out, self._facts.health)
-        return self._changed(
-            record, self._base, given, Change(self._now, False, moved(self._was.record, record)), actions, notes
-        )
+        return self._changed(record, self._base, given, Change(self._now, False, share), actions, notes)
 
     def _by_plan(self, step: Step) -> Plan:
         base = step.base or self._base
@@ -169,8 +167,8 @@ class _Pass:
         return not_as_told(shares, self._facts.seen, begin, self._settings.min_requests)
 
     def _given(self, base: Mapping[str, int]) -> Given:
-        standbys = [name for name, weight in self._wanted.items() if not weight and name in self._aim.addresses]
-        standbys = [name for name in standbys if name not in self._aim.drained]
+        aim = self._aim
+        standbys = [n for n, w in self._wanted.items() if not w and n in aim.addresses and n not in aim.drained]
         rooms = self._rooms if self._settings.weighted else {}  # in or out: nobody can keep a part
         least = self._settings.min_regions
         given = give_out(base, self._up, least, rooms, standbys, self._was.out)
@@ -189,16 +187,19 @@ class _Pass:
         return replace(given, weights=weights, left=kept)
 
     def _record(self, given: Given) -> Record:
-        """Unchanged endpoints are the same objects: there may be ten thousand."""
+        """What is unchanged is the same object: there may be ten thousand."""
         before, addresses = self._was.record.endpoints, self._aim.addresses
-        found = {}
+        found, same = {}, len(before) == len(given.weights)
         for name, weight in given.weights.items():
             old = before.get(name)
             address = addresses.get(name) or (old.address if old else "")
             up = given.up(name)
             if old is None or old.weight != weight or old.up != up or old.address != address:
-                old = Endpoint(address, weight, up)
+                old, same = Endpoint(address, weight, up), False
             found[name] = old
+        was = self._was.record
+        if same and (was.name, was.ttl) == (self._aim.name, self._aim.ttl):
+            return was
         return Record(self._aim.name, self._aim.ttl, found)
 
     def _to_write(self, record: Record) -> Record | None:
@@ -225,12 +226,15 @@ class _Pass:
         )
 
 
+def moved(before: Record, after: Record) -> float:
+    """The share of all answers that goes elsewhere, 0 to 1; 0 only when answers are just the same."""
+    old, new = _answers(before), _answers(after)
+    if old == new:
+        return 0.0
+    old_total, new_total = sum(old.values()) or 1, sum(new.values()) or 1
+    return sum(abs(new.get(name, 0) / new_total - old.get(name, 0) / old_total) for name in old | new) / 2 or 1e-9
+
+
 def _answers(record: Record) -> dict[str, int]:
     """Whom answers have, and how often; all else of a record changes nothing for anybody."""
-    return {name: one.weight for name, one in record.endpoints.items() if one.given_out}
-
-
-def moved(before: Record, after: Record) -> float:
-    """The share of all answers that goes elsewhere, 0 to 1."""
-    old, new = before.shares(), after.shares()
-    return sum(abs(new.get(name, 0.0) - old.get(name, 0.0)) for name in {*old, *new}) / 2
+    return {name: one.weight for name, one in record.endpoints.items() if one.up and one.weight}
