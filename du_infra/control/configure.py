@@ -11,6 +11,7 @@ from typing import Any
 from du_infra.assets import asset
 from du_infra.control import configure_k3s
 from du_infra.control.context import RegionContext
+from du_infra.control.dns import answers_dns
 from du_infra.control.machines import admin_cidrs
 from du_infra.control.region_plan import why_configure
 from du_infra.engines import zipapp
@@ -114,6 +115,7 @@ def _common(context: RegionContext, record: PoolRecord) -> dict[str, Any]:
         "du_node_zipapp": str(program),
         "du_node_sha256": fingerprint,
         **configure_k3s.variables(context),
+        **({"du_dns": True} if answers_dns(context) else {}),
     }
 
 
