@@ -75,7 +75,7 @@ def test_weights_and_health_are_changed_over_ssh(backend: Gdnsd) -> None:
 
 
 def test_a_gdnsd_that_is_killed_is_back_with_who_is_up(node: Node, backend: Gdnsd) -> None:
-    node.run("pkill", "-KILL", "gdnsd")
+    node.run("systemctl", "kill", "-s", "KILL", "gdnsd")
     assert soon(lambda: wrong(backend, DOWN) == ()), wrong(backend, DOWN)
 
 
