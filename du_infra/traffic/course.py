@@ -105,6 +105,11 @@ def undrain(course: Course, region: str) -> Course:
     return _next(course, drained=tuple(name for name in course.drained if name != region))
 
 
+def pin(course: Course, service: str, runs: Mapping[str, str]) -> Course:
+    """The course with what a service runs in some regions as what it is to run there: that went live without waves."""
+    return _next(course, pins={**course.pins, service: {**course.pins.get(service, {}), **runs}})
+
+
 def for_regions(course: Course, weights: Mapping[str, int]) -> Course:
     """The course with the regions and weights that fleet.yaml says now."""
     drained = tuple(name for name in course.drained if name in weights)

@@ -7,7 +7,8 @@ shares moved by plan, one step at a time, each seen by the gateways before the n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from du_infra.health.state import Standing
 from du_infra.traffic.aim import Aim, Settings
@@ -50,6 +51,16 @@ class Plan:
     actions: tuple[Action, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """The stable form for programs: ``record`` is null when DNS is as it should be."""
+        return {
+            "name": self.memory.record.name,
+            "record": asdict(self.record) if self.record else None,
+            "weights": dict(self.memory.base),
+            "actions": [asdict(one) for one in self.actions],
+            "notes": list(self.notes),
+        }
+
 
 def plan_traffic(aim: Aim, facts: Facts, memory: Memory | None, settings: Settings, now: float) -> Plan:
     """What the name should answer now. What is promised (and tested for every input):
@@ -59,7 +70,8 @@ def plan_traffic(aim: Aim, facts: Facts, memory: Memory | None, settings: Settin
     - nobody gets more by plan, or of a dead region's share, than there is room for;
     - per_hour and max_shift hold within any hour, and nothing changes while it is frozen.
     """
-    found = memory or _begin(aim, facts.record, settings, now)
+    remembers = memory is not None and any(memory.base.values())
+    found = memory if remembers else _begin(aim, facts.record, settings, now)
     if found is None:
         return Plan(None, Memory({}, Record(aim.name, aim.ttl), now), notes=("no region has an address yet",))
     decided = _Pass(aim, facts, found, settings, now).decide()

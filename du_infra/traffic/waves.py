@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from du_infra.errors import Refused
 from du_infra.health.state import Standing
+from du_infra.spec import TrafficSpec
 from du_infra.traffic.course import Course, revert
 from du_infra.traffic.seen import Seen, not_as_told
 from du_infra.traffic.shares import HUNDRED, share_of, spread
@@ -21,7 +22,8 @@ _SAME = 0.005 + 1e-9
 class Rules:
     """How a release goes through the world: ``waves`` of regions, and at which ``shares`` of the answers each stops.
 
-    ``soak`` seconds at each of them; ``settle`` and ``min_requests`` as in aim.Settings.
+    Only regions that run the service stand in a wave, and no wave is empty. ``soak`` seconds at each share; ``settle``
+    and ``min_requests`` as in aim.Settings.
     """
 
     waves: tuple[tuple[str, ...], ...]
@@ -66,11 +68,21 @@ class Turn:
     course: Course | None = None
 
 
+def rules_of(spec: TrafficSpec, regions: Collection[str], settle: float) -> Rules:
+    """What fleet.yaml says, for a service that runs in just these ``regions``."""
+    waves = [tuple(name for name in wave if name in regions) for wave in spec.waves or (tuple(regions),)]
+    shares = tuple(share / 100 for share in spec.canary)
+    return Rules(tuple(wave for wave in waves if wave), shares, spec.soak.seconds, settle, spec.min_requests)
+
+
 def begin(course: Course, service: str, release: str, rules: Rules) -> Course:
     """The first course of a release: the first wave's pins, and its regions at the first share of the answers.
 
-    Raises Refused while another release goes through the world.
+    Raises Refused while another release goes through the world, and where nothing is pinned that it could go back to.
     """
+    if unpinned := [name for wave in rules.waves for name in wave if not course.pinned(service, name)]:
+        what = f"no release of {service} is pinned in {', '.join(unpinned)}, so that there is nothing to go back to"
+        raise Refused(what, where=service, todo="bring these regions up first: `du-infra region up NAME`")
     if course.under_way:
         what = f"{course.service} goes through the world already, and is in wave {course.wave + 1}"
         raise Refused(what, where=service, todo="wait for its end, or stop it with `du-infra release abort`")

@@ -12,7 +12,7 @@ from du_infra.traffic.aim import Settings
 from du_infra.traffic.capacity import Load
 from du_infra.traffic.memory import memory_from
 from du_infra.traffic.plan import moved
-from tests.unit.traffic.bed import DOWN, IDLE, SETTINGS, UNSURE, UP, World, aim, record
+from tests.unit.traffic.bed import DOWN, IDLE, SETTINGS, UNSURE, UP, World, address, aim, record
 
 
 def test_the_first_record_gives_everybody_his_share_at_once() -> None:
@@ -358,8 +358,8 @@ def test_no_region_with_an_address_is_no_reason_for_an_empty_answer() -> None:
     assert world.turn().notes == ("no region has an address yet",)
     assert world.record is None
     world.aim = aim({"home": 50, "away": 50})
-    world.memory = None
     world.turn()
+    assert world.answers() == {"home": 50, "away": 50}
     world.aim = aim({"home": 0, "away": 0})
     world.run(3600)
     assert world.answers() == {"home": 50, "away": 50}
@@ -422,3 +422,14 @@ def test_a_backend_without_weights_gets_all_alike_or_nothing() -> None:
     world.loads["a"] = IDLE
     world.run(600)
     assert world.record == record({"a": 1, "b": 0, "c": 1})
+
+
+def test_a_plan_tells_programs_what_it_does_and_why() -> None:
+    world = World({"home": 50, "away": 50})
+    world.turn()
+    world.health["away"] = DOWN
+    told = json.loads(json.dumps(world.turn().to_json()))
+    assert told["record"]["endpoints"]["away"] == {"address": address("away"), "weight": 50, "up": False}
+    assert (told["name"], told["weights"]) == ("www.example.com", {"home": 50, "away": 50})
+    assert told["actions"] == [{"kind": "fail-over", "region": "away", "why": DOWN.why}]
+    assert world.turn().to_json()["record"] is None

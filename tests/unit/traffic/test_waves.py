@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from du_infra.errors import Refused, SpecError
 from du_infra.health.state import Standing
-from du_infra.traffic.course import Course, course_from, drain, for_regions, revert, shift, undrain
+from du_infra.spec import TrafficSpec
+from du_infra.traffic.course import Course, course_from, drain, for_regions, pin, revert, shift, undrain
 from du_infra.traffic.seen import Seen
 from du_infra.traffic.shares import share_of
-from du_infra.traffic.waves import Progress, Rules, Sight, Turn, advance, begin, due, expected, percent_of
+from du_infra.traffic.waves import Progress, Rules, Sight, Turn, advance, begin, due, expected, percent_of, rules_of
 from tests.unit.traffic.bed import DOWN, UNSURE, UP
 
 OLD = {"hello": {"a": "v1", "b": "v1", "c": "v1"}}
@@ -154,16 +155,28 @@ def test_in_the_wave_under_way_the_old_release_may_answer_as_well() -> None:
     assert expected(course, CALM, "a", RULES) == {"hello": {"v1", "v2"}}
     assert expected(course, CALM, "b", RULES) == {"hello": {"v1"}}
     assert expected(revert(course, CALM), CALM, "a", RULES) == {"hello": {"v1"}}
-    assert expected(begin(Course({"a": 1}), "hello", "v2", Rules((("a",),))), Course({"a": 1}), "a", RULES) == {}
+    assert expected(course, Course({"a": 1}), "a", RULES) == {}
     second = replace(course, wave=1, pins={"hello": {"a": "v2", "b": "v2", "c": "v2"}})
     assert expected(second, CALM, "a", RULES) == {"hello": {"v2"}}
 
 
 def test_one_release_at_a_time() -> None:
     with pytest.raises(Refused, match="goes through the world already"):
-        begin(World().course, "shop", "v9", RULES)
+        begin(pin(World().course, "shop", dict.fromkeys("abc", "v8")), "shop", "v9", RULES)
     with pytest.raises(Refused, match="the shares are what it is judged by"):
         shift(World().course, "a", 50)
+
+
+def test_a_release_that_has_nothing_to_go_back_to_is_refused() -> None:
+    with pytest.raises(Refused, match="no release of shop is pinned in a, b, c"):
+        begin(CALM, "shop", "v1", RULES)
+    assert pin(CALM, "hello", {"a": "v0"}).pins == {"hello": {"a": "v0", "b": "v1", "c": "v1"}}
+
+
+def test_waves_are_those_of_the_file_without_regions_that_do_not_run_the_service() -> None:
+    spec = TrafficSpec(zone="example.com", record="www", waves=(("a",), ("b",), ("c", "d")), canary=(10,))
+    assert rules_of(spec, ["a", "d", "c"], 35) == Rules((("a",), ("c", "d")), (0.1,), 300, 35, 100)
+    assert rules_of(TrafficSpec(zone="example.com", record="www"), ["a", "b"], 35).waves == (("a", "b"),)
 
 
 def test_one_revert_undoes_pin_wave_and_weight_at_once() -> None:
