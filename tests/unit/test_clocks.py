@@ -40,6 +40,7 @@ _MAY_READ_IT = {
     "du_infra/store/healings.py": "the budget after a reboot of this machine; test_healings has clocks that jump",
     "du_infra/store/autoscaling.py": "a cool-down after a reboot of this machine; test_autoscaling has such clocks",
     "du_infra/store/rollouts.py": "when a release ended, for people",
+    "du_infra/store/traffic.py": "soaks and budgets after a reboot, or elsewhere; store/test_traffic has such clocks",
     "du_infra/store/database.py": "when something happened, for people",
 }
 _WALL = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("time", "gmtime")}
