@@ -71,10 +71,12 @@ def revert(course: Course, before: Course) -> Course:
 def shift(course: Course, region: str, percent: int) -> Course:
     """One region gets so many percent of the answers; the others share the rest as they did.
 
-    Raises SpecError for a region that is not there, and Refused while a release goes through the world (its waves go by
-    the weights), for a region that is drained, and when nobody else is there to take the rest.
+    Raises SpecError for a region that is not there or no percent, and Refused while a release goes through the world
+    (its waves go by the weights), for a region that is drained, and when nobody else is there to take the rest.
     """
     _known(course, region)
+    if not 0 <= percent <= HUNDRED:
+        raise SpecError(f"must be 0 to 100 (got {percent})", where=f"the share of {region}")
     if course.under_way:
         raise Refused(
             f"{course.service} goes through the world, in wave {course.wave + 1}: the shares are what it is judged by",

@@ -11,7 +11,7 @@ from du_infra.health.state import Standing
 from du_infra.spec import TrafficSpec
 from du_infra.traffic.course import Course, revert
 from du_infra.traffic.seen import Seen, not_as_told
-from du_infra.traffic.shares import HUNDRED, share_of, spread
+from du_infra.traffic.shares import HUNDRED, share_of, spread, whole
 
 Kind: TypeAlias = Literal["wait", "advance", "done", "back"]
 
@@ -116,7 +116,7 @@ def due(course: Course, sight: Sight, rules: Rules, now: float) -> tuple[str, ..
     off = [name for name, pin in course.pins.get(sight.service, {}).items() if pin and sight.runs.get(name) != pin]
     if not course.under_way or course.service != sight.service:
         return tuple(off)
-    wanted, waves = share_of(course.weights), _so_far(course, rules)
+    wanted, waves = share_of(whole(course.weights)), _so_far(course, rules)
     if now - sight.changed < rules.settle:
         return ()
     return tuple(one for one in off if one in waves and sight.shares.get(one, 0.0) <= wanted.get(one, 0.0) + _SAME)
@@ -208,7 +208,7 @@ def _not_there(course: Course, sight: Sight, rules: Rules, regions: Collection[s
             return f"{name} runs {sight.runs.get(name) or 'nothing'}, not {pin}"
         if here is None or not here.surely_up:
             return f"{name} is not up for sure: {here.why if here else 'nobody observes it'}"
-    for name, share in share_of(course.weights).items():
+    for name, share in share_of(whole(course.weights)).items():
         if abs(share - sight.shares.get(name, 0.0)) > _SAME:
             return f"DNS does not give {name} its share yet"
     return not_as_told(sight.shares, sight.seen, sight.changed + rules.settle, rules.min_requests)

@@ -42,8 +42,9 @@ def by_health(
     if given.mode == "standby":
         names = sorted(name for name in record.live() if name not in given.left and name not in given.kept)
         found += [Action("standby", name, "all regions that have a weight are down") for name in names]
-    if given.left:
-        found += [Action("rest", name, _rest(weight, given)) for name, weight in sorted(given.left.items())]
+    found += [Action("rest", name, _rest(weight, given)) for name, weight in sorted(given.left.items())]
+    had = [name for name in sorted(given.out & frozenset(out_before)) if before.endpoints[name].given_out]
+    found += [Action("rest", name, "nothing: the others have room for all") for name in had if name not in given.left]
     return tuple(found) or (Action("mend", "", "what is answered by health is another"),)
 
 

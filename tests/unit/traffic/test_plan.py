@@ -109,7 +109,7 @@ def test_the_two_region_trap_the_small_one_gets_only_what_it_has_room_for() -> N
     world.turn()
     assert world.answers() == {"big": 36, "canary": 64}
     world.loads["canary"] = Load(640, 6.4, 16)
-    world.turn()
+    assert [str(one) for one in world.turn().actions] == ["rest big: nothing: the others have room for all"]
     assert world.answers() == {"canary": 100}
     world.loads["canary"] = Load(640, 6.4, 4)  # nothing is handed back to the dead
     assert world.run(600) == []

@@ -14,7 +14,7 @@ from du_infra.health.state import Standing
 from du_infra.spec import TrafficSpec
 from du_infra.traffic.course import Course, course_from, drain, for_regions, pin, revert, shift, undrain
 from du_infra.traffic.seen import Seen
-from du_infra.traffic.shares import share_of
+from du_infra.traffic.shares import share_of, whole
 from du_infra.traffic.waves import Progress, Rules, Sight, Turn, advance, begin, due, expected, percent_of, rules_of
 from tests.unit.traffic.bed import DOWN, UNSURE, UP
 
@@ -43,7 +43,7 @@ class World:
         self.changed = self.now
 
     def sight(self) -> Sight:
-        shares = share_of(self.course.weights)
+        shares = share_of(whole(self.course.weights))
         counts = {name: round(1000 * share) for name, share in shares.items()} if self.obeys else {}
         seen = Seen(self.changed + self.rules.settle, counts)
         return Sight("hello", self.health, self.runs, shares, self.changed, seen, self.failed)
@@ -83,6 +83,12 @@ def test_it_goes_wave_by_wave_and_share_by_share() -> None:
     assert [one.pins["hello"]["b"] for one in world.courses] == ["v1"] * 3 + ["v2"] * 5
     assert [one.previous for one in world.courses] == list(range(7, 15))
     assert {one.origin for one in world.courses} == {7, 0}
+
+
+def test_weights_that_are_no_percent_are_compared_as_dns_has_them() -> None:
+    world = World(replace(CALM, weights={"a": 1, "b": 1, "c": 1}))
+    assert world.run().kind == "done"
+    assert world.course.weights == {"a": 1, "b": 1, "c": 1}
 
 
 def test_one_wave_with_everybody_is_one_course() -> None:
@@ -210,6 +216,8 @@ def test_a_shift_leaves_the_others_as_they_were_among_themselves() -> None:
 def test_orders_that_make_no_sense_are_refused() -> None:
     with pytest.raises(SpecError, match="no such region"):
         shift(CALM, "x", 5)
+    with pytest.raises(SpecError, match="0 to 100"):
+        shift(CALM, "a", 101)
     with pytest.raises(Refused, match="gets everything"):
         shift(Course({"a": 100, "b": 0}), "a", 50)
     with pytest.raises(Refused, match="is drained"):
