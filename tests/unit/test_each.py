@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from du_infra.parallel import each
+from du_infra.parallel import each, early
 
 INTERRUPTED = """
 import time
@@ -63,3 +63,24 @@ def test_at_ctrl_c_nobody_waits_for_the_work_to_end() -> None:
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) != 0
+
+
+def test_when_one_is_enough_nobody_is_waited_for_long() -> None:
+    gate = threading.Event()
+    work = {"quick": lambda: "well", "stuck": lambda: gate.wait(60) and "late", "wrong": lambda: "amiss"}
+    start = time.monotonic()
+    found = early(lambda name: work[name](), ["stuck", "quick", "wrong"], lambda said: said == "well", lambda late: 0.3)
+    assert found[:2] == [None, "well"]
+    assert time.monotonic() - start < 30
+    gate.set()
+
+
+def test_without_one_that_is_enough_all_are_waited_for() -> None:
+    slow = lambda seconds: time.sleep(seconds) or seconds  # noqa: E731
+    assert early(slow, [0.2, 0.0], lambda said: False, lambda late: 0.0) == [0.2, 0.0]
+    assert early(slow, [], lambda said: True, lambda late: 0.0) == []
+
+
+def test_an_error_of_the_work_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        early(lambda number: 1 / number, [0, 1], lambda said: True, lambda late: 60)

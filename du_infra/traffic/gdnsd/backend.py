@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from du_infra.errors import DuError, Unreachable
-from du_infra.parallel import each
+from du_infra.parallel import early
 from du_infra.progress import Event, Reporter
 from du_infra.traffic import ask
 from du_infra.traffic.check import fits, unchanged
@@ -20,20 +20,27 @@ STAGE = "traffic"
 
 _MOST = 64
 _SERIAL_SECONDS = 1.0
+_PATIENCE = 3.0
+_PATIENCE_AGAIN = 0.2
+_PATIENCE_CHANGE = 10.0
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Gdnsd:
-    """A zone of our own on gdnsd. ``nodes`` are brought to the same record; one that does not answer is reported as a
-    warning and holds up nobody. It is brought along by the next ``write``, also one that changes nothing.
+    """A zone of our own on gdnsd. ``nodes`` are brought to the same record.
+
+    A server that does not answer is reported as a warning and holds up nobody: when another has answered it is waited
+    for 3 s, and hardly at all when it was late the last time. The next ``write`` that reaches it brings it along, also
+    one that changes nothing.
     """
 
     def __init__(
         self, zone: Zone, nodes: Sequence[Server], report: Reporter, *, now: Callable[[], float] = time.time
     ) -> None:
         self._zone, self._nodes, self._report, self._now = zone, tuple(nodes), report, now
+        self._late: frozenset[str] = frozenset()
 
     def capabilities(self) -> Capabilities:
         """Health is what we tell it; it looks at nobody by itself."""
@@ -48,53 +55,76 @@ class Gdnsd:
         return told(self._zone, self._standings())
 
     def write(self, wanted: Record, was: Record | None) -> None:
-        """See ``driver.Backend``. The first server that answers is changed first: of two writers only one gets past it.
+        """See ``driver.Backend``. One server is changed before the others: of two writers only one gets past it.
 
-        Raises EngineFailed with gdnsd's words when it does not take the change; then the others were not asked, or
-        have it.
+        Raises EngineFailed with gdnsd's words when a server does not take the change; the others have it then, unless
+        it was the first.
         """
         fits(wanted, self.capabilities(), name=self._zone.name, backend="gdnsd", most=_MOST)
         standings = self._standings()
         unchanged(told(self._zone, standings), was, wanted.name)
-        todo = steps(self._zone, standings, wanted, int(self._now()))
-        if todo:
-            self._carry_out(todo[0])
-            self._carry_along(todo[1:])
+        self._carry_along(self._begin(steps(self._zone, standings, wanted, int(self._now()))))
 
     def _standings(self) -> list[Standing]:
-        """Of each server that answers. Raises the first error when none does."""
-        found = _all(self._standing, self._nodes)
+        """Of each server that answers in time. Raises the first error when none does."""
+        found = _all(self._standing, self._nodes, self._patience)
+        self._late = frozenset(server.name for server, one in zip(self._nodes, found, strict=True) if one is None)
         standing = [one for one in found if isinstance(one, Standing)]
         errors = [one for one in found if isinstance(one, DuError)]
-        for error in errors if standing else ():
-            self._warn(error)
         if not standing:
             raise errors[0]
+        self._warn(errors, [*self._late])
         return standing
 
     def _standing(self, server: Server) -> Standing:
         return Standing(server, reach.read(server), ask.serial(server.ask, self._zone.zone, _SERIAL_SECONDS))
 
+    def _patience(self, late: Sequence[Server]) -> float:
+        return _PATIENCE_AGAIN if {server.name for server in late} <= self._late else _PATIENCE
+
+    def _begin(self, todo: Sequence[Step]) -> Sequence[Step]:
+        """Change the first server that can be reached; the steps after it."""
+        lost: list[DuError] = []
+        for number, step in enumerate(todo, 1):
+            try:
+                self._carry_out(step)
+            except Unreachable as error:
+                lost.append(error)
+            else:
+                self._warn(lost, [])
+                return todo[number:]
+        if lost:
+            raise lost[0]
+        return ()
+
     def _carry_along(self, todo: Sequence[Step]) -> None:
         """Raises the first error that is more than a server out of reach, after every server had its turn."""
-        errors = [error for error in _all(self._carry_out, todo) if isinstance(error, DuError)]
+        found = _all(self._carry_out, todo, lambda late: _PATIENCE_CHANGE)
+        late = [step.standing.server.name for step, one in zip(todo, found, strict=True) if one is None]
+        errors = [one for one in found if isinstance(one, DuError)]
+        self._warn([one for one in errors if isinstance(one, Unreachable)], late)
         for error in errors:
             if not isinstance(error, Unreachable):
                 raise error
-            self._warn(error)
 
-    def _carry_out(self, step: Step) -> None:
+    def _carry_out(self, step: Step) -> bool:
         one = step.standing
         running = reach.change(one.server, step.serial, step.files, one.found.token, replace=step.replace)
         if not running:
             self._report(Event("warning", STAGE, "gdnsd does not run there; its files are ready", one.server.name))
+        return running
 
-    def _warn(self, error: DuError) -> None:
-        self._report(Event("warning", STAGE, str(error)))
+    def _warn(self, errors: Sequence[DuError], late: Sequence[str]) -> None:
+        for error in errors:
+            self._report(Event("warning", STAGE, str(error)))
+        for name in sorted(late):
+            self._report(Event("warning", STAGE, "does not answer in time, and is left behind", name))
 
 
-def _all(work: Callable[[T], R], items: Sequence[T]) -> list[R | DuError]:
-    """``work`` on each item, at once; an error stands where its result would."""
+def _all(
+    work: Callable[[T], R], items: Sequence[T], patience: Callable[[Sequence[T]], float]
+) -> list[R | DuError | None]:
+    """``work`` on each item, at once; an error stands where its result would, and None for one that is late."""
 
     def one(item: T) -> R | DuError:
         try:
@@ -102,4 +132,4 @@ def _all(work: Callable[[T], R], items: Sequence[T]) -> list[R | DuError]:
         except DuError as error:
             return error
 
-    return each(one, items)
+    return early(one, items, lambda result: not isinstance(result, DuError), patience)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from du_infra.progress import Event
 from du_infra.traffic import ask
 from du_infra.traffic.gdnsd import reach
 from du_infra.traffic.gdnsd.backend import Gdnsd
+from du_infra.traffic.gdnsd.setup import Server
 from tests.unit.traffic.gdnsd_bed import FRA, HEL, NBG, ZONE, Daemon, backend, need_gdnsd, record
 
 
@@ -332,6 +334,44 @@ def test_a_server_out_of_reach_is_a_warning_and_all_of_them_an_error(
     assert "ns2" in told[0].text and told[0].kind == "warning"
     with pytest.raises(Unreachable):
         Gdnsd(ZONE, [gone], told.append).read()
+
+
+def test_a_server_that_hangs_is_left_behind_and_hardly_waited_for_the_next_time(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, gone, gate = reach.read, replace(daemon.server, name="ns2"), threading.Event()
+
+    def read(server: object) -> object:
+        if server == gone:
+            gate.wait(60)
+        return real(server)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reach, "read", read)
+    told: list[Event] = []
+    b = Gdnsd(ZONE, [gone, daemon.server], told.append)
+    assert b.read() == record(25, 75)
+    assert told[-1].node == "ns2" and "left behind" in told[-1].text
+    monkeypatch.setattr("du_infra.traffic.gdnsd.backend._PATIENCE", 3600.0)
+    b.write(record(50, 50), record(25, 75))
+    gate.set()
+    assert words(daemon, of=record(50, 50)) == [()]
+
+
+def test_the_first_server_dies_before_its_change_and_the_others_get_it(
+    pair: tuple[Daemon, Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = reach.change
+
+    def change(server: Server, *arguments: Any, **more: Any) -> bool:
+        if server.name == "ns1":
+            raise Unreachable("SSH does not get through", where="ns1")
+        return real(server, *arguments, **more)
+
+    monkeypatch.setattr(reach, "change", change)
+    b = backend(*pair)
+    b.write(record(50, 50), record(25, 75))
+    assert b.read() == record(50, 50)
+    assert not words(*pair)[1] and words(*pair)[0]
 
 
 def test_somebody_elses_answers_are_named(daemon: Daemon) -> None:
