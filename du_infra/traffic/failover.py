@@ -77,7 +77,7 @@ def _without(
     total = sum(base.values())
     alone = {name: base[name] for name in (*serving, *kept)}
     if mode == "standby":
-        alone |= dict.fromkeys(serving, max(1, total // len(serving)))
+        alone |= dict.fromkeys(serving, max(base.values()))
     every = sum(alone.values())
     tight = [name for name in serving if alone[name] > rooms.get(name, float("inf")) * every]
     if not tight:

@@ -230,6 +230,14 @@ def test_a_standby_takes_over_when_all_others_are_down_and_a_drained_one_never_d
     assert world.answers() == {"home": 100}
 
 
+def test_standbys_share_alike_and_a_backend_without_weights_takes_that() -> None:
+    world = World({"a": 1, "b": 1, "c": 0, "d": 0}, Settings(steps=(), min_requests=0, weighted=False))
+    world.turn()
+    world.health |= {"a": DOWN, "b": DOWN}
+    world.turn()
+    assert world.record == record({"a": 1, "b": 1, "c": 1, "d": 1}, down=["a", "b"])
+
+
 def test_a_standby_without_room_leaves_the_rest_where_it_was() -> None:
     world = World({"home": 100, "spare": 0})
     world.loads = {"home": Load(100, 8, 10), "spare": Load(0, 0, 5)}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from du_infra.health.state import Standing
 from du_infra.traffic.aim import Settings
 from du_infra.traffic.capacity import Demand, Load
+from du_infra.traffic.check import fits
 from du_infra.traffic.failover import give_out
 from du_infra.traffic.guard import Budget, Change
 from du_infra.traffic.memory import Memory
@@ -19,8 +20,8 @@ from du_infra.traffic.plan import Facts, Plan, moved, plan_traffic
 from du_infra.traffic.ramp import next_step
 from du_infra.traffic.seen import Seen
 from du_infra.traffic.shares import share_of, spread, whole
-from du_infra.traffic.state import Record
-from tests.unit.traffic.bed import DOWN, UNSURE, UP, World, aim, record
+from du_infra.traffic.state import Capabilities, Record
+from tests.unit.traffic.bed import DOWN, NAME, UNSURE, UP, World, aim, record
 
 CHECK = settings(max_examples=150, deadline=None)
 RUNS = settings(max_examples=15, deadline=None)
@@ -133,6 +134,7 @@ def test_frozen_means_nothing_is_written_and_budgets_hold(scene: object) -> None
     plan = decide(scene)  # type: ignore[arg-type]
     if rules.freeze and facts.record is not None:
         assert plan.record is None
+        return
     if memory is None or not memory.record.endpoints:
         return
     lately = Budget(memory.changes, rules, NOW).changes
@@ -225,6 +227,34 @@ def test_a_step_never_overshoots_and_ends_where_it_should(
         if step.base[name] > base[name]:
             assert step.base[name] / 100 <= rooms[name] + 1e-6
     assert step.base != base
+
+
+@CHECK
+@given(scenes())
+def test_a_backend_takes_whatever_is_planned(scene: object) -> None:
+    plan = decide(scene)  # type: ignore[arg-type]
+    if plan.record is not None:
+        able = Capabilities(weights=True, health=False, atomic=True)
+        fits(plan.record, able, name=NAME, backend="gdnsd", most=64)
+
+
+@RUNS
+@given(st.integers(0, 2**32), weights, weights)
+def test_a_backend_without_weights_takes_whatever_is_planned(
+    seed: int, first: dict[str, int], then: dict[str, int]
+) -> None:
+    able = Capabilities(weights=False, health=False, atomic=True)
+    asked_ = {name: int(first.get(name, 0) > 0) for name in NAMES}
+    world = World(asked_, Settings(steps=(), min_requests=0, soak=20, weighted=False))
+    weather = Weather(seed, NAMES)
+    for step in range(200):
+        weather.blow()
+        world.health = dict(weather.health)
+        if step == 50:
+            world.aim = aim({name: int(then.get(name, 0) > 0) for name in NAMES})
+        world.turn(10.0)
+        assert world.record is not None
+        fits(world.record, able, name=NAME, backend="hetzner", most=50)
 
 
 class Weather:
