@@ -188,6 +188,18 @@ def test_who_gets_more_must_be_up_for_sure_and_have_room() -> None:
     assert "new gets no more: it has room for 16 % of what comes" in world.turn().notes
 
 
+def test_a_step_by_plan_counts_what_a_dead_region_has_left_to_the_others() -> None:
+    world = World({"a": 40, "b": 40, "c": 20}, replace(SETTINGS, capacity={"a": 60.0, "b": 60.0}, steps=()))
+    world.loads = {"a": Load(40, 1, 9), "b": Load(40, 1, 9), "c": Load(20, 1, 9)}
+    world.run(4)
+    world.health["c"] = DOWN
+    world.turn()
+    assert world.answers() == {"a": 50, "b": 50}
+    world.aim = aim({"a": 70, "b": 10, "c": 20})
+    world.run(3600)
+    assert world.answers() == {"a": 60, "b": 40}
+
+
 def test_one_region_is_drained_at_a_time_and_never_below_the_minimum() -> None:
     world = World({"a": 25, "b": 25, "c": 25, "d": 25}, replace(SETTINGS, min_regions=2))
     world.turn()
