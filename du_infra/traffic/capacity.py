@@ -68,6 +68,15 @@ def rooms_of(loads: Mapping[str, Load], capacity: Mapping[str, float], demand: D
     return rooms
 
 
+def crowded(shares: Mapping[str, float], rooms: Mapping[str, float]) -> list[str]:
+    """In words: who gets more of what comes than there is room for."""
+    return [
+        f"{name} gets {percent(share)} of what comes, and has room for {percent(rooms[name])}"
+        for name, share in shares.items()
+        if share > rooms.get(name, 1.0) + 0.005
+    ]
+
+
 def losses(weights: Mapping[str, int], rooms: Mapping[str, float]) -> list[str]:
     """In words: which region's loss the others could not bear, before it is lost. ``weights`` by plan."""
     used = [name for name, weight in weights.items() if weight > 0]

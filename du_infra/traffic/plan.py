@@ -12,7 +12,7 @@ from typing import Any
 
 from du_infra.health.state import Standing
 from du_infra.traffic.aim import Aim, Settings
-from du_infra.traffic.capacity import Load, demand_of, losses, rooms_of
+from du_infra.traffic.capacity import Load, crowded, demand_of, losses, rooms_of
 from du_infra.traffic.failover import Given, Mode, give_out
 from du_infra.traffic.guard import Budget, Change
 from du_infra.traffic.memory import Memory, adopted
@@ -116,7 +116,7 @@ class _Pass:
 
     def _by_health(self, given: Given, record: Record, share: float) -> Plan:
         spent = self._budget.spent if given.mode != "fail-open" and self._was.record.endpoints else ""
-        notes = notes_of(given, self._facts.health)
+        notes = self._notes(given, record)
         if spent:
             held = self._remember(self._was.record, self._base, self._was.out)
             return Plan(self._to_write(self._was.record), held, (), (f"nothing is changed: {spent}", *notes))
@@ -129,7 +129,7 @@ class _Pass:
         record = self._record(given)
         actions = by_plan(self._base, base, self._wanted)
         change = Change(self._now, True, step.moved)
-        return self._changed(record, base, given, change, actions, (*step.why, *notes_of(given, self._facts.health)))
+        return self._changed(record, base, given, change, actions, (*step.why, *self._notes(given, record)))
 
     def _nothing_new(self, given: Given, record: Record, step: Step) -> Plan:
         """DNS may still be wrong: somebody changed it, a write failed, or an address or the TTL is another one now."""
@@ -138,7 +138,7 @@ class _Pass:
         memory = self._remember(record, self._base, given.out, given.mode, ramping=ramping)
         if write is not None:
             memory = replace(memory, changed=self._now)
-        notes = (*step.why, *notes_of(given, self._facts.health), *losses(self._base, self._rooms))
+        notes = (*step.why, *self._notes(given, record), *losses(self._base, self._rooms))
         return Plan(write, memory, settings_changed(self._facts.record, record) if write else (), notes)
 
     def _changed(
@@ -213,6 +213,11 @@ class _Pass:
         if same and (was.name, was.ttl) == (self._aim.name, self._aim.ttl):
             return was
         return Record(self._aim.name, self._aim.ttl, found)
+
+    def _notes(self, given: Given, record: Record) -> tuple[str, ...]:
+        """What is so, and should not be."""
+        up = {name: share for name, share in record.shares().items() if name in self._up}
+        return (*notes_of(given, self._facts.health), *crowded(up, self._rooms))
 
     def _to_write(self, record: Record) -> Record | None:
         return None if record == self._facts.record else record

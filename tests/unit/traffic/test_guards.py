@@ -10,7 +10,7 @@ from du_infra.errors import Refused
 from du_infra.health.state import NodeReport
 from du_infra.spec import Duration, Percent, TrafficSpec
 from du_infra.traffic.aim import aim_of, settings_of
-from du_infra.traffic.capacity import Demand, Load, demand_of, load_of, losses, rooms_of
+from du_infra.traffic.capacity import Demand, Load, crowded, demand_of, load_of, losses, rooms_of
 from du_infra.traffic.failover import give_out
 from du_infra.traffic.guard import Budget, Change, check_backend, drain_refusal
 from du_infra.traffic.seen import Seen, allowance, not_as_told
@@ -67,6 +67,11 @@ def test_a_loss_that_cannot_be_borne_is_known_before() -> None:
     ]
     assert losses({"big": 90, "small": 10}, {"big": 1.6}) == []
     assert losses({"big": 100, "small": 0}, {"big": 1.6, "small": 0.1}) == []
+
+
+def test_who_gets_more_than_he_can_bear_is_told() -> None:
+    assert crowded({"a": 0.7, "b": 0.3}, {"a": 0.5}) == ["a gets 70 % of what comes, and has room for 50 %"]
+    assert crowded({"a": 0.7, "b": 0.3}, {"a": 0.7, "b": 4.0}) == []
 
 
 def test_a_dead_ones_share_fills_each_survivor_to_its_room() -> None:

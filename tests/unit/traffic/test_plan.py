@@ -427,6 +427,7 @@ def test_a_backend_without_weights_gets_all_alike_or_nothing() -> None:
     world = World({"a": 1, "b": 1, "c": 1}, Settings(steps=(), min_requests=0, weighted=False))
     world.loads["a"] = Load(30, 3, 1)
     world.run(4)
+    assert "a gets 33.3 % of what comes, and has room for 25 %" in world.turn().notes
     assert world.record == record({"a": 1, "b": 1, "c": 1})
     world.memory = None
     assert world.run(600) == []
