@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from du_infra.health.heal import CONTROLLER, HOUR
 from du_infra.health.state import Standing, UpOrDown
+from du_infra.spec import TrafficSpec
 
 Verdict: TypeAlias = Literal["up", "down", "unknown"]
 Expected: TypeAlias = Mapping[str, Collection[str]]
@@ -47,6 +48,11 @@ class Patience:
 def first_standing(given_out: bool, now: float) -> Standing:
     """A region of which nothing is remembered stands as DNS has it: who takes over from nobody changes nothing."""
     return Standing("up" if given_out else "down", now, why="nobody has said anything yet")
+
+
+def patience_of(spec: TrafficSpec) -> Patience:
+    """What fleet.yaml says."""
+    return Patience(spec.interval.seconds, spec.down_after.seconds, spec.hold.seconds)
 
 
 def vote_of(at: float, body: Mapping[str, Any] | None, expected: Expected, why: str = "") -> Vote:

@@ -24,3 +24,17 @@ def shares(record: Record) -> dict[str, float]:
     given = answered(record)
     total = sum(one.weight for one in given.values())
     return {name: one.weight / total for name, one in sorted(given.items())}
+
+
+def moved(before: Record, after: Record) -> float:
+    """The share of all answers that goes elsewhere, 0 to 1; 0 only when answers are just the same."""
+    old, new = _weights_of(before), _weights_of(after)
+    if old == new:
+        return 0.0
+    old_total, new_total = sum(old.values()) or 1, sum(new.values()) or 1
+    return sum(abs(new.get(name, 0) / new_total - old.get(name, 0) / old_total) for name in old | new) / 2 or 1e-9
+
+
+def _weights_of(record: Record) -> dict[str, int]:
+    """Whom answers have, and how often; all else of a record changes nothing for anybody."""
+    return {name: one.weight for name, one in record.endpoints.items() if one.up and one.weight}

@@ -12,6 +12,7 @@ from typing import Any
 
 from du_infra.health.state import Standing
 from du_infra.traffic.aim import Aim, Settings
+from du_infra.traffic.answers import moved
 from du_infra.traffic.capacity import Load, crowded, demand_of, losses, rooms_of
 from du_infra.traffic.failover import Given, Mode, give_out
 from du_infra.traffic.guard import Budget, Change
@@ -241,17 +242,3 @@ class _Pass:
             demand=self._demand,
             ramping=self._was.ramping if ramping is None else ramping,
         )
-
-
-def moved(before: Record, after: Record) -> float:
-    """The share of all answers that goes elsewhere, 0 to 1; 0 only when answers are just the same."""
-    old, new = _answers(before), _answers(after)
-    if old == new:
-        return 0.0
-    old_total, new_total = sum(old.values()) or 1, sum(new.values()) or 1
-    return sum(abs(new.get(name, 0) / new_total - old.get(name, 0) / old_total) for name in old | new) / 2 or 1e-9
-
-
-def _answers(record: Record) -> dict[str, int]:
-    """Whom answers have, and how often; all else of a record changes nothing for anybody."""
-    return {name: one.weight for name, one in record.endpoints.items() if one.up and one.weight}

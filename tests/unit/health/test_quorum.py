@@ -17,9 +17,11 @@ from du_infra.health.quorum import (
     hold_of,
     judge,
     judge_regions,
+    patience_of,
     vote_of,
 )
 from du_infra.health.state import Standing, standing_from
+from du_infra.spec import Duration, TrafficSpec
 
 P = Patience(interval=2, down_after=4, hold=30)
 THREE = (CONTROLLER, "b", "c")
@@ -136,6 +138,10 @@ def test_readyz_must_name_the_release_that_is_expected(
 ) -> None:
     vote = vote_of(7.0, body, expected)
     assert (vote.at, vote.well, vote.why) == (7.0, why is None, why or "")
+
+
+def test_patience_is_what_the_file_says() -> None:
+    assert patience_of(TrafficSpec(zone="example.com", record="www", hold=Duration("1m"))) == Patience(2, 4, 60)
 
 
 def test_everybody_is_observed_by_others_and_never_by_himself() -> None:

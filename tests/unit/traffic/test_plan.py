@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from du_infra.traffic.aim import Settings
+from du_infra.traffic.answers import moved
 from du_infra.traffic.capacity import Load
 from du_infra.traffic.memory import memory_from
-from du_infra.traffic.plan import moved
 from tests.unit.traffic.bed import DOWN, IDLE, SETTINGS, UNSURE, UP, World, address, aim, record
 
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from du_infra.health.state import Standing
 from du_infra.traffic.aim import Settings
+from du_infra.traffic.answers import moved
 from du_infra.traffic.capacity import Demand, Load
 from du_infra.traffic.check import fits
 from du_infra.traffic.failover import give_out
 from du_infra.traffic.guard import Budget, Change
 from du_infra.traffic.memory import Memory
-from du_infra.traffic.plan import Facts, Plan, moved, plan_traffic
+from du_infra.traffic.plan import Facts, Plan, plan_traffic
 from du_infra.traffic.ramp import next_step
 from du_infra.traffic.seen import Seen
 from du_infra.traffic.shares import share_of, spread, whole
