@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from du_infra.engines import ssh
+from du_infra.engines.ssh import Result, Target
 from du_infra.errors import Busy, EngineFailed, Refused, Unreachable
 from du_infra.progress import Event
 from du_infra.traffic import ask
@@ -197,6 +200,8 @@ def test_of_two_writers_at_once_one_is_told_so(daemon: Daemon) -> None:
 
 WRITER = """
 import pickle, sys
+from du_infra.engines import ssh
+from du_infra.engines.ssh import Result, Target
 from du_infra.errors import Busy
 from tests.unit.traffic.gdnsd_bed import Daemon, backend, record
 daemon = object.__new__(Daemon)
@@ -372,6 +377,25 @@ def test_the_first_server_dies_before_its_change_and_the_others_get_it(
     b.write(record(50, 50), record(25, 75))
     assert b.read() == record(50, 50)
     assert not words(*pair)[1] and words(*pair)[0]
+
+
+def test_over_ssh_the_same_program_does_the_same(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell of this machine in place of ssh: the command is put into one line as ssh does it."""
+
+    def run(target: Target, argv: list[str], *, stdin: str, timeout: float) -> Result:
+        assert target.name == "ns1"
+        line = ["sh", "-c", shlex.join(argv)]
+        done = subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    monkeypatch.setattr(ssh, "run", run)
+    there = replace(daemon.server, target=Target("ns1", "192.0.2.53", Path("/key"), Path("/hosts")))
+    b = Gdnsd(ZONE, [there], [].append)
+    b.write(record(50, 50), record(25, 75))
+    assert b.read() == record(50, 50)
+    assert words(daemon) == [()]
+    with pytest.raises(Busy):
+        b.write(record(1, 99), record(25, 75))
 
 
 def test_somebody_elses_answers_are_named(daemon: Daemon) -> None:
