@@ -13,7 +13,7 @@ from du_infra.traffic.driver import Backend
 from du_infra.traffic.hetzner.backend import Hetzner
 from du_infra.traffic.route53.backend import Route53
 from tests.unit.traffic import hetzner_fake
-from tests.unit.traffic.gdnsd_bed import NAME, ZONE, Daemon, backend, need_gdnsd
+from tests.unit.traffic.gdnsd_bed import NAME, ZONE, Daemon, backend, need_gdnsd, record
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +69,30 @@ def gdnsd(tmp_path: Path) -> Iterator[Backend]:
     daemon = Daemon(tmp_path)
     yield backend(daemon)
     daemon.stop()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """A gdnsd that answers 25 to 75, with hel drained."""
+    need_gdnsd()
+    one = Daemon(tmp_path)
+    backend(one).write(record(25, 75), None)
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[Daemon, Daemon]]:
+    """Two of them, of one zone."""
+    need_gdnsd()
+    two = Daemon(tmp_path, "ns1"), Daemon(tmp_path, "ns2")
+    backend(*two).write(record(25, 75), None)
+    for one in two:
+        one.start()
+    yield two
+    for one in two:
+        one.stop()
 
 
 @pytest.fixture(params=["gdnsd", "route53", "hetzner"])

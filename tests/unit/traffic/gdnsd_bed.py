@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 
 from du_infra.engines.process import surroundings
 from du_infra.progress import silent
+from du_infra.traffic import ask
 from du_infra.traffic.gdnsd.backend import Gdnsd
 from du_infra.traffic.gdnsd.setup import Server, Zone
 from du_infra.traffic.state import Endpoint, Record
@@ -91,6 +93,23 @@ class Daemon:
             answer = dns.query.udp(question, "127.0.0.1", port=self.port, timeout=5)
             counted.update([one.address for rrset in answer.answer for one in rrset] or [""])
         return counted
+
+
+def words(*daemons: Daemon, of: Record | None = None) -> list[tuple[str, ...]]:
+    """What is wrong with each server's answers, by the record that was told last or by another."""
+    one = backend(*daemons)
+    wanted = of or one.read()
+    assert wanted
+    return [each.words for each in ask.verify(wanted, one.servers(), one.capabilities(), zone=ZONE.zone, times=300)]
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    """Whether it comes true; gdnsd looks at its states every other second."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+    return True
 
 
 def backend(*daemons: Daemon) -> Gdnsd:
