@@ -116,7 +116,7 @@ class _Pass:
         return self._by_plan(step)
 
     def _by_health(self, given: Given, record: Record, share: float) -> Plan:
-        spent = self._budget.spent if given.mode != "fail-open" and self._was.record.endpoints else ""
+        spent = self._budget.spent if any(name in self._up for name in self._was.record.live()) else ""
         notes = self._notes(given, record)
         if spent:
             held = self._remember(self._was.record, self._base, self._was.out)
@@ -161,10 +161,10 @@ class _Pass:
         """The next step by plan, or why there is none now."""
         if self._base == self._wanted:
             return Step()
-        if reason := self._waits():
+        if reason := self._waits() or (given.left and "no share is moved while a dead region keeps a rest of its own"):
             return Step(why=(reason,))
         total = sum(self._base.values()) or 1
-        out = sum(self._base[name] for name in given.out if not given.left)
+        out = sum(self._base[name] for name in given.out)
         rooms = {name: room * (total - out) / total for name, room in self._rooms.items()}
         return next_step(self._base, self._wanted, self._facts.health, rooms, self._settings, self._budget)
 

@@ -302,6 +302,31 @@ def test_when_all_are_down_no_budget_keeps_them_from_being_given_out() -> None:
     assert world.answers() == {"home": 50, "away": 50}
 
 
+def test_no_budget_keeps_answers_on_the_dead_alone() -> None:
+    world = World({"a": 34, "b": 33, "c": 33}, replace(SETTINGS, per_hour=2))
+    world.turn()
+    for health in ({"c": DOWN}, {"b": DOWN}):
+        world.health |= health
+        world.turn()
+    world.health["c"] = UP
+    assert world.turn().notes[0].startswith("nothing is changed")
+    world.health["a"] = DOWN
+    world.turn()
+    assert world.answers() == {"c": 100}
+
+
+def test_no_share_is_moved_while_a_dead_region_keeps_a_rest() -> None:
+    world = World({"big": 80, "small": 10, "other": 10})
+    world.loads = {"big": Load(800, 8, 16), "small": Load(100, 1, 4), "other": Load(100, 1, 4)}
+    world.run(4)
+    world.health["big"] = DOWN
+    world.turn()
+    assert world.answers() == {"big": 36, "small": 32, "other": 32}
+    world.aim = aim({"big": 40, "small": 30, "other": 30})
+    assert world.run(3600) == []
+    assert world.turn().notes[0] == "no share is moved while a dead region keeps a rest of its own"
+
+
 def test_no_more_than_max_shift_moves_by_plan_within_an_hour() -> None:
     world = World({"old": 100, "new": 0}, replace(SETTINGS, max_shift=0.3))
     world.turn()
