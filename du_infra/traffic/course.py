@@ -25,6 +25,7 @@ class Course:
     While ``service`` goes through the world ("" while none does), ``wave`` says in which wave it is, from 0, and
     ``step`` at which of the wave's shares. ``number`` is its own, ``previous`` the one before it, ``origin`` the one
     before the release began; 0 for none. ``actor``, ``why``, ``at`` (unix seconds): who wanted it, why, and when.
+    ``file``: the weights that fleet.yaml had then.
     """
 
     weights: Mapping[str, int]
@@ -39,6 +40,7 @@ class Course:
     actor: str = ""
     why: str = ""
     at: float = 0.0
+    file: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def under_way(self) -> bool:
@@ -112,10 +114,25 @@ def pin(course: Course, service: str, runs: Mapping[str, str]) -> Course:
     return _next(course, pins={**course.pins, service: {**course.pins.get(service, {}), **runs}})
 
 
-def for_regions(course: Course, weights: Mapping[str, int]) -> Course:
-    """The course with the regions and weights that fleet.yaml says now."""
-    drained = tuple(name for name in course.drained if name in weights)
-    return _next(course, weights=whole(weights), drained=drained)
+def first_course(file: Mapping[str, int]) -> Course:
+    """The course of a fleet that has none yet: what fleet.yaml says."""
+    return Course(whole(file), file=dict(file))
+
+
+def follow(course: Course, file: Mapping[str, int]) -> Course | None:
+    """The course with the regions and weights that fleet.yaml says now; None when it says what it said before.
+
+    So what a person ordered since holds until somebody changes the file. While a release goes through the world it
+    waits for its end.
+    """
+    if course.file == file or course.under_way:
+        return None
+    drained = tuple(name for name in course.drained if name in file)
+    pins = {
+        service: {name: pin for name, pin in regions.items() if name in file}
+        for service, regions in course.pins.items()
+    }
+    return _next(course, weights=whole(file), drained=drained, pins=pins, file=dict(file))
 
 
 def _next(course: Course, **fields: Any) -> Course:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from du_infra.errors import Refused, SpecError
 from du_infra.health.state import Standing
 from du_infra.spec import TrafficSpec
-from du_infra.traffic.course import Course, course_from, drain, for_regions, pin, revert, shift, undrain
+from du_infra.traffic.course import Course, course_from, drain, first_course, follow, pin, revert, shift, undrain
 from du_infra.traffic.seen import Seen
 from du_infra.traffic.shares import share_of, whole
 from du_infra.traffic.waves import Progress, Rules, Sight, Turn, advance, begin, due, expected, percent_of, rules_of
@@ -230,9 +230,18 @@ def test_a_drain_is_taken_back_with_the_weight_of_before() -> None:
     drained = drain(CALM, "a")
     assert (drained.drained, drained.weights) == (("a",), CALM.weights)
     assert undrain(drained, "a").drained == ()
-    kept = for_regions(drained, {"a": 1, "d": 1})
-    assert (kept.weights, kept.drained, kept.pins) == ({"a": 50, "d": 50}, ("a",), OLD)
-    assert for_regions(drained, {"d": 1}).drained == ()
+
+
+def test_an_order_holds_until_the_file_says_something_else() -> None:
+    first = first_course({"a": 1, "b": 1})
+    assert (first.weights, first.drained, first.pins) == ({"a": 50, "b": 50}, (), {})
+    moved = drain(pin(shift(first, "a", 25), "hello", {"a": "v1", "b": "v1"}), "b")
+    assert follow(moved, {"a": 1, "b": 1}) is None
+    kept = follow(moved, {"a": 1, "d": 3})
+    assert kept is not None
+    assert (kept.weights, kept.drained, kept.pins) == ({"a": 25, "d": 75}, (), {"hello": {"a": "v1"}})
+    assert follow(kept, {"a": 1, "d": 3}) is None
+    assert follow(World().course, {"x": 1}) is None
 
 
 @settings(max_examples=100, deadline=None)
