@@ -16,7 +16,7 @@ _USAGE = (
     "usage: du-node apply [--now] | before [--stop] | secrets | status | drain [--cut-after SECONDS] | undrain | serve"
     " | heal [--peers | SERVICE…]"
     " | k3s join|start|datastore|migrate|undo|leave|upgrade|access|copies|state|backup|restore"
-    " | examine | version\n"
+    " | examine | regions | version\n"
 )
 _PATIENCE = 10.0
 # What an apply that is ended has started, say the stop of a container, ends by itself.
@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
     """Run a verb; its exit code (see du_node.errors)."""
     verbs = {"apply": _apply, "heal": _heal, "status": _status, "serve": _serve, "version": _version}
     verbs.update(before=_before, secrets=_secrets, drain=_drain, undrain=_undrain, k3s=_k3s, examine=_examine)
+    verbs.update(regions=_regions)
     if not argv or argv[0] not in verbs:
         sys.stderr.write(_USAGE)
         return 2
@@ -211,6 +212,20 @@ def _examine(_: list[str]) -> int:
     from du_node.examine import examine
 
     sys.stdout.write(json.dumps(examine()) + "\n")
+    return 0
+
+
+def _regions(_: list[str]) -> int:
+    import json
+
+    from du_node.outlook_told import outlook_told
+
+    try:
+        told = outlook_told(sys.stdin.read())
+    except ValueError as trouble:
+        sys.stderr.write(f"this is no list of regions: {trouble}\n")
+        return 2
+    sys.stdout.write(json.dumps(told) + "\n")
     return 0
 
 

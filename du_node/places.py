@@ -22,6 +22,10 @@ TURN = f"{RUN}/turn"
 RESTARTS = f"{RUN}/restarts.json"
 PEERS = f"{RUN}/peers.json"
 SEEN = f"{RUN}/seen.json"
+# Other regions that are to be watched, what was seen of them, and how many requests were counted.
+REGIONS = f"{RUN}/regions.json"
+REGIONS_SEEN = f"{RUN}/regions-seen.json"
+COUNTED = f"{RUN}/counted.json"
 HANDOVER = f"{RUN}/handover.json"
 # What stands in it while the firewall is being changed.
 UNSURE = "unsure"

@@ -18,6 +18,7 @@ from du_node import load, places, readyz, settings, sockets
 from du_node.loop import Asking, Listener, Loop
 from du_node.membership import Membership
 from du_node.origin import Origin
+from du_node.outlook import Outlook
 from du_node.probe import Answer
 from du_node.watch import Facts, Watch
 
@@ -92,6 +93,8 @@ class Server:
         self._healer = self._follower = 0
         self._next_log = self._next_sample = 0.0
         self._others = Membership(self._loop)
+        self._order = Cached(places.REGIONS)
+        self._outlook = Outlook(self._loop)
         self._loop.add(Listener(_SOCKET, self._loop, lambda: self._told))
 
     def run(self) -> None:
@@ -140,6 +143,7 @@ class Server:
         self._gateway_ok = bool(self._live) and (self._live == stored or busy)
         self._origin.look(self._conf.stamp, busy=busy)
         self._others.look(self._settings.get())
+        self._outlook.look(self._order.get())
         self._told = self._readyz(list(table.values()))
         self._mind_peers()
 
@@ -152,7 +156,9 @@ class Server:
     def _run_until(self, when: float) -> None:
         """Answer and ask; what a peer says, or does not say in time, is acted upon at once."""
         self._others.ask()
-        self._loop.run_until(min(when, self._others.next_due), self._others.has_news)
+        self._outlook.ask()
+        self._loop.run_until(min(when, self._others.next_due, self._outlook.next_due), self._others.has_news)
+        self._outlook.note()
         if self._others.has_news():
             self._mind_peers()
 

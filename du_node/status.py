@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from du_node import files, gateway, handover, places, probe, processes, runtime, settings
+from du_node import files, gateway, handover, outlook, places, probe, processes, runtime, settings
 from du_node.errors import NodeError
 from du_node.gateway.driver import Driver
 from du_node.load import load
@@ -50,6 +50,7 @@ def status() -> dict[str, Any]:
         "draining": bool(files.stamp(places.DRAINED)),
         "vip": handover.holds_vip(),
         "peers": peers(),
+        "regions": outlook.seen(files.read_json),
         "load": load(),
         "busy": files.holder(),
         "result": told,

@@ -24,7 +24,6 @@ Expected: TypeAlias = Mapping[str, Collection[str]]
 
 FEWEST = 2
 STALE_INTERVALS = 3
-OBSERVERS_MOST = 5
 LONGEST_HOLD = 600.0
 
 
@@ -69,16 +68,6 @@ def vote_of(at: float, body: Mapping[str, Any] | None, expected: Expected, why: 
             what = told.get("release") or "nothing"
             return Vote(at, False, f"{service} is {what}, not {' or '.join(sorted(releases))}")
     return Vote(at, True)
-
-
-def appoint(regions: Sequence[str], most: int = OBSERVERS_MOST) -> dict[str, tuple[str, ...]]:
-    """Who observes each region: du-infra, and the nodes of those that come next in the circle of names; never itself.
-
-    Everybody asks as many as ask him, so that a thousand regions cost each of them no more than six do.
-    """
-    names = sorted(regions)
-    twice, count = names + names, min(most - 1, len(names) - 1)
-    return {name: (CONTROLLER, *twice[at + 1 : at + 1 + count]) for at, name in enumerate(names)}
 
 
 def majority(observers: int) -> int:

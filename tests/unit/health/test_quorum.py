@@ -12,7 +12,6 @@ from du_infra.health.quorum import (
     LONGEST_HOLD,
     Patience,
     Vote,
-    appoint,
     first_standing,
     hold_of,
     judge,
@@ -142,19 +141,6 @@ def test_readyz_must_name_the_release_that_is_expected(
 
 def test_patience_is_what_the_file_says() -> None:
     assert patience_of(TrafficSpec(zone="example.com", record="www", hold=Duration("1m"))) == Patience(2, 4, 60)
-
-
-def test_everybody_is_observed_by_others_and_never_by_himself() -> None:
-    assert appoint(["a"]) == {"a": (CONTROLLER,)}
-    assert appoint(["b", "a", "c"]) == {
-        "a": (CONTROLLER, "b", "c"),
-        "b": (CONTROLLER, "c", "a"),
-        "c": (CONTROLLER, "a", "b"),
-    }
-    many = appoint([f"r{n}" for n in range(1000)])
-    assert all(len(set(who)) == 5 and name not in who for name, who in many.items())
-    asked = [name for who in many.values() for name in who if name != CONTROLLER]
-    assert {asked.count(name) for name in set(asked[:50])} == {4}
 
 
 def test_what_does_not_change_is_the_same_object_and_standings_outlive_json() -> None:
