@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from statistics import median
 
 from bench.report import Row, at_most
-from du_infra.health.quorum import Patience, Vote, appoint, judge_regions
+from du_infra.health.observers import appoint
+from du_infra.health.quorum import Patience, Vote, judge_regions
 from du_infra.health.state import Standing
 from du_infra.traffic.aim import Aim, Settings
 from du_infra.traffic.capacity import Load

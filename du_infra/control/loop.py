@@ -7,44 +7,26 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from du_infra.control.autoscale import carry_out, plan_autoscale
 from du_infra.control.cluster.backup import due, region_backup
 from du_infra.control.context import RegionContext
 from du_infra.control.copies import scales
+from du_infra.control.decision import Decision, Kind, Teller
 from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
 from du_infra.control.resume import plan_unfinished, resume
+from du_infra.control.traffic.entrance import Entrance
+from du_infra.control.traffic.minder import TrafficMinder
 from du_infra.errors import Busy, DuError
 from du_infra.health.resume import Resume
 from du_infra.parallel import each
 from du_infra.progress import Reporter
 from du_infra.spec import load_spec, region_of
 
-Kind: TypeAlias = Literal["start", "replace", "resume", "scale", "backup", "done", "left", "well", "busy", "failed"]
-
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
 _LEAST_INTERVAL = 0.1
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What was decided, or why nothing was; told when it changes, and not again every pass.
-
-    ``kind``: "start", "replace", "resume", "scale", "backup" are about to be done; "done" has been; "left" is amiss and
-    left alone; "well" comes after trouble, and answers a dry run; "busy": another du-infra is at work; "failed": what
-    was tried did not work. ``node`` is "" where the region is meant.
-    """
-
-    region: str
-    kind: Kind
-    text: str
-    node: str = ""
-
-
-Teller: TypeAlias = Callable[[Decision], None]
+_TRAFFIC = " the entrance"  # no region's name begins with a blank
 
 
 class Minder:
@@ -200,6 +182,7 @@ def _well(seen: Look) -> str:
 class ControlLoop:
     """Minds the regions of a fleet file, or those in ``regions``; each at its own pace, in a thread of its own.
 
+    Unless it is for some ``regions`` only, it minds the way to all of them as well, where the file has ``traffic:``.
     ``tell`` and ``report`` are called from several threads.
     """
 
@@ -212,6 +195,7 @@ class ControlLoop:
         self._report = report
         self._dry_run = dry_run
         self._contexts: dict[str, RegionContext] = {}
+        self._entrance: Entrance | None = None
         self._threads: dict[str, threading.Thread] = {}
         self._mistake = ""
         self._broken: Exception | None = None
@@ -220,7 +204,9 @@ class ControlLoop:
         """One pass over every region; the first thing that went wrong. Raises SpecError for a wrong fleet file."""
         self._contexts = self._read()
         minders = [(self._minder(name), context) for name, context in self._contexts.items()]
-        return next((error for error in each(lambda pair: pair[0].mind(pair[1]), minders) if error), None)
+        first = self._traffic_minder().once(self._entrance) if self._entrance else None
+        errors = each(lambda pair: pair[0].mind(pair[1]), minders)
+        return next((error for error in [first, *errors] if error), None)
 
     def run(self, interval: float, stop: threading.Event) -> None:
         """Go on until ``stop`` is set, with ``interval`` seconds between two passes over a region.
@@ -232,9 +218,9 @@ class ControlLoop:
         self._contexts = self._read()
         while not stop.is_set():
             for name in self._contexts.keys() - self._threads.keys():
-                thread = threading.Thread(target=self._mind, args=(name, interval, stop), daemon=True, name=name)
-                self._threads[name] = thread
-                thread.start()
+                self._begin(name, self._mind, name, interval, stop)
+            if self._entrance and _TRAFFIC not in self._threads:
+                self._begin(_TRAFFIC, self._mind_traffic, stop)
             stop.wait(max(interval, _LEAST_INTERVAL))
             self._read_again()
         self.wait()
@@ -245,6 +231,28 @@ class ControlLoop:
         """Wait for what is under way, after ``stop`` was set."""
         for thread in list(self._threads.values()):
             thread.join()
+
+    def _begin(self, name: str, work: Callable[..., None], *given: object) -> None:
+        self._threads[name] = threading.Thread(target=work, args=given, daemon=True, name=name)
+        self._threads[name].start()
+
+    def _mind_traffic(self, stop: threading.Event) -> None:
+        """Quicker than regions: a dead one must be out of the answers within seconds."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        minder = self._traffic_minder()
+        try:
+            while not stop.is_set() and (entrance := self._entrance):
+                minder.mind(entrance)
+                stop.wait(minder.pause)
+        except Exception as error:
+            self._broken = error
+            stop.set()
+        finally:
+            minder.close()
+        self._threads.pop(_TRAFFIC, None)
+
+    def _traffic_minder(self) -> TrafficMinder:
+        return TrafficMinder(self._tell, self._report, dry_run=self._dry_run)
 
     def _mind(self, name: str, interval: float, stop: threading.Event) -> None:
         # What this thread starts inherits that: Ctrl-C in a terminal goes to the whole process group, and what is under
@@ -269,6 +277,8 @@ class ControlLoop:
         for name in names:
             region_of(fleet, name)
         file = self._file.resolve()
+        new = Entrance(fleet, file.parent, file.name) if fleet.traffic and not self._regions else None
+        self._entrance = self._entrance if self._entrance == new else new
         return {name: self._kept(RegionContext(fleet, name, file.parent, file=file.name)) for name in names}
 
     def _kept(self, context: RegionContext) -> RegionContext:

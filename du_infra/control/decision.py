@@ -1,0 +1,35 @@
+"""What the loop decides, and tells: plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from du_infra.traffic.words import Kind as TrafficKind
+
+Kind: TypeAlias = (
+    Literal["start", "replace", "resume", "scale", "backup", "done", "left", "waits", "well", "busy", "failed"]
+    | TrafficKind
+)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided, or why nothing was; told when it changes, and not again every pass.
+
+    ``kind``: "start", "replace", "resume", "scale", "backup" are about to be done; "done" has been; "left" is amiss and
+    left alone; "well" comes after trouble, and answers a dry run; "busy": another du-infra is at work; "failed": what
+    was tried did not work. ``node`` is "" where the region is meant.
+
+    Of the world's entrance: what was done has the kinds of ``traffic.words``, and what is to be done and may not yet is
+    "waits"; ``region`` is "" where the whole entrance is meant.
+    """
+
+    region: str
+    kind: Kind
+    text: str
+    node: str = ""
+
+
+Teller: TypeAlias = Callable[[Decision], None]

@@ -1,0 +1,127 @@
+"""One look at the entrance, and what follows from it: who is up, what is wanted, what DNS should be told. No change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from du_infra.control.traffic.counting import Counting
+from du_infra.control.traffic.entrance import Entrance
+from du_infra.control.traffic.sightings import Board, Votes, votes_of
+from du_infra.control.traffic.wish import course_of
+from du_infra.health.quorum import Expected, first_standing, judge_regions
+from du_infra.health.state import Standing
+from du_infra.pool.plan import PoolRecord
+from du_infra.traffic.aim import Aim, Settings, aim_of, settings_of
+from du_infra.traffic.capacity import Load, load_of
+from du_infra.traffic.course import Course
+from du_infra.traffic.memory import Memory
+from du_infra.traffic.plan import Facts, Plan, plan_traffic
+from du_infra.traffic.state import Capabilities, Record
+from du_infra.traffic.waves import Progress, expected, rules_of
+
+
+@dataclass(frozen=True)
+class View:
+    """What a pass saw and made of it. ``record``: what DNS has been told; ``now`` of the monotonic clock."""
+
+    now: float
+    course: Course
+    aim: Aim
+    settings: Settings
+    record: Record | None
+    votes: Votes
+    standings: Mapping[str, Standing]
+    loads: Mapping[str, Load]
+    memory: Memory | None
+    progress: Progress
+    plan: Plan
+    observers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Judge:
+    """How regions stand, from pass to pass. Which way votes lean is this controller's own affair; whoever sees a region
+    fall or rise first says so for all of them.
+    """
+
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
+        self._known: dict[str, Standing] = dict(entrance.store.traffic.standings())
+        self._kept: dict[str, tuple[object, ...]] = {name: _gist(one) for name, one in self._known.items()}
+
+    def judge(self, votes: Votes, record: Record | None, now: float) -> dict[str, Standing]:
+        """How each region stands now, by these votes."""
+        stored = self._entrance.store.traffic.standings()
+        before = {name: self._before(name, stored.get(name), record, now) for name in votes}
+        entrance = self._entrance
+        return judge_regions(before, votes, entrance.observers, entrance.patience, now)
+
+    def keep(self, found: Mapping[str, Standing], *, dry_run: bool = False) -> None:
+        """Remember it and, but for a dry run, write down what is new in more than words."""
+        self._known = dict(found)
+        if dry_run:
+            return
+        new = {name: one for name, one in found.items() if self._kept.get(name) != _gist(one)}
+        if new:
+            self._entrance.store.traffic.see(new)
+            self._kept |= {name: _gist(one) for name, one in new.items()}
+
+    def _before(self, name: str, stored: Standing | None, record: Record | None, now: float) -> Standing:
+        ours = self._known.get(name)
+        if stored is not None and (ours is None or ours.state != stored.state):
+            return stored
+        if ours is not None:
+            return ours
+        there = record.endpoints.get(name) if record else None
+        return first_standing(record is None or (there is not None and there.given_out), now)
+
+
+def look(
+    entrance: Entrance,
+    board: Board,
+    records: dict[str, PoolRecord],
+    record: Record | None,
+    able: Capabilities,
+    judge: Judge,
+    counting: Counting,
+) -> View:
+    """What is so, and what DNS should be told. ``records``: every region's nodes; ``record``: what DNS has been told."""
+    now = time.monotonic()
+    addresses, course = entrance.addresses(records), course_of(entrance)
+    settings = settings_of(entrance.spec, able)
+    votes = votes_of(board, entrance.observers, addresses, entrance.fleet.fleet, pins_of(entrance, course, settings))
+    standings = judge.judge(votes, record, now)
+    memory, progress = entrance.store.traffic.memory(entrance.name)
+    loads = loads_of(entrance, board)
+    seen = counting.look(board, memory.changed + settings.settle, now) if memory else None
+    aim = aim_of(entrance.spec, addresses, course.weights, frozenset(course.drained))
+    plan = plan_traffic(aim, Facts(record, standings, loads, seen), memory, settings, now)
+    return View(
+        now, course, aim, settings, record, votes, standings, loads, memory, progress, plan, entrance.observers
+    )
+
+
+def pins_of(entrance: Entrance, course: Course, settings: Settings) -> dict[str, Expected]:
+    """For each region the releases that may answer there."""
+    if not course.pins:
+        return {}
+    origin = entrance.store.traffic.course(entrance.name, course.origin) if course.origin else None
+    runs = [name for name in entrance.regions if course.pinned(course.service, name)] or list(entrance.regions)
+    rules = rules_of(entrance.spec, runs, settings.settle)
+    return {name: expected(course, origin or course, name, rules) for name in entrance.regions}
+
+
+def loads_of(entrance: Entrance, board: Board) -> dict[str, Load]:
+    """What each region had to do in the last minute, of those of which a node has told."""
+    found = {}
+    for name, words in board.nodes.items():
+        cpus = entrance.regions[name].spec.pool.size.cpus
+        if load := load_of([word.report() for word in words.values()], cpus):
+            found[name] = load
+    return found
+
+
+def _gist(one: Standing) -> tuple[object, ...]:
+    """What must outlive this process: where it leans since when, so that a timer's passes add up."""
+    return one.state, one.since, one.known, one.leaning, one.falls

@@ -1,0 +1,111 @@
+"""What observers have seen, as votes: plain data, no I/O.
+
+Moments are of this machine's monotonic clock. What a node saw comes with its age, counted from when the node was asked:
+its own clock does not matter, and an answer that took long makes what it says older, never younger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from du_infra.health.heal import CONTROLLER
+from du_infra.health.quorum import Expected, Vote, vote_of
+from du_infra.health.state import NodeReport
+
+Votes = Mapping[str, Mapping[str, Vote]]
+"""For each region, each observer's newest."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One look at a region's /readyz at ``at``: what it told (docs/du-node.md; None: nothing of that), else ``why``."""
+
+    at: float
+    address: str
+    said: Mapping[str, Any] | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class NodeWord:
+    """What a node told at ``at``: what it saw of other regions, its load, and the requests that its copies have taken.
+
+    ``count`` goes on and on; where counting began anew ``counted`` is another word. ``silent``: why it told nothing.
+    """
+
+    node: str
+    at: float
+    sightings: Mapping[str, Sighting] = field(default_factory=dict)
+    load: Mapping[str, float] = field(default_factory=dict)
+    counted: str = ""
+    count: int = 0
+    draining: bool = False
+    silent: str = ""
+
+    def report(self) -> NodeReport:
+        """As far as a region's load goes."""
+        return NodeReport(
+            self.node, "", reachable=not self.silent, ready=True, draining=self.draining, load=self.load, why=self.silent
+        )
+
+
+@dataclass(frozen=True)
+class Board:
+    """The newest of everything: ``own`` looks by region, and each region's nodes, as far as they were asked."""
+
+    own: Mapping[str, Sighting] = field(default_factory=dict)
+    nodes: Mapping[str, Mapping[str, NodeWord]] = field(default_factory=dict)
+
+
+def word_of(node: str, asked: float, told: Mapping[str, Any]) -> NodeWord:
+    """What ``du-node regions`` said to a question of ``asked``. Raises ValueError, KeyError or TypeError for others."""
+    seen = {
+        str(row["name"]): Sighting(asked - max(0.0, float(row["age_s"])), row["address"], row["said"], row["why"])
+        for row in told["regions"]
+    }
+    requests = told["requests"]
+    return NodeWord(
+        node, asked, seen, told["load"], str(requests["id"]), int(requests["count"]), bool(told["draining"])
+    )
+
+
+def votes_of(
+    board: Board,
+    observers: Mapping[str, Sequence[str]],
+    addresses: Mapping[str, str],
+    fleet: str,
+    expected: Mapping[str, Expected],
+) -> dict[str, dict[str, Vote]]:
+    """For each region that has an address, what each of its observers says. One that has seen nothing is not there.
+
+    A region's word is that of the node which has seen it last; ``expected`` are the releases that may answer there.
+    """
+    found: dict[str, dict[str, Vote]] = {}
+    for name, who in observers.items():
+        if not (address := addresses.get(name, "")):
+            continue
+        given = {}
+        for observer in who:
+            seen = [one for one in _seen(board, observer, name) if one.address == address]
+            if seen:
+                newest = max(seen, key=lambda one: one.at)
+                given[observer] = vote(newest, fleet, name, expected.get(name, {}))
+        found[name] = given
+    return found
+
+
+def vote(seen: Sighting, fleet: str, region: str, expected: Expected) -> Vote:
+    """What a look says. An address at which another region answers is no way to this one."""
+    said = seen.said
+    if said is not None and (said.get("fleet"), said.get("region")) not in ((fleet, region), ("", "")):
+        return Vote(seen.at, False, f"{said.get('region')} of fleet {said.get('fleet')} answers there")
+    return vote_of(seen.at, said, expected, seen.why)
+
+
+def _seen(board: Board, observer: str, region: str) -> Iterable[Sighting]:
+    if observer == CONTROLLER:
+        return [board.own[region]] if region in board.own else []
+    words = board.nodes.get(observer, {}).values()
+    return [word.sightings[region] for word in words if region in word.sightings]

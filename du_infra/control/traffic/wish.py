@@ -1,0 +1,66 @@
+"""What is wanted of the entrance: fleet.yaml's word, and what people asked for since; kept as courses in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from du_infra.control.traffic.entrance import Entrance
+from du_infra.errors import SpecError
+from du_infra.store.database import actor
+from du_infra.traffic import course as courses
+from du_infra.traffic.course import Course
+from du_infra.traffic.shares import HUNDRED, spread, whole
+
+BY_FILE = "fleet.yaml says so"
+
+
+def course_of(entrance: Entrance) -> Course:
+    """What is wanted now; changes nothing. What fleet.yaml came to say since the last course goes over that.
+
+    While a release goes through the world its weights hold, and the file's wait.
+    """
+    asked = by_file(entrance)
+    newest = entrance.store.traffic.course(entrance.name)
+    if newest is None:
+        return Course(asked, why=BY_FILE)
+    if newest.under_way or asked == _file_said(entrance):
+        return newest
+    return replace(courses.for_regions(newest, asked), why=BY_FILE)
+
+
+def by_file(entrance: Entrance) -> dict[str, int]:
+    """The weights that fleet.yaml asks for, in percent."""
+    chosen = entrance.spec.weights
+    return whole({name: 1 if chosen is None else chosen.get(name, 0) for name in entrance.fleet.regions})
+
+
+def keep(entrance: Entrance, course: Course, why: str = "") -> Course:
+    """Have it wanted from now on. Raises Busy when somebody else wanted something else meanwhile."""
+    return entrance.store.traffic.set_course(entrance.name, course, actor(), why or course.why)
+
+
+def shifted(course: Course, shares: Mapping[str, int]) -> Course:
+    """These regions get so many percent each; all others share the rest as they did.
+
+    Raises what ``course.shift`` does, and SpecError when it is more than everything, or everything is named and it is
+    less.
+    """
+    for name, percent in shares.items():
+        checked = courses.shift(course, name, percent)
+        if len(shares) == 1:
+            return checked
+    total = sum(shares.values())
+    others = {name: weight for name, weight in course.goal(course.weights).items() if name not in shares and weight}
+    if total > HUNDRED or (total < HUNDRED and not others):
+        todo = "leave one region out to have it get the rest" if total < HUNDRED else "ask for 100 % at most"
+        raise SpecError(f"the shares add up to {total} %", where=" ".join(shares), todo=todo)
+    rest = spread(HUNDRED - total, others) if others else {}
+    weights = {**dict.fromkeys(course.weights, 0), **rest, **shares}
+    return replace(course, weights=weights, number=0, previous=course.number)
+
+
+def _file_said(entrance: Entrance) -> Mapping[str, int] | None:
+    """What fleet.yaml said when it was last listened to."""
+    found = entrance.store.traffic.courses(entrance.name)
+    return next((one.weights for one in found if one.why == BY_FILE), None)
