@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from du_infra.control.release.result import ReleaseResult
     from du_infra.control.rounds import RoundResult
     from du_infra.control.up import UpResult
+    from du_infra.entrance import Traffic
     from du_infra.gitops.write import WritePlan
     from du_infra.health.state import NodeStatus, RegionStatus
     from du_infra.pool.turns import RoundKind
@@ -398,6 +399,13 @@ class Fleet:
         """One region of the fleet. Raises SpecError for a name that fleet.yaml does not have."""
         region_of(self.spec, name)
         return Region(self, name)
+
+    @property
+    def traffic(self) -> Traffic:
+        """The one name for all regions; its methods raise SpecError where fleet.yaml has no ``traffic:``."""
+        from du_infra.entrance import Traffic
+
+        return Traffic(self)
 
     def region_of_node(self, node: str) -> Region:
         """The region that a node's name belongs to. Raises SpecError for a name that no region gives out."""

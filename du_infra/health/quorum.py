@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from du_infra.health.heal import CONTROLLER, HOUR
+from du_infra.health.heal import HOUR
 from du_infra.health.state import Standing, UpOrDown
 from du_infra.spec import TrafficSpec
 

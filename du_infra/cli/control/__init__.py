@@ -12,6 +12,7 @@ from du_infra.cli.lazy import LazyGroup
 class _Control(LazyGroup):
     verbs: ClassVar[dict[str, tuple[str, str]]] = {
         "run": ("du_infra.cli.control.run", "Mind regions: replace dead machines, scale; until it is stopped"),
+        "explain": ("du_infra.cli.control.explain", "Votes, guards, the last decisions and why"),
     }
 
 

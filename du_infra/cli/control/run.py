@@ -15,9 +15,13 @@ from du_infra.cli.progress_view import PlainLines
 from du_infra.release.state import moment
 
 if TYPE_CHECKING:
-    from du_infra.control.loop import Decision
+    from du_infra.control.decision import Decision
 
-_COLOURS = {"failed": "red", "left": "yellow", "busy": "yellow", "done": "green", "well": "green"}
+_COLOURS = {
+    **dict.fromkeys(("failed", "fail-over", "fail-open"), "red"),
+    **dict.fromkeys(("left", "busy", "standby", "rest"), "yellow"),
+    **dict.fromkeys(("done", "well", "return", "publish"), "green"),
+}
 
 
 @click.command("run")
@@ -38,6 +42,9 @@ def command(
     regions: tuple[str, ...], once: bool, dry_run: bool, interval: float, fleet_file: Path, output: str
 ) -> None:
     """Mind the regions of the fleet: start machines that stopped, replace those that are dead, scale.
+
+    Where fleet.yaml has traffic:, mind the way to all of them as well: a region that is dead leaves the answers within
+    seconds, and shares are moved step by step. Not so with --region.
 
     One line for each decision goes to stdout (with --output json: one JSON object), progress to stderr. Ctrl-C lets
     what is under way come to its end; a second one does not.

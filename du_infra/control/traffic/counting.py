@@ -1,4 +1,4 @@
-"""How many requests each region has taken since DNS last changed and caches are clear, from counters that go on. Pure."""
+"""How many requests each region took since DNS last changed and caches are clear, from counters that go on. Pure."""
 
 from __future__ import annotations
 

@@ -75,9 +75,7 @@ class Dns:
 
     def ask(self, record: Record, times: int = ask.TIMES) -> list[Verdict]:
         """Ask every server now."""
-        return ask.verify(
-            record, self.backend.servers(), self.backend.capabilities(), zone=self._zone, times=times
-        )
+        return ask.verify(record, self.backend.servers(), self.backend.capabilities(), zone=self._zone, times=times)
 
     def _ask(self, record: Record) -> None:
         if self._asking and self._asking.is_alive():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,7 +77,7 @@ class Entrance:
         """Each region's nodes and address; empty records of those that are not up."""
         return {name: self.store.pool(name) for name in self.regions}
 
-    def addresses(self, records: dict[str, PoolRecord]) -> dict[str, str]:
+    def addresses(self, records: Mapping[str, PoolRecord]) -> dict[str, str]:
         """Where the world finds each region; "" where it is not up."""
         given = self.spec.addresses
         return {name: given.get(name, record.vip) if record.nodes else "" for name, record in records.items()}
@@ -90,6 +91,8 @@ class Entrance:
     def backend(self, report: Reporter) -> Backend:
         """What answers DNS; nothing is asked yet. Raises Refused for what it cannot do, and what ``connect`` does."""
         token = self.spec.hetzner.token
-        found = connect(self.spec, self.servers(), lambda: read_source("traffic.hetzner.token", token, self.folder), report)
+        found = connect(
+            self.spec, self.servers(), lambda: read_source("traffic.hetzner.token", token, self.folder), report
+        )
         check_backend(self.spec, found.capabilities())
         return found

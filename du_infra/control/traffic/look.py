@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from du_infra.control.traffic.counting import Counting
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.sightings import Board, Votes, votes_of
-from du_infra.control.traffic.wish import course_of
 from du_infra.health.quorum import Expected, first_standing, judge_regions
 from du_infra.health.state import Standing
 from du_infra.pool.plan import PoolRecord
@@ -77,29 +76,29 @@ class Judge:
         return first_standing(record is None or (there is not None and there.given_out), now)
 
 
-def look(
-    entrance: Entrance,
-    board: Board,
-    records: dict[str, PoolRecord],
-    record: Record | None,
-    able: Capabilities,
-    judge: Judge,
-    counting: Counting,
-) -> View:
-    """What is so, and what DNS should be told. ``records``: every region's nodes; ``record``: what DNS has been told."""
-    now = time.monotonic()
-    addresses, course = entrance.addresses(records), course_of(entrance)
-    settings = settings_of(entrance.spec, able)
-    votes = votes_of(board, entrance.observers, addresses, entrance.fleet.fleet, pins_of(entrance, course, settings))
+@dataclass(frozen=True)
+class Seen:
+    """What there is to look at: what observers told, every region's nodes, what DNS was told and what it can do."""
+
+    board: Board
+    records: Mapping[str, PoolRecord]
+    record: Record | None
+    able: Capabilities
+
+
+def look(entrance: Entrance, seen: Seen, course: Course, judge: Judge, counting: Counting) -> View:
+    """What is so, and what DNS should be told for ``course``."""
+    now, record = time.monotonic(), seen.record
+    addresses, settings = entrance.addresses(seen.records), settings_of(entrance.spec, seen.able)
+    pins = pins_of(entrance, course, settings)
+    votes = votes_of(seen.board, entrance.observers, addresses, entrance.fleet.fleet, pins)
     standings = judge.judge(votes, record, now)
     memory, progress = entrance.store.traffic.memory(entrance.name)
-    loads = loads_of(entrance, board)
-    seen = counting.look(board, memory.changed + settings.settle, now) if memory else None
+    loads = loads_of(entrance, seen.board)
+    counted = counting.look(seen.board, memory.changed + settings.settle, now) if memory else None
     aim = aim_of(entrance.spec, addresses, course.weights, frozenset(course.drained))
-    plan = plan_traffic(aim, Facts(record, standings, loads, seen), memory, settings, now)
-    return View(
-        now, course, aim, settings, record, votes, standings, loads, memory, progress, plan, entrance.observers
-    )
+    plan = plan_traffic(aim, Facts(record, standings, loads, counted), memory, settings, now)
+    return View(now, course, aim, settings, record, votes, standings, loads, memory, progress, plan, entrance.observers)
 
 
 def pins_of(entrance: Entrance, course: Course, settings: Settings) -> dict[str, Expected]:

@@ -47,7 +47,13 @@ class NodeWord:
     def report(self) -> NodeReport:
         """As far as a region's load goes."""
         return NodeReport(
-            self.node, "", reachable=not self.silent, ready=True, draining=self.draining, load=self.load, why=self.silent
+            self.node,
+            "",
+            reachable=not self.silent,
+            ready=True,
+            draining=self.draining,
+            load=self.load,
+            why=self.silent,
         )
 
 

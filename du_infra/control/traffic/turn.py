@@ -14,11 +14,11 @@ from dataclasses import replace
 from du_infra.control.traffic.counting import Counting
 from du_infra.control.traffic.dns import Checked, Dns
 from du_infra.control.traffic.entrance import Entrance
-from du_infra.control.traffic.look import Judge, View, look
+from du_infra.control.traffic.look import Judge, Seen, View, look
 from du_infra.control.traffic.sightings import Board
 from du_infra.control.traffic.tell import order_of
 from du_infra.control.traffic.watcher import Target, Watcher
-from du_infra.control.traffic.wish import keep
+from du_infra.control.traffic.wish import course_of, keep
 from du_infra.errors import Busy
 from du_infra.health.observers import watched_by
 from du_infra.pool.plan import PoolRecord
@@ -26,6 +26,7 @@ from du_infra.progress import Reporter
 from du_infra.store.database import actor
 from du_infra.store.leases import Lease
 from du_infra.traffic.capacity import Demand
+from du_infra.traffic.course import Course
 from du_infra.traffic.memory import Memory
 
 _RECORDS_SECONDS = 5.0
@@ -52,7 +53,8 @@ class Desk:
         order = {} if self._dry_run else {name: order_of(watched[name], addresses, every) for name in records}
         contexts = self.entrance.regions
         targets = {
-            name: Target(contexts[name], record, addresses[name], order.get(name, "")) for name, record in records.items()
+            name: Target(contexts[name], record, addresses[name], order.get(name, ""))
+            for name, record in records.items()
         }
         self._watcher.aim(targets, interval or every)
 
@@ -63,10 +65,14 @@ class Desk:
             self._records, self._records_read = self.entrance.records(), now
         return self._records
 
-    def look(self, board: Board, *, fresh: bool = False) -> View:
-        """What is so and what is to be done; ``fresh``: DNS is read now. Raises what the backend does."""
-        record, able = self.dns.record(fresh=fresh), self.dns.backend.capabilities()
-        return look(self.entrance, board, self.records(), record, able, self._judge, self._counting)
+    def look(self, board: Board, *, fresh: bool = False, course: Course | None = None) -> View:
+        """What is so and what is to be done; ``fresh``: DNS is read now. ``course``: as if just that were wanted.
+
+        Raises what the backend does.
+        """
+        seen = Seen(board, self.records(), self.dns.record(fresh=fresh), self.dns.backend.capabilities())
+        wanted = course or course_of(self.entrance)
+        return look(self.entrance, seen, wanted, self._judge, self._counting)
 
     def turn(self, board: Board) -> View:
         """One pass. ``view.plan`` says what was done and what waits.
@@ -74,11 +80,12 @@ class Desk:
         Raises Busy while another controller is at it, and what backends raise.
         """
         view = self.look(board)
-        self._judge.keep(view.standings, dry_run=self._dry_run)
         if self._dry_run or not self._owes(view):
+            self._judge.keep(view.standings, dry_run=self._dry_run)
             return view
         with self._lease() as lease:
             view = self.look(board, fresh=True)
+            self._judge.keep(view.standings)  # before DNS: who takes over must not find a region up that has just left
             self._carry_out(view, lease)
         return view
 

@@ -50,12 +50,12 @@ class Watcher:
         self,
         ask: Callable[[RegionContext, PoolRecord, str], list[NodeWord]] | None = None,
         *,
-        port: int = regions.PORT,
+        port: int = 0,
     ) -> None:
         self._ask = ask or Speakers().ask
         self._lock = threading.Lock()
         self._loop = Loop()
-        self._looks = regions.Regions(self._loop, port)
+        self._looks = regions.Regions(self._loop, port or regions.PORT)
         self._own: dict[str, Sighting] = {}
         self._tasks: dict[str, _Task] = {}
         self._waiting: deque[str] = deque()

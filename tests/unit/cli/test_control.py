@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from du_infra.cli.main import cli
-from du_infra.control.loop import ControlLoop, Decision
+from du_infra.control.decision import Decision
+from du_infra.control.loop import ControlLoop
 from du_infra.errors import DuError, EngineFailed, SpecError
 
 FLEET = "fleet: demo\nregions:\n  home: {provider: lxd}\nservices: {}\n"

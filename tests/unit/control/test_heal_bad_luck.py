@@ -12,7 +12,8 @@ import pytest
 
 from du_infra.control import heal as healing
 from du_infra.control import loop
-from du_infra.control.loop import Decision, Minder
+from du_infra.control.decision import Decision
+from du_infra.control.loop import Minder
 from du_infra.errors import EngineFailed
 from du_infra.pool.state import Machine, Node
 from du_infra.progress import silent

@@ -9,8 +9,8 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
+from du_infra.health.heal import CONTROLLER
 from du_infra.health.observers import OBSERVERS_MOST, appoint, watched_by
-from du_infra.health.quorum import CONTROLLER
 
 NAMES = st.sets(st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True), min_size=1, max_size=30)
 

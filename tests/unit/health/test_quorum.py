@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from du_infra.health.heal import CONTROLLER
 from du_infra.health.quorum import (
-    CONTROLLER,
     LONGEST_HOLD,
     Patience,
     Vote,

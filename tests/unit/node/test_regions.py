@@ -99,7 +99,10 @@ def test_one_that_is_not_ready_says_why_and_one_that_is_no_region_is_none(region
     region.status, region.said = 503, {"ready": False, "why": "not deployed: hello"}
     run(asker, loop, 0.3)
     assert asker.sights[0].said == {
-        **{"ready": False, "fleet": "", "region": "", "releases": {}},
+        "ready": False,
+        "fleet": "",
+        "region": "",
+        "releases": {},
         "why": "not deployed: hello",
     }
     region.status, region.said = 404, "nothing here"

@@ -9,8 +9,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from du_infra.health.heal import CONTROLLER
 from du_infra.health.observers import appoint
-from du_infra.health.quorum import CONTROLLER, Patience, first_standing, judge_regions, vote_of
+from du_infra.health.quorum import Patience, first_standing, judge_regions, vote_of
 from du_infra.traffic.aim import Aim, Settings
 from du_infra.traffic.course import Course
 from du_infra.traffic.memory import Memory

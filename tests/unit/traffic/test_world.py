@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from du_infra.health.heal import CONTROLLER
 from du_infra.health.observers import appoint
-from du_infra.health.quorum import CONTROLLER, Patience, Vote, first_standing, judge_regions
+from du_infra.health.quorum import Patience, Vote, first_standing, judge_regions
 from du_infra.health.state import Standing
 from du_infra.traffic.aim import Settings
 from du_infra.traffic.memory import Memory
