@@ -221,7 +221,7 @@ def _regions(_: list[str]) -> int:
     from du_node.outlook_told import outlook_told
 
     try:
-        told = outlook_told(sys.stdin.read())
+        told = outlook_told("" if sys.stdin.isatty() else sys.stdin.read())
     except ValueError as trouble:
         sys.stderr.write(f"this is no list of regions: {trouble}\n")
         return 2

@@ -56,20 +56,22 @@ class Outlook:
         keep(places.REGIONS_SEEN, {"seen": regions.rows(self._regions.sights)})
 
 
-def take(text: str) -> None:
+def take(text: str) -> float:
     """Watch these from now on: {"interval": seconds, "regions": [{"name", "address"}]}. Raises ValueError for others.
 
-    With an empty text nothing changes.
+    With an empty text nothing changes. Gives back how many seconds whoever asks would wait for news (``wait``, or 0).
     """
     if not text.strip():
-        return
+        return 0.0
     order = json.loads(text)
     try:
+        wait = min(max(float(order.get("wait", 0.0)), 0.0), _LONGEST)
         named = [{"name": str(one["name"]), "address": _numeric(one["address"])} for one in order["regions"]]
         interval = min(max(float(order["interval"]), _SHORTEST), _LONGEST)
-    except (KeyError, TypeError, OSError) as trouble:
+    except (AttributeError, KeyError, TypeError, OSError) as trouble:
         raise ValueError(f"{trouble!r} in the list of regions") from trouble
     keep(places.REGIONS, {"asked": clock(), "interval": interval, "regions": named})
+    return wait
 
 
 def seen(read: Any) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ class Dns:
         self._zone, self._servers, self._report = zone, servers, report
         self._record: Record | None = None
         self._read = float("-inf")
-        self._written = float("-inf")
+        self._written = time.monotonic()  # or by whoever was here before
         self._checked: Checked | None = None
         self._asking: threading.Thread | None = None
 

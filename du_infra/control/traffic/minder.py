@@ -20,7 +20,7 @@ ONCE_SECONDS = 5.0
 _ONCE_INTERVAL = 1.0
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 _BUSY_SECONDS = 5.0
-_PAUSE = (0.5, 1.0)
+_PAUSE = (0.25, 0.5)
 _NUMBERS = re.compile(r"[0-9.]+ s\b|[0-9.]+ s ago|\d+ requests")
 
 
@@ -47,9 +47,9 @@ class TrafficMinder:
 
     @property
     def pause(self) -> float:
-        """Seconds between two passes: twice as often as observers look, and at least once a second."""
+        """Seconds between two passes: more often than observers look, and at least twice a second."""
         interval = self._desk.entrance.spec.interval.seconds if self._desk else 2.0
-        return min(max(interval / 2, _PAUSE[0]), _PAUSE[1])
+        return min(max(interval / 4, _PAUSE[0]), _PAUSE[1])
 
     def once(self, entrance: Entrance) -> DuError | None:
         """A single pass, which looks around first."""
@@ -149,7 +149,9 @@ class TrafficMinder:
         return error
 
     def _failed(self, error: DuError) -> DuError:
-        """Told, and tried again later and later, for half a minute at most: a region may die meanwhile."""
+        """Told, and tried again later and later, but within half a minute: a region may die meanwhile."""
+        if self._watcher and self._watcher.broken:
+            self.close()
         self._say("failed", "; ".join(part for part in (str(error), error.detail[-400:], error.todo) if part))
         self._not_before = time.monotonic() + self._wait
         self._wait = min(2 * self._wait, _LONGEST_WAIT)

@@ -91,7 +91,9 @@ def carry_out(entrance: Entrance, report: Reporter, change: Change | None = None
     """
     desk, watcher = _desk(entrance, report)
     with stage(report, STAGE, why or "one pass"):
-        board = watcher.board()
+        board, now = watcher.board(), course_of(entrance)
+        if why and not now.number and not entrance.spec.freeze:
+            keep(entrance, now)  # what fleet.yaml says comes first, or it would go over the order
         planned = _planned(entrance, desk, watcher, change, why)
         if why:
             keep(entrance, planned.course, why)

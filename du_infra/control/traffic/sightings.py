@@ -65,15 +65,20 @@ class Board:
     nodes: Mapping[str, Mapping[str, NodeWord]] = field(default_factory=dict)
 
 
-def word_of(node: str, asked: float, told: Mapping[str, Any]) -> NodeWord:
-    """What ``du-node regions`` said to a question of ``asked``. Raises ValueError, KeyError or TypeError for others."""
+def word_of(node: str, asked: float, heard: float, told: Mapping[str, Any]) -> NodeWord:
+    """What ``du-node regions``, asked at ``asked``, had said at ``heard``. Raises ValueError, KeyError or TypeError for
+    what is no such word.
+
+    By its own count it waited for news in between; that much later is what it says, but never later than it was heard.
+    """
+    spoke = min(asked + max(0.0, float(told["waited_s"])), heard)
     seen = {
-        str(row["name"]): Sighting(asked - max(0.0, float(row["age_s"])), row["address"], row["said"], row["why"])
+        str(row["name"]): Sighting(spoke - max(0.0, float(row["age_s"])), row["address"], row["said"], row["why"])
         for row in told["regions"]
     }
     requests = told["requests"]
     return NodeWord(
-        node, asked, seen, told["load"], str(requests["id"]), int(requests["count"]), bool(told["draining"])
+        node, spoke, seen, told["load"], str(requests["id"]), int(requests["count"]), bool(told["draining"])
     )
 
 

@@ -17,6 +17,7 @@ from du_infra.pool.state import Node
 
 OTHERS_SECONDS = 10.0
 """How often nodes are asked that do not speak for their region: only their load and their requests are wanted."""
+WAIT_MOST = 2.0
 _SECONDS = 3.0
 _USAGE = 2
 _TRIES = 2
@@ -62,23 +63,26 @@ class Speakers:
         return True
 
 
-def order_of(watched: Sequence[str], addresses: Mapping[str, str], interval: float) -> str:
-    """What a node is told to watch, as ``du-node regions`` takes it; regions without an address are left out."""
+def order_of(watched: Sequence[str], addresses: Mapping[str, str], interval: float, wait: float = 0.0) -> str:
+    """What a node is told to watch, as ``du-node regions`` takes it; regions without an address are left out.
+
+    ``wait``: how many seconds it may keep us waiting until there is something new to tell.
+    """
     named = [{"name": name, "address": addresses[name]} for name in watched if addresses.get(name)]
-    return json.dumps({"interval": interval, "regions": named})
+    return json.dumps({"interval": interval, "regions": named, "wait": min(wait, WAIT_MOST)})
 
 
 def ask_node(context: RegionContext, node: Node, order: str) -> NodeWord:
     """What one node tells; a node that tells nothing says why not."""
     asked = time.monotonic()
     try:
-        done = ssh.run(context.target(node), ["du-node", "regions"], stdin=order, timeout=_SECONDS)
+        done = ssh.run(context.target(node), ["du-node", "regions"], stdin=order, timeout=_SECONDS + WAIT_MOST)
     except DuError as error:
         return NodeWord(node.name, asked, silent=error.what)
     if done.rc == _USAGE and "usage:" in done.stderr:
         return NodeWord(node.name, asked, silent="its du-node is older than this du-infra: `region up` brings another")
     try:
-        return word_of(node.name, asked, json.loads(done.stdout))
+        return word_of(node.name, asked, time.monotonic(), json.loads(done.stdout))
     except (ValueError, KeyError, TypeError):
         said = (done.stderr or done.stdout).strip().splitlines()
         return NodeWord(node.name, asked, silent=f"du-node does not tell: {said[-1][:200] if said else 'nothing'}")

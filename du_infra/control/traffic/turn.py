@@ -17,7 +17,7 @@ from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.look import Judge, Seen, View, look
 from du_infra.control.traffic.sightings import Board
 from du_infra.control.traffic.tell import order_of
-from du_infra.control.traffic.watcher import Target, Watcher
+from du_infra.control.traffic.watcher import WORKERS, Target, Watcher
 from du_infra.control.traffic.wish import course_of, keep
 from du_infra.errors import Busy
 from du_infra.health.observers import watched_by
@@ -43,14 +43,19 @@ class Desk:
         self._judge, self._counting = Judge(entrance), Counting()
         self._records: dict[str, PoolRecord] = {}
         self._records_read = float("-inf")
+        self._aimed: dict[str, PoolRecord] | None = None
         self._demand_kept = float("-inf")
 
     def aim(self, interval: float = 0.0) -> None:
         """Have the watcher look at what is there now; ``interval`` in place of fleet.yaml's."""
         records = self.records()
+        if records is self._aimed:
+            return
+        self._aimed = records
         addresses, every = self.entrance.addresses(records), self.entrance.spec.interval.seconds
         watched = watched_by(self.entrance.observers)
-        order = {} if self._dry_run else {name: order_of(watched[name], addresses, every) for name in records}
+        wait = every if len(records) <= WORKERS else 0.0
+        order = {} if self._dry_run else {name: order_of(watched[name], addresses, every, wait) for name in records}
         contexts = self.entrance.regions
         targets = {
             name: Target(contexts[name], record, addresses[name], order.get(name, ""))

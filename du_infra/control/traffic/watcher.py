@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from du_infra.control.context import RegionContext
 from du_infra.control.traffic.sightings import Board, NodeWord, Sighting
 from du_infra.control.traffic.tell import Speakers
+from du_infra.errors import DuError
 from du_infra.pool.plan import PoolRecord
 from du_node import regions
 from du_node.loop import Loop
 
-_WORKERS = 16
+WORKERS = 32
+"""As many regions' nodes are asked at once; where there are not more, they may keep us waiting for news."""
 _GLANCE = 0.2
 
 
@@ -62,6 +64,7 @@ class Watcher:
         self._work = threading.Semaphore(0)
         self._interval = 2.0
         self._over = threading.Event()
+        self.broken: Exception | None = None
         self._threads: list[threading.Thread] = []
 
     def aim(self, targets: Mapping[str, Target], interval: float) -> None:
@@ -78,15 +81,18 @@ class Watcher:
                 task.words = {node: word for node, word in task.words.items() if node in there}
 
     def board(self) -> Board:
-        """The newest of everything."""
+        """The newest of everything. Raises DuError when what looks has ended, which is a mistake of ours."""
+        if self.broken:
+            raise DuError(f"looking at regions has ended: {self.broken!r}", todo="it begins anew by itself")
         with self._lock:
             return Board(dict(self._own), {name: dict(task.words) for name, task in self._tasks.items()})
 
     def start(self) -> None:
         """Begin; once."""
-        workers = min(_WORKERS, max(2, len(self._tasks)))
-        for work in (self._look_on, self._hand_out, *([self._have_told] * workers)):
-            self._threads.append(threading.Thread(target=work, daemon=True, name="traffic watch"))
+        for work in (self._look_on, self._hand_out, *([self._have_told] * WORKERS)):
+            self._threads.append(
+                threading.Thread(target=self._guarded, args=(work,), daemon=True, name="traffic watch")
+            )
             self._threads[-1].start()
 
     def stop(self) -> None:
@@ -112,6 +118,13 @@ class Watcher:
         with self._lock:
             looked = all(name in self._own for name, task in self._tasks.items() if task.target.address)
             return looked and all(_has_told(task) for task in self._tasks.values())
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """What looks must not end without a word: nobody would see a region fall."""
+        try:
+            work()
+        except Exception as error:
+            self.broken = error
 
     def _look_on(self) -> None:
         while not self._over.is_set():

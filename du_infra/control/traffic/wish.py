@@ -62,5 +62,5 @@ def shifted(course: Course, shares: Mapping[str, int]) -> Course:
 
 def _file_said(entrance: Entrance) -> Mapping[str, int] | None:
     """What fleet.yaml said when it was last listened to."""
-    found = entrance.store.traffic.courses(entrance.name)
-    return next((one.weights for one in found if one.why == BY_FILE), None)
+    found = entrance.store.traffic.course_because(entrance.name, BY_FILE)
+    return found.weights if found else None

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from du_infra.control import loop
-from du_infra.control.heal import Healed, Look
 from du_infra.control.decision import Decision
+from du_infra.control.heal import Healed, Look
 from du_infra.control.loop import ControlLoop, Minder
 from du_infra.errors import Busy, EngineFailed
 from du_infra.health.heal import Action, Healing, Sighting, View

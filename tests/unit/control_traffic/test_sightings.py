@@ -19,7 +19,7 @@ AT = {"b": "198.18.2.1"}
 
 def told(**more: Any) -> dict[str, Any]:
     row = {"name": "b", "address": AT["b"], "said": READY, "why": "", "age_s": 1.5}
-    base = {"node": "demo-a-1", "draining": False, "load": {"rps": 1.0}, "requests": {"id": "x", "count": 7}}
+    base = {"draining": False, "load": {"rps": 1.0}, "requests": {"id": "x", "count": 7}, "waited_s": 0.0}
     return {**base, "regions": [row], **more}
 
 
@@ -28,21 +28,25 @@ def word(node: str, at: float, said: Any = READY, *, address: str = AT["b"]) -> 
 
 
 def test_the_age_counts_from_when_the_node_was_asked_whatever_its_clock_says() -> None:
-    found = word_of("demo-a-1", 100.0, told())
+    found = word_of("demo-a-1", 100.0, 103.0, told())
     assert found.sightings["b"].at == 98.5
     assert (found.counted, found.count, found.load) == ("x", 7, {"rps": 1.0})
 
 
-@given(st.floats(-1e9, 1e9, allow_nan=False))
-def test_nothing_that_a_node_tells_comes_from_the_future(age: float) -> None:
+@given(st.floats(-1e9, 1e9, allow_nan=False), st.floats(-1e9, 1e9, allow_nan=False))
+def test_nothing_that_a_node_tells_comes_from_the_future(age: float, waited: float) -> None:
     row = {**told()["regions"][0], "age_s": age}
-    assert word_of("demo-a-1", 100.0, told(regions=[row])).sightings["b"].at <= 100.0
+    assert word_of("demo-a-1", 100.0, 101.0, told(regions=[row], waited_s=waited)).sightings["b"].at <= 101.0
+
+
+def test_that_a_node_waited_for_news_makes_them_no_older() -> None:
+    assert word_of("demo-a-1", 100.0, 102.2, told(waited_s=2.0)).sightings["b"].at == 100.5
 
 
 @pytest.mark.parametrize("wrong", [{}, {"regions": [{}]}, told(requests=None), told(load={}, draining=0, regions=3)])
 def test_what_is_no_word_of_a_node_raises(wrong: dict[str, Any]) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
-        word_of("demo-a-1", 100.0, wrong)
+        word_of("demo-a-1", 100.0, 101.0, wrong)
 
 
 def test_each_observer_has_one_vote_that_of_the_node_which_looked_last() -> None:

@@ -1,4 +1,4 @@
-"""A pass over the entrance: what is seen is judged, decided, written down, written to DNS; killed anywhere it goes on."""
+"""A pass over the entrance: what is seen is judged, decided, kept, written to DNS; killed anywhere it goes on."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Nodes:
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Nodes:
     made = Nodes(monkeypatch)
-    told = {"regions": [], "load": {}, "draining": False, "requests": {"id": "x", "count": 0}}
+    told = {"regions": [], "load": {}, "draining": False, "requests": {"id": "x", "count": 0}, "waited_s": 0}
     made.answer = ssh.Result(0, json.dumps(told), "")
     return made
 
@@ -157,4 +157,4 @@ def test_a_node_that_tells_nothing_says_why(nodes: Nodes, answer: ssh.Result, wo
 
 def test_regions_that_are_not_up_are_watched_by_nobody() -> None:
     order = json.loads(order_of(["b", "c"], {"b": "198.18.2.1", "c": ""}, 2.0))
-    assert order == {"interval": 2.0, "regions": [{"name": "b", "address": "198.18.2.1"}]}
+    assert order == {"interval": 2.0, "regions": [{"name": "b", "address": "198.18.2.1"}], "wait": 0.0}

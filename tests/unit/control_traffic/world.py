@@ -150,5 +150,3 @@ class World:
     def live(self) -> str:
         """Whom answers have."""
         return "".join(sorted(self.dns.record.live())) if self.dns.record else ""
-
-

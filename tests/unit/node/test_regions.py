@@ -185,6 +185,18 @@ def test_whoever_asks_says_what_is_to_be_watched_and_it_is_over_when_nobody_asks
     assert len(region.asked) == asked
 
 
+def test_who_waits_for_news_hears_at_once_when_a_region_falls_and_else_when_the_time_is_over(folder: Path) -> None:
+    order = json.dumps({"interval": 2, "regions": [{"name": "b", "address": "127.0.0.1"}], "wait": 0.5})
+    row = {"name": "b", "address": "127.0.0.1", "at": regions.clock(), "said": told(json.dumps(READY)), "why": ""}
+    outlook.keep(places.REGIONS_SEEN, {"seen": [row]})
+    assert 0.5 <= outlook_told(order)["waited_s"] < 2
+    fallen = {**row, "said": None, "why": "refuses connections"}
+    threading.Timer(0.3, outlook.keep, (places.REGIONS_SEEN, {"seen": [fallen]})).start()
+    found = outlook_told(order.replace("0.5", "30"))
+    assert found["waited_s"] < 10
+    assert found["regions"][0]["why"] == "refuses connections"
+
+
 def test_what_was_seen_of_a_region_that_is_watched_no_more_is_not_told(folder: Path) -> None:
     row = {"name": "b", "address": "127.0.0.1", "at": regions.clock() - 5, "said": None, "why": "no"}
     outlook.keep(places.REGIONS_SEEN, {"seen": [row]})
