@@ -118,13 +118,6 @@ class Traffic:
             row = connection.execute(query).first()
         return course_from(json.loads(row.course)) if row else None
 
-    def course_because(self, name: str, why: str) -> Course | None:
-        """The newest course that has this reason; None when none has."""
-        query = select(courses.c.course).where(courses.c.name == name, courses.c.why == why)
-        with self._engine.connect() as connection:
-            text = connection.scalar(query.order_by(courses.c.number.desc()).limit(1))
-        return course_from(json.loads(text)) if text else None
-
     def courses(self, name: str, limit: int = 1000) -> list[Course]:
         """What was wanted, the newest first."""
         query = select(courses.c.course).where(courses.c.name == name).order_by(courses.c.number.desc()).limit(limit)

@@ -11,7 +11,7 @@ from du_infra.control.context import RegionContext
 from du_infra.control.traffic.servers import servers_of
 from du_infra.errors import Refused, SpecError
 from du_infra.health.observers import appoint
-from du_infra.health.quorum import Patience
+from du_infra.health.quorum import Patience, patience_of
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Reporter
 from du_infra.release.secrets import read_source
@@ -52,7 +52,7 @@ class Entrance:
     @property
     def patience(self) -> Patience:
         """How long observers must agree."""
-        return Patience(self.spec.interval.seconds, self.spec.down_after.seconds, self.spec.hold.seconds)
+        return patience_of(self.spec)
 
     @cached_property
     def regions(self) -> dict[str, RegionContext]:

@@ -10,29 +10,25 @@ from du_infra.errors import SpecError
 from du_infra.store.database import actor
 from du_infra.traffic import course as courses
 from du_infra.traffic.course import Course
-from du_infra.traffic.shares import HUNDRED, spread, whole
+from du_infra.traffic.shares import HUNDRED, spread
 
 BY_FILE = "fleet.yaml says so"
 
 
 def course_of(entrance: Entrance) -> Course:
-    """What is wanted now; changes nothing. What fleet.yaml came to say since the last course goes over that.
-
-    While a release goes through the world its weights hold, and the file's wait.
-    """
+    """What is wanted now; changes nothing. One that fleet.yaml came to say, and that is not kept yet, has no number."""
     asked = by_file(entrance)
     newest = entrance.store.traffic.course(entrance.name)
     if newest is None:
-        return Course(asked, why=BY_FILE)
-    if newest.under_way or asked == _file_said(entrance):
-        return newest
-    return replace(courses.for_regions(newest, asked), why=BY_FILE)
+        return replace(courses.first_course(asked), why=BY_FILE)
+    said = courses.follow(newest, asked)
+    return replace(said, why=BY_FILE) if said else newest
 
 
 def by_file(entrance: Entrance) -> dict[str, int]:
-    """The weights that fleet.yaml asks for, in percent."""
+    """The weights that fleet.yaml has, of all regions."""
     chosen = entrance.spec.weights
-    return whole({name: 1 if chosen is None else chosen.get(name, 0) for name in entrance.fleet.regions})
+    return {name: 1 if chosen is None else chosen.get(name, 0) for name in entrance.fleet.regions}
 
 
 def keep(entrance: Entrance, course: Course, why: str = "") -> Course:
@@ -58,9 +54,3 @@ def shifted(course: Course, shares: Mapping[str, int]) -> Course:
     rest = spread(HUNDRED - total, others) if others else {}
     weights = {**dict.fromkeys(course.weights, 0), **rest, **shares}
     return replace(course, weights=weights, number=0, previous=course.number)
-
-
-def _file_said(entrance: Entrance) -> Mapping[str, int] | None:
-    """What fleet.yaml said when it was last listened to."""
-    found = entrance.store.traffic.course_because(entrance.name, BY_FILE)
-    return found.weights if found else None

@@ -231,7 +231,7 @@ def test_what_fleet_yaml_comes_to_say_goes_over_what_was_asked_for_since(world: 
     world.write(f"{FLEET}  weights: {{a: 20, b: 40, c: 40}}\n")
     entrance = world.entrance()
     said = course_of(entrance)
-    assert (said.number, dict(said.weights)) == (0, {"a": 20, "b": 40, "c": 40})
+    assert (said.number, said.previous, dict(said.weights)) == (0, asked.number, {"a": 20, "b": 40, "c": 40})
     keep(entrance, said)
     keep(entrance, courses.drain(course_of(entrance), "b"), "drain b")
     assert course_of(entrance).drained == ("b",)
