@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from du_node import counted, files, outlook, places, regions
+from du_node import counted, files, outlook, places, regions, serve
 from du_node.loop import Loop
 from du_node.outlook import Outlook, take
 from du_node.outlook_told import outlook_told
@@ -258,3 +258,18 @@ def _serve(watching: Outlook, loop: Loop, seconds: float) -> None:
         watching.ask()
         loop.run_until(min(until, watching.next_due, time.monotonic() + 0.02))
         watching.note()
+
+
+def test_serve_watches_regions_beside_everything_else(
+    region: Region, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "_SOCKET", str(folder / "s"))
+    for name in ("RUN", "LOCK", "PEERS", "SEEN", "HANDOVER", "VIP_AWAY", "RESULT", "SETTINGS"):
+        monkeypatch.setattr(places, name, str(folder / name.lower()))
+    take(json.dumps({"interval": 0.5, "regions": [{"name": "b", "address": "127.0.0.1"}]}))
+    server = serve.Server()
+    server._outlook._regions = Regions(server._loop, region.port)
+    server._look()
+    server._rest(time.monotonic() + 1.3)
+    assert 2 <= len(region.asked) <= 4
+    assert outlook.seen(files.read_json)[0]["said"] is not None
