@@ -61,7 +61,8 @@ class Dns:
         for server in self._servers:
             if server.target is None and local.start(server):
                 self._report(Event("step", STAGE, f"gdnsd is started at {server.ask}"))
-        self._written = time.monotonic()
+        if self._checked is None or self._checked.record != wanted:  # the same once more: what is wrong stays wrong
+            self._written = time.monotonic()
 
     def check(self, record: Record) -> Checked | None:
         """What servers answered last, None before; has them asked anew, at no cost of time, when it is due."""

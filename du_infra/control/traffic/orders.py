@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from du_infra.control.traffic.entrance import Entrance
+from du_infra.control.traffic.look import View
 from du_infra.control.traffic.minder import ONCE_SECONDS
+from du_infra.control.traffic.sightings import Board
 from du_infra.control.traffic.turn import Desk
 from du_infra.control.traffic.watcher import Watcher
 from du_infra.control.traffic.wish import course_of, keep, shifted
-from du_infra.errors import NotReady, Refused
+from du_infra.errors import Busy, NotReady, Refused
 from du_infra.health.state import Standing
 from du_infra.progress import Reporter, stage
 from du_infra.traffic import course as courses
@@ -97,12 +99,20 @@ def carry_out(entrance: Entrance, report: Reporter, change: Change | None = None
         planned = _planned(entrance, desk, watcher, change, why)
         if why:
             keep(entrance, planned.course, why)
-        view = desk.turn(board)
+        view = _turned(desk, board, why)
         record = view.plan.memory.record
         if view.plan.record is not None:
             _verify(desk, record)
     waits = view.plan.notes if view.record or view.plan.record else ("no region has an address yet",)
     return TrafficResult(entrance.name, record, tuple(str(action) for action in view.plan.actions), tuple(waits))
+
+
+def _turned(desk: Desk, board: Board, why: str) -> View:
+    try:
+        return desk.turn(board)
+    except Busy as error:
+        error.done = "what is wanted is kept, and whoever changes DNS goes on with it" if why else ""
+        raise
 
 
 def _desk(entrance: Entrance, report: Reporter) -> tuple[Desk, Watcher]:

@@ -38,8 +38,9 @@ class Desk:
 
     def __init__(self, entrance: Entrance, watcher: Watcher, report: Reporter, *, dry_run: bool = False) -> None:
         self.entrance = entrance
-        self._watcher, self._dry_run = watcher, dry_run
-        self.dns = Dns(entrance.backend(report), entrance.spec.zone, entrance.servers(), report)
+        self._watcher, self._report, self._dry_run = watcher, report, dry_run
+        self._servers = entrance.servers()
+        self.dns = self._connected()
         self._judge, self._counting = Judge(entrance), Counting()
         self._records: dict[str, PoolRecord] = {}
         self._records_read = float("-inf")
@@ -47,14 +48,14 @@ class Desk:
         self._demand_kept = float("-inf")
 
     def aim(self, interval: float = 0.0) -> None:
-        """Have the watcher look at what is there now; ``interval`` in place of fleet.yaml's."""
+        """Have the watcher look at what is there now; ``interval``: of who looks once, in place of fleet.yaml's."""
         records = self.records()
         if records is self._aimed:
             return
         self._aimed = records
         addresses, every = self.entrance.addresses(records), self.entrance.spec.interval.seconds
         watched = watched_by(self.entrance.observers)
-        wait = every if len(records) <= WORKERS else 0.0
+        wait = every if not interval and len(records) <= WORKERS else 0.0
         order = {} if self._dry_run else {name: order_of(watched[name], addresses, every, wait) for name in records}
         contexts = self.entrance.regions
         targets = {
@@ -68,7 +69,17 @@ class Desk:
         now = time.monotonic()
         if now - self._records_read > _RECORDS_SECONDS:
             self._records, self._records_read = self.entrance.records(), now
+            self._follow()
         return self._records
+
+    def _follow(self) -> None:
+        """A region that runs gdnsd has other nodes now, perhaps."""
+        if (servers := self.entrance.servers()) != self._servers:
+            self._servers = servers
+            self.dns = self._connected()
+
+    def _connected(self) -> Dns:
+        return Dns(self.entrance.backend(self._report), self.entrance.spec.zone, self._servers, self._report)
 
     def look(self, board: Board, *, fresh: bool = False, course: Course | None = None) -> View:
         """What is so and what is to be done; ``fresh``: DNS is read now. ``course``: as if just that were wanted.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.turn import Desk
 from du_infra.control.traffic.wish import course_of, keep, shifted
 from du_infra.errors import Busy, EngineFailed, Refused, SpecError
@@ -265,6 +266,18 @@ def test_where_no_region_was_ever_up_there_is_nothing_to_lead_to(world: World) -
     (world.folder / ".du").rename(world.folder / "away")
     with pytest.raises(Refused, match="no region of the fleet is up"):
         world.desk()
+
+
+def test_gdnsd_on_the_nodes_of_a_region_follows_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    there: list[Any] = []
+    monkeypatch.setattr(Entrance, "servers", lambda entrance: tuple(there))
+    desk = world.desk()
+    world.run(desk, 3)
+    first = desk.dns
+    there.append("another node")
+    world.run(desk, 7)
+    assert desk.dns is not first
+    assert world.live == "abc"
 
 
 def _ends(world: World) -> None:
