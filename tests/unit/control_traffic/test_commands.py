@@ -45,7 +45,7 @@ traffic:
   zone: gtm.example.com
   record: www
   ttl: 1s
-  interval: 1s
+  interval: 10s
   down_after: 1s
   hold: 2s
   min_requests: 0
@@ -176,6 +176,7 @@ def test_a_dead_region_leaves_the_answers_while_the_loop_runs_and_comes_back(
     earth: Earth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Minder, "mind", lambda *_: None)  # regions themselves are another matter
+    earth.file.write_text(earth.file.read_text().replace("interval: 10s", "interval: 5s"))  # a busy machine is late
     told: list[Decision] = []
     loop, stop = ControlLoop(earth.file, (), told.append, silent), threading.Event()
     thread = threading.Thread(target=loop.run, args=(5.0, stop), daemon=True)
@@ -258,7 +259,7 @@ def test_a_fleet_without_an_entrance_says_so(tmp_path: Path) -> None:
         du_infra.load(file).traffic.status()
 
 
-def _until(holds: Any, told: list[Decision], seconds: float = 60) -> None:
+def _until(holds: Any, told: list[Decision], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not _try(holds):
         assert time.monotonic() < deadline, told
