@@ -31,6 +31,8 @@ from du_infra.traffic.memory import Memory
 
 _RECORDS_SECONDS = 5.0
 _DEMAND_SECONDS = 60.0
+_WAIT = 0.75
+"""For how much of an interval nodes wait for news: what they told before must not get too old to count meanwhile."""
 
 
 class Desk:
@@ -55,7 +57,7 @@ class Desk:
         self._aimed = records
         addresses, every = self.entrance.addresses(records), self.entrance.spec.interval.seconds
         watched = watched_by(self.entrance.observers)
-        wait = every if not interval and len(records) <= WORKERS else 0.0
+        wait = _WAIT * every if not interval and len(records) <= WORKERS else 0.0
         order = {} if self._dry_run else {name: order_of(watched[name], addresses, every, wait) for name in records}
         contexts = self.entrance.regions
         targets = {
