@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
-from bench import planning, region, startup, switches, traffic
+from bench import planning, region, startup, switches, traffic, watching
 from bench.k3s import memory
 from bench.report import Row, head, line, machine
 
@@ -14,6 +14,7 @@ _BENCHES: dict[str, Callable[[], Iterable[Row]]] = {
     "startup": startup.measure,
     "planning": planning.measure,
     "traffic": traffic.measure,
+    "watching": watching.measure,
     "region": region.measure,
     "switches": switches.measure,
 }
@@ -22,7 +23,7 @@ _ON_REQUEST: dict[str, Callable[[], Iterable[Row]]] = {"k3s-memory": memory.meas
 
 
 def main() -> None:
-    """``python -m bench [startup|planning|traffic|region|switches|k3s-memory …]``; without a name all but the last."""
+    """``python -m bench [NAME …]``, names as above; without one all but those on request."""
     known = {**_BENCHES, **_ON_REQUEST}
     chosen = sys.argv[1:] or list(_BENCHES)
     unknown = [name for name in chosen if name not in known]
