@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from du_infra.control.traffic.counting import Counting
 from du_infra.control.traffic.entrance import Entrance
-from du_infra.control.traffic.sightings import Board, Votes, votes_of
+from du_infra.control.traffic.sightings import Board, Votes, silent_of, votes_of
 from du_infra.health.quorum import Expected, first_standing, judge_regions
 from du_infra.health.state import Standing
 from du_infra.pool.plan import PoolRecord
@@ -23,7 +23,10 @@ from du_infra.traffic.waves import Progress, expected, rules_of
 
 @dataclass(frozen=True)
 class View:
-    """What a pass saw and made of it. ``record``: what DNS has been told; ``now`` of the monotonic clock."""
+    """What a pass saw and made of it. ``record``: what DNS has been told; ``now`` of the monotonic clock.
+
+    ``silent``: regions none of whose nodes tells anything, and why not.
+    """
 
     now: float
     course: Course
@@ -37,6 +40,7 @@ class View:
     progress: Progress
     plan: Plan
     observers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 class Judge:
@@ -98,7 +102,8 @@ def look(entrance: Entrance, seen: Seen, course: Course, judge: Judge, counting:
     counted = counting.look(seen.board, memory.changed + settings.settle, now) if memory else None
     aim = aim_of(entrance.spec, addresses, course.weights, frozenset(course.drained))
     plan = plan_traffic(aim, Facts(record, standings, loads, counted), memory, settings, now)
-    return View(now, course, aim, settings, record, votes, standings, loads, memory, progress, plan, entrance.observers)
+    who, silent = entrance.observers, silent_of(seen.board)
+    return View(now, course, aim, settings, record, votes, standings, loads, memory, progress, plan, who, silent)
 
 
 def pins_of(entrance: Entrance, course: Course, settings: Settings) -> dict[str, Expected]:

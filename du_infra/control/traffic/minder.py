@@ -122,6 +122,8 @@ class TrafficMinder:
         for name, one in view.standings.items():
             if one.leaning is not None or not one.known:
                 self._say("left", one.why, name)
+        for name, why in view.silent.items():
+            self._say("left", f"it observes nobody: {why}", name)
         if self._asked and not self._saying:
             live = ", ".join(sorted(view.record.live())) if view.record else "nothing"
             self._tell(Decision("", "well", f"nothing is to be done: {view.aim.name} leads to {live}"))

@@ -65,6 +65,16 @@ class Board:
     nodes: Mapping[str, Mapping[str, NodeWord]] = field(default_factory=dict)
 
 
+def silent_of(board: Board) -> dict[str, str]:
+    """The regions none of whose nodes tells anything, and why not."""
+    found = {}
+    for name, words in board.nodes.items():
+        if words and all(word.silent for word in words.values()):
+            newest = max(words.values(), key=lambda word: word.at)
+            found[name] = f"{newest.node} tells nothing: {newest.silent}"
+    return found
+
+
 def word_of(node: str, asked: float, heard: float, told: Mapping[str, Any]) -> NodeWord:
     """What ``du-node regions``, asked at ``asked``, had said at ``heard``. Raises ValueError, KeyError or TypeError for
     what is no such word.

@@ -185,7 +185,7 @@ def _explained(entrance: Entrance, view: View, name: str) -> Explanation:
     for observer in view.observers.get(name, ()):
         vote = votes.get(observer)
         if vote is None:
-            lines.append(VoteLine(observer, "", None, "has not seen it"))
+            lines.append(VoteLine(observer, "", None, view.silent.get(observer, "has not seen it")))
             continue
         age = round(view.now - vote.at, 1)
         word = "" if vote.at < oldest else "well" if vote.well else "dead"

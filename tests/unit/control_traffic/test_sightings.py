@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from du_infra.control.traffic.counting import Counting
-from du_infra.control.traffic.sightings import Board, NodeWord, Sighting, vote, votes_of, word_of
+from du_infra.control.traffic.sightings import Board, NodeWord, Sighting, silent_of, vote, votes_of, word_of
 from du_infra.health.heal import CONTROLLER
 
 READY = {"ready": True, "fleet": "demo", "region": "b", "why": "", "releases": {"hello": {"release": "v2"}}}
@@ -111,6 +111,12 @@ def test_another_change_another_node_and_another_counting_begin_anew() -> None:
     reset = counting.look(Board(nodes=other), since=120, now=131)
     assert reset is not None
     assert (reset.since, dict(reset.counts)) == (130, {"a": 0})
+
+
+def test_a_region_none_of_whose_nodes_tells_anything_is_named_with_the_reason() -> None:
+    old = NodeWord("a-1", 101, silent="its du-node is older than this du-infra")
+    nodes = {"a": {"a-1": old}, "b": {"b-1": old, "b-2": word("b-2", 9.0)}, "c": {}}
+    assert silent_of(Board(nodes=nodes)) == {"a": "a-1 tells nothing: its du-node is older than this du-infra"}
 
 
 def test_a_region_of_which_a_node_tells_nothing_is_not_counted() -> None:
