@@ -56,13 +56,14 @@ class Outlook:
         keep(places.REGIONS_SEEN, {"seen": regions.rows(self._regions.sights)})
 
 
-def take(text: str) -> float:
+def take(text: str) -> tuple[float, str]:
     """Watch these from now on: {"interval": seconds, "regions": [{"name", "address"}]}. Raises ValueError for others.
 
-    With an empty text nothing changes. Gives back how many seconds whoever asks would wait for news (``wait``, or 0).
+    With an empty text nothing changes. Gives back how many seconds whoever asks would wait for news (``wait``, or 0),
+    and the mark of what he was told last (``knows``, or "").
     """
     if not text.strip():
-        return 0.0
+        return 0.0, ""
     order = json.loads(text)
     try:
         wait = min(max(float(order.get("wait", 0.0)), 0.0), _LONGEST)
@@ -71,7 +72,7 @@ def take(text: str) -> float:
     except (AttributeError, KeyError, TypeError, OSError) as trouble:
         raise ValueError(f"{trouble!r} in the list of regions") from trouble
     keep(places.REGIONS, {"asked": clock(), "interval": interval, "regions": named})
-    return wait
+    return wait, str(order.get("knows") or "")
 
 
 def seen(read: Any) -> list[dict[str, Any]]:

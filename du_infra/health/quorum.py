@@ -40,7 +40,7 @@ class Patience:
     """In seconds: how often everybody asks, how long a majority must say "dead", and how long "well"."""
 
     interval: float = 2.0
-    down_after: float = 4.0
+    down_after: float = 3.0
     hold: float = 30.0
 
 

@@ -114,7 +114,7 @@ class TrafficSpec(Model):
     )
     interval: Duration = Field(default=Duration("2s"), description="How often each observer asks each region.")
     down_after: Duration = Field(
-        default=Duration("4s"), description="How long a majority must call a region dead until it is not given out."
+        default=Duration("3s"), description="How long a majority must call a region dead until it is not given out."
     )
     hold: Duration = Field(
         default=Duration("30s"), description="How long a majority must call it well until it is given out again."

@@ -20,6 +20,8 @@ from du_infra.traffic.verdict import Verdict
 STAGE = "traffic"
 READ_SECONDS = 15.0
 """How old what was read may be where nothing is to be changed: somebody else's change is seen by then."""
+ALERT_SECONDS = 2.0
+"""The same while a region may be about to fall: a server of DNS that hangs as well is known of before it matters."""
 CHECK_SECONDS = 30.0
 
 Ask = Callable[[Record, Sequence[str], Backend], list[Verdict]]
@@ -46,10 +48,10 @@ class Dns:
         self._checked: Checked | None = None
         self._asking: threading.Thread | None = None
 
-    def record(self, *, fresh: bool = False) -> Record | None:
-        """What DNS has been told. Raises what the backend does."""
+    def record(self, *, fresh: bool = False, alert: bool = False) -> Record | None:
+        """What DNS has been told; ``alert``: a region may be about to fall. Raises what the backend does."""
         now = time.monotonic()
-        if fresh or now - self._read > READ_SECONDS:
+        if fresh or now - self._read > (ALERT_SECONDS if alert else READ_SECONDS):
             self._record = self.backend.read()
             self._read = now
         return self._record

@@ -33,6 +33,7 @@ class NodeWord:
     """What a node told at ``at``: what it saw of other regions, its load, and the requests that its copies have taken.
 
     ``count`` goes on and on; where counting began anew ``counted`` is another word. ``silent``: why it told nothing.
+    ``mark``: what it is to be told when it is asked again, so that it waits for what is new.
     """
 
     node: str
@@ -43,6 +44,7 @@ class NodeWord:
     count: int = 0
     draining: bool = False
     silent: str = ""
+    mark: str = ""
 
     def report(self) -> NodeReport:
         """As far as a region's load goes."""
@@ -88,7 +90,14 @@ def word_of(node: str, asked: float, heard: float, told: Mapping[str, Any]) -> N
     }
     requests = told["requests"]
     return NodeWord(
-        node, spoke, seen, told["load"], str(requests["id"]), int(requests["count"]), bool(told["draining"])
+        node,
+        spoke,
+        seen,
+        told["load"],
+        str(requests["id"]),
+        int(requests["count"]),
+        bool(told["draining"]),
+        mark=str(told.get("mark", "")),
     )
 
 

@@ -29,6 +29,7 @@ class Speakers:
     def __init__(self) -> None:
         self._last: dict[str, str] = {}
         self._others: dict[str, float] = {}
+        self._marks: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def ask(self, context: RegionContext, record: PoolRecord, order: str) -> list[NodeWord]:
@@ -36,16 +37,23 @@ class Speakers:
         nodes = self._in_turn(context.name, record)
         found: list[NodeWord] = []
         for node in nodes[:_TRIES]:
-            found.append(ask_node(context, node, order))
+            found.append(ask_node(context, node, self._knowing(node, order)))
             if not found[-1].silent:
                 with self._lock:
                     self._last[context.name] = node.name
+                    self._marks[node.name] = found[-1].mark
                 break
         asked = {word.node for word in found}
         others = [node for node in nodes if node.name not in asked]
         if others and self._due(context.name):
             found += each(lambda node: ask_node(context, node, ""), others)
         return found
+
+    def _knowing(self, node: Node, order: str) -> str:
+        """The order, with what we were told last: between two questions a region may have fallen."""
+        with self._lock:
+            mark = self._marks.get(node.name, "")
+        return json.dumps({**json.loads(order), "knows": mark}) if order and mark else order
 
     def _in_turn(self, region: str, record: PoolRecord) -> list[Node]:
         with self._lock:

@@ -48,6 +48,7 @@ class Desk:
         self._records_read = float("-inf")
         self._aimed: dict[str, PoolRecord] | None = None
         self._demand_kept = float("-inf")
+        self._alert = False
 
     def aim(self, interval: float = 0.0) -> None:
         """Have the watcher look at what is there now; ``interval``: of who looks once, in place of fleet.yaml's."""
@@ -88,9 +89,12 @@ class Desk:
 
         Raises what the backend does.
         """
-        seen = Seen(board, self.records(), self.dns.record(fresh=fresh), self.dns.backend.capabilities())
+        record = self.dns.record(fresh=fresh, alert=self._alert)
+        seen = Seen(board, self.records(), record, self.dns.backend.capabilities())
         wanted = course or course_of(self.entrance)
-        return look(self.entrance, seen, wanted, self._judge, self._counting)
+        view = look(self.entrance, seen, wanted, self._judge, self._counting)
+        self._alert = any(one.up and one.leaning is not None for one in view.standings.values())
+        return view
 
     def turn(self, board: Board) -> View:
         """One pass. ``view.plan`` says what was done and what waits.

@@ -197,6 +197,20 @@ def test_who_waits_for_news_hears_at_once_when_a_region_falls_and_else_when_the_
     assert found["regions"][0]["why"] == "refuses connections"
 
 
+def test_news_that_came_between_two_questions_are_told_without_waiting(folder: Path) -> None:
+    order = {"interval": 2, "regions": [{"name": "b", "address": "127.0.0.1"}], "wait": 30}
+    row = {"name": "b", "address": "127.0.0.1", "at": regions.clock(), "said": None, "why": "refuses connections"}
+    outlook.keep(places.REGIONS_SEEN, {"seen": [row]})
+    first = outlook_told(json.dumps({**order, "wait": 0}))
+    outlook.keep(places.REGIONS_SEEN, {"seen": [{**row, "at": row["at"] + 1}]})
+    same = outlook_told(json.dumps({**order, "wait": 0.3, "knows": first["mark"]}))
+    assert (same["mark"], same["waited_s"] >= 0.3) == (first["mark"], True)
+    outlook.keep(places.REGIONS_SEEN, {"seen": [{**row, "why": "does not answer within 1.5 s"}]})
+    found = outlook_told(json.dumps({**order, "knows": first["mark"]}))
+    assert found["waited_s"] == 0
+    assert found["mark"] != first["mark"]
+
+
 def test_what_was_seen_of_a_region_that_is_watched_no_more_is_not_told(folder: Path) -> None:
     row = {"name": "b", "address": "127.0.0.1", "at": regions.clock() - 5, "said": None, "why": "no"}
     outlook.keep(places.REGIONS_SEEN, {"seen": [row]})

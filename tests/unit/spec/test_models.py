@@ -214,7 +214,7 @@ def test_the_entrance_of_the_world_has_a_name_and_times() -> None:
     assert (found.name, found.ttl_seconds, found.backend) == ("www.example.com", 30, "gdnsd")
     assert TrafficSpec(zone="example.com", record="@").name == "example.com"
     assert (found.weights, found.waves, found.canary, found.soak.seconds) == (None, None, (5, 25, 50, 100), 300)
-    assert (found.interval.seconds, found.down_after.seconds, found.hold.seconds) == (2, 4, 30)
+    assert (found.interval.seconds, found.down_after.seconds, found.hold.seconds) == (2, 3, 30)
 
 
 def test_a_fleet_made_in_python_has_its_waves_checked() -> None:

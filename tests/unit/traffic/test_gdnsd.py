@@ -49,17 +49,28 @@ def test_a_drained_region_gets_nothing_even_when_all_others_are_down(daemon: Dae
 
 
 @pytest.mark.alone
-def test_a_region_that_is_down_is_out_of_the_answers_in_three_seconds_without_a_new_gdnsd(daemon: Daemon) -> None:
-    pid = daemon.pid()
+def test_a_region_that_is_down_is_out_of_the_answers_as_soon_as_that_is_written(daemon: Daemon) -> None:
     backend(daemon).write(record(25, 75, down="nbg"), record(25, 75))
     start = time.monotonic()
     while NBG in daemon.ask(20):
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 1
     print(f"\nout of the answers after {time.monotonic() - start:.2f} s")
     assert set(daemon.ask(200)) == {FRA}
-    assert daemon.pid() == pid
     backend(daemon).write(record(25, 75), record(25, 75, down="nbg"))
     assert soon(lambda: words(daemon) == [()]), words(daemon)
+
+
+def test_who_is_up_gets_through_where_gdnsd_cannot_be_replaced(
+    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "gdnsdctl"
+    script.write_text('#!/bin/sh\ncase " $* " in *" replace "*) exit 1;; esac\nexec /usr/bin/gdnsdctl "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    pid = daemon.pid()
+    backend(daemon).write(record(25, 75, down="nbg"), record(25, 75))
+    assert soon(lambda: set(daemon.ask(100)) == {FRA})
+    assert daemon.pid() == pid
 
 
 def test_replacing_gdnsd_under_load_loses_no_answer(daemon: Daemon) -> None:

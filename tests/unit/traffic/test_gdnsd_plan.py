@@ -77,7 +77,7 @@ def test_whatever_happened_before_one_write_brings_all_to_the_record_and_then_no
 
 
 @given(wanted_records, wanted_records)
-def test_who_is_up_alone_is_one_file_and_no_new_gdnsd(first: Record, second: Record) -> None:
+def test_who_is_up_alone_is_one_file_and_the_serial_stays(first: Record, second: Record) -> None:
     standings = write(fresh(), first, 100, DONE)
     ups = {name: replace(one, up=second.endpoints[name].up) for name, one in first.endpoints.items()}
     for step in steps(ZONE, standings, replace(first, endpoints=ups), 101):
