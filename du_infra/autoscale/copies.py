@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from du_infra.autoscale.plan import plan
 from du_infra.autoscale.state import Change, Decision, Sample, Settings, State
+from du_infra.health.spread import copies_of, crowded
 from du_infra.health.state import NodeReport
 from du_infra.spec import AutoscaleSpec, ServiceSpec
 
@@ -22,7 +22,7 @@ _DEFAULT = AutoscaleSpec.model_construct()
 class Seen:
     """A service's copies as the nodes tell: so many are to run, for so many ``slots``, and ``ready`` are. ``cpu``: the
     mean of those that were measured, in percent of what each may use; ``silent`` of them were not. ``ghosts``: slots
-    of nodes that are gone."""
+    of nodes that are gone. ``crowded``: in words, who has none although others have several."""
 
     count: int
     ready: int
@@ -30,6 +30,7 @@ class Seen:
     silent: int = 0
     cpu: float | None = None
     ghosts: int = 0
+    crowded: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Copies:
 
 def seen_of(name: str, spec: ServiceSpec, reports: Sequence[NodeReport]) -> Seen | None:
     """A service's copies by what these nodes, which are all of the region's, say; None where none says anything."""
-    rows = [_row(name, told) for told in reports if told.answers]
+    rows = [copies_of(name, told) for told in reports if told.answers]
     told = [row for row in rows if row]
     if not told:
         return None
@@ -66,6 +67,7 @@ def seen_of(name: str, spec: ServiceSpec, reports: Sequence[NodeReport]) -> Seen
         silent=max(0, count - known),
         cpu=busy,
         ghosts=max(0, slots - len(reports)),
+        crowded=crowded(name, reports),
     )
 
 
@@ -128,9 +130,3 @@ def copies_first(
     if not (waits := moving or fresh):
         return nodes
     return Decision(nodes.nodes, nodes.nodes, f"{nodes.why}, but copies come first ({waits[0]})")
-
-
-def _row(name: str, report: NodeReport) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next((row for row in report.services if row.get("name") == name), {})
-    copies: Mapping[str, Any] = found.get("copies") or {}
-    return copies

@@ -13,12 +13,15 @@ from du_infra.control.cluster.servers import has_cluster
 from du_infra.control.context import RegionContext
 from du_infra.control.observe import observe_nodes
 from du_infra.errors import DuError
+from du_infra.health.spread import copies_of
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, Reporter
 from du_infra.spec import ServiceSpec
 
 _SECONDS = 60.0
+_PLACED_SECONDS = 30.0
+_POLL_SECONDS = 1.0
 
 
 def plan_copies(
@@ -73,11 +76,24 @@ def carry_out(
 
 
 def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> bool:
-    """Bring the copies of every service within what fleet.yaml says now; whether anything was changed."""
+    """Bring the copies of every service within what fleet.yaml says now, and spread those that share a node while
+    another has none; whether anything was changed. The caller holds the region's lock."""
     if not has_cluster(context) or not context.services or not record.nodes:
         return False
     reports = observe_nodes(context, record.nodes)
-    return carry_out(context, record, plan_copies(context, reports), reports, report)
+    planned = plan_copies(context, reports)
+    changed = carry_out(context, record, planned, reports, report)
+    for one in planned:
+        if one.seen.crowded and not one.changes:
+            _spread(context, record, one, reports, report)
+            changed = True
+    return changed
+
+
+def unsettled(context: RegionContext, reports: Sequence[NodeReport]) -> tuple[str, ...]:
+    """What :func:`settle` would change, in words."""
+    planned = plan_copies(context, reports)
+    return tuple(f"{one.service}: {one.seen.crowded}" if one.seen.crowded else str(one) for one in planned if _due(one))
 
 
 def settle_if_it_can(context: RegionContext, record: PoolRecord, report: Reporter) -> None:
@@ -86,6 +102,42 @@ def settle_if_it_can(context: RegionContext, record: PoolRecord, report: Reporte
         settle(context, record, report)
     except DuError as error:
         report(Event("warning", STAGE, f"copies of services stay as many as they are: {error}"))
+
+
+def _due(one: Copies) -> bool:
+    return one.changes or bool(one.seen.crowded)
+
+
+def _spread(
+    context: RegionContext, record: PoolRecord, one: Copies, reports: Sequence[NodeReport], report: Reporter
+) -> None:
+    """One copy more comes where none is; then one goes, and of those that share a node the cluster takes first.
+
+    So there is never one less. Killed in between there is one too many, until the copies are settled again.
+    """
+    report(Event("step", STAGE, f"{one.service}: {one.seen.crowded}; one is made there, then one goes"))
+    context.store.event(context.name, "copies", f"{one.service}: {one.seen.crowded}")
+    teller, asked = next(
+        (told.name, int(found["asked"])) for told in reports if (found := copies_of(one.service, told))
+    )
+    names, nodes = [node.name for node in record.nodes], Nodes(context, report)
+
+    def tell(count: int) -> None:
+        nodes.order(record.named(teller), "copies", {"copies": {one.service: count}, "nodes": names}, _SECONDS)
+
+    more = one.seen.count + 1
+    tell(more)
+    try:
+        deadline = time.monotonic() + context.services[one.service].start_timeout.seconds + _PLACED_SECONDS
+        while _ready(context, record, one.service) < more and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+    finally:
+        tell(asked)
+
+
+def _ready(context: RegionContext, record: PoolRecord, service: str) -> int:
+    rows = [copies_of(service, told) for told in observe_nodes(context, record.nodes) if told.answers]
+    return max((int(row["ready"]) for row in rows if row), default=0)
 
 
 def _plan(context: RegionContext, name: str, spec: ServiceSpec, seen: Seen, now: float, *, measure: bool) -> Copies:

@@ -14,8 +14,9 @@ from typing import Literal, TypeAlias
 from du_infra.control.autoscale import carry_out, plan_autoscale
 from du_infra.control.cluster.backup import due, region_backup
 from du_infra.control.context import RegionContext
-from du_infra.control.copies import scales
+from du_infra.control.copies import scales, settle, unsettled
 from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
+from du_infra.control.lock import locked
 from du_infra.control.parallel import each
 from du_infra.control.resume import plan_unfinished, resume
 from du_infra.errors import Busy, DuError
@@ -27,6 +28,7 @@ Kind: TypeAlias = Literal["start", "replace", "resume", "scale", "backup", "done
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
 _LEAST_INTERVAL = 0.1
+_SETTLE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Minder:
         self._saying: set[str] = set()
         self._wait = _FIRST_WAIT
         self._not_before = 0.0
+        self._settle_from = 0.0
 
     def mind(self, context: RegionContext) -> DuError | None:
         """One pass. What goes wrong is told, and returned for who makes only one."""
@@ -115,6 +118,7 @@ class Minder:
             self._heal(context)
         elif not begun and not self._resume(context, seen, plan.sightings.keys()) and not plan.sightings and seen.views:
             self._scale(context, seen)
+            self._settle(context, seen)
             self._back_up(context)
         if time.monotonic() >= self._not_before:
             self._wait = _FIRST_WAIT
@@ -163,6 +167,22 @@ class Minder:
             self._tell(Decision(self._region, "done", words))
         if done.up:
             self._tell(Decision(self._region, "done", f"{len(done.up.nodes)} node(s)"))
+
+    def _settle(self, context: RegionContext, seen: Look) -> None:
+        """Copies in a cluster that are too many, or that share a node while another has none. Not tried all the time:
+        a node that takes no pods has none for a reason."""
+        if open_release(context):
+            return
+        due = unsettled(context, seen.reports)
+        for words in due:
+            self._say("scale", words)
+        if not due or self._dry_run or time.monotonic() < max(self._not_before, self._settle_from):
+            return
+        self._settle_from = time.monotonic() + _SETTLE_SECONDS
+        with locked(context, self._report):
+            settle(context, context.must_be_up(), self._report)
+        for words in due:
+            self._tell(Decision(self._region, "done", words))
 
     def _back_up(self, context: RegionContext) -> None:
         """Once a day, what the region's cluster keeps; only where nothing is amiss."""

@@ -69,6 +69,8 @@ def _copies(copies: Iterable[Copies]) -> Iterable[Action]:
             yield Action("copies", one.service, str(one.decision))
         elif one.seen.ghosts:
             yield Action("copies", one.service, f"{one.seen.ghosts} slot(s) of nodes that are gone")
+        elif one.seen.crowded:
+            yield Action("copies", one.service, one.seen.crowded)
 
 
 def same_runtime(reports: Iterable[NodeReport], runtime: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from du_infra.health.spread import copies_of, crowded
 from du_infra.health.state import NodeReport, NodeStatus, RegionStatus, ServiceStatus, VipReport
 from du_infra.spec import RegionSpec, ServiceSpec
 
@@ -37,7 +38,7 @@ def judge(
         vip=vip,
         nodes=nodes,
         services=states,
-        survives=_survives(region, services, nodes),
+        survives=_survives(region, services, nodes, states),
         why=reasons,
     )
 
@@ -56,7 +57,12 @@ def service_url(spec: ServiceSpec, vip: str) -> str:
     return f"http://{spec.host or vip}{spec.path}"
 
 
-def _survives(region: RegionSpec, services: Mapping[str, ServiceSpec], nodes: Sequence[NodeStatus]) -> str:
+def _survives(
+    region: RegionSpec,
+    services: Mapping[str, ServiceSpec],
+    nodes: Sequence[NodeStatus],
+    states: Iterable[ServiceStatus],
+) -> str:
     """Which losses the region bears now, by the nodes that take requests; and which it does not."""
     taking = sum(node.ready and not node.draining for node in nodes)
     if len(nodes) < 2:
@@ -68,6 +74,9 @@ def _survives(region: RegionSpec, services: Mapping[str, ServiceSpec], nodes: Se
         words += "; the loss of this machine, on which all of them run, is an outage"
     if any(service.volumes for service in services.values()):
         words += "; volumes are each node's own and are lost with it"
+    for service in states:
+        if service.crowded:
+            words += f"; but of {service.name} {service.crowded}: its loss is an outage until others have started"
     return words
 
 
@@ -105,7 +114,7 @@ def _node(report: NodeReport, state: str) -> NodeStatus:
 
 def _service(name: str, spec: ServiceSpec, vip: str, reports: Sequence[NodeReport]) -> ServiceStatus:
     seen = [entry for report in reports for entry in report.services if entry.get("name") == name]
-    copies: Mapping[str, int] = next((entry["copies"] for entry in seen if entry.get("copies")), {})
+    copies = next((found for report in reports if (found := copies_of(name, report))), {})
     return ServiceStatus(
         name=name,
         url=service_url(spec, vip) if vip else "",
@@ -118,6 +127,7 @@ def _service(name: str, spec: ServiceSpec, vip: str, reports: Sequence[NodeRepor
         lingering=sum(int(entry.get("lingering") or 0) for entry in seen),
         copies=copies.get("count"),
         copies_ready=copies.get("ready"),
+        crowded=crowded(name, reports),
     )
 
 

@@ -91,7 +91,8 @@ class ServiceStatus:
 
     ``over`` says, in words, that another release runs than fleet.yaml says; ``under_way`` that one is going live, is
     held, or was cut off. ``lingering`` counts connections that are still open to an old copy. ``copies`` are to run in
-    a cluster, and ``copies_ready`` of them are ready; None where each node has its own.
+    a cluster, and ``copies_ready`` of them are ready; None where each node has its own. ``crowded``: in words, who has
+    none of them although others have several.
     """
 
     name: str
@@ -107,6 +108,7 @@ class ServiceStatus:
     lingering: int = 0
     copies: int | None = None
     copies_ready: int | None = None
+    crowded: str = ""
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,19 @@ def test_the_first_server_may_be_lost_as_well_and_comes_back(bed: ExternalBed) -
     assert f"https://{address}:6443" in told.stdout, told.stderr
 
 
+def test_a_node_that_was_away_has_a_copy_again_and_no_request_is_lost_for_it(bed: ExternalBed) -> None:
+    (service,) = bed.region.status().services
+    assert service.crowded == f"{bed.node(1)} has no copy, and {bed.node(3)} more than one"
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        began = time.monotonic()
+        bed.must("region", "up", "home")
+        print(f"spread again: {time.monotonic() - began:.1f} s; {bed.region.status().services[0].copies} copies")
+    print(load.report)
+    assert load.report.lost == 0, str(load.report)
+    (service,) = bed.region.status().services
+    assert (service.crowded, service.copies) == ("", 2)
+
+
 def test_a_new_password_is_put_into_use_by_the_next_region_up(bed: ExternalBed, store: Postgres) -> None:
     store.give_password()
     bed.tell(store.endpoint)

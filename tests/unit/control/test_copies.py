@@ -42,6 +42,7 @@ class Cluster:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.slots, self.cpu = 2, 2, 90.0
         self.silent = ""
+        self.here = {node.name: 1 for node in NODES}
         self.orders: list[tuple[str, str, Mapping[str, Any]]] = []
         monkeypatch.setattr(Nodes, "order", self._order)
         for module in (copies, autoscale):
@@ -53,11 +54,17 @@ class Cluster:
         self.slots = min(self.slots, len(order["nodes"]))
 
     def reports(self, nodes: Sequence[Node] = NODES) -> list[NodeReport]:
-        told = {"count": self.count, "slots": self.slots, "ready": self.count, "here": 1, "cpu_percent": self.cpu}
-        row = {"name": "hello", "copies": told}
+        told = {"count": self.count, "slots": self.slots, "ready": self.count, "asked": 1, "cpu_percent": self.cpu}
         load = {"cpu_percent": 90.0, "memory_percent": 50.0, "rps": 10.0}
         return [
-            NodeReport(n.name, n.address, ready=True, services=(row,), load=load, reachable=n.name != self.silent)
+            NodeReport(
+                n.name,
+                n.address,
+                ready=True,
+                services=({"name": "hello", "copies": {**told, "here": self.here[n.name]}},),
+                load=load,
+                reachable=n.name != self.silent,
+            )
             for n in nodes
         ]
 
@@ -94,6 +101,40 @@ def test_what_a_node_that_is_gone_has_left_is_cleared(tmp_path: Path, cluster: C
     cluster.count, cluster.slots = 1, 3
     assert copies.settle(home, RECORD, silent)
     assert not copies.settle(home, RECORD, silent)
+
+
+def test_copies_that_share_a_node_are_spread_and_there_is_never_one_less(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, (bare, full) = region(tmp_path, "1"), (node.name for node in NODES)
+    cluster.here = {bare: 0, full: 2}
+    assert copies.unsettled(home, cluster.reports()) == (f"hello: {bare} has no copy, and {full} more than one",)
+    (planned,) = copies.plan_copies(home, cluster.reports())
+    assert not planned.changes
+    order = cluster.orders.append
+
+    def scheduler(node: Node, verb: str, told: Mapping[str, Any], seconds: float) -> None:
+        """A copy more is placed where none is; a copy less is taken from where several are."""
+        order((node.name, verb, told))
+        cluster.here = {bare: 1, full: 2 if told["copies"]["hello"] == 3 else 1}
+        cluster.count = sum(cluster.here.values())
+
+    cluster.orders.clear()
+    monkeypatch.setattr(Nodes, "order", lambda _, *given: scheduler(*given))
+    assert copies.settle(home, RECORD, silent)
+    assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
+    assert copies.unsettled(home, cluster.reports()) == ()
+    assert not copies.settle(home, RECORD, silent)
+
+
+def test_a_copy_that_finds_no_place_is_given_up(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "_PLACED_SECONDS", -3600.0)
+    cluster.here = dict(zip(cluster.here, (0, 2), strict=True))
+    monkeypatch.setattr(Nodes, "order", lambda _, node, verb, told, seconds: cluster.orders.append((node, verb, told)))
+    assert copies.settle(region(tmp_path, "1"), RECORD, silent)
+    assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
 
 
 def test_after_nodes_have_left_trouble_is_only_a_warning(

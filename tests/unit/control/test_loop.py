@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -43,6 +44,8 @@ class World:
         self.autoscale: Any = None
         self.want = 2
         self.copies: tuple[Any, ...] = ()
+        self.crowded: tuple[str, ...] = ()
+        self.settled = 0
         monkeypatch.setattr(loop, "look", lambda context: Look(views=(View("a-1"),)))
         monkeypatch.setattr(loop, "plan_heal", lambda context, seen: self.plan)
         monkeypatch.setattr(loop, "unfinished", lambda context: self.begun)
@@ -54,6 +57,9 @@ class World:
         monkeypatch.setattr(loop, "plan_autoscale", self._plan_autoscale)
         monkeypatch.setattr(loop, "carry_out", self._carry_out)
         monkeypatch.setattr(loop, "scales", lambda context: bool(self.copies))
+        monkeypatch.setattr(loop, "unsettled", lambda context, reports: self.crowded)
+        monkeypatch.setattr(loop, "settle", self._settle)
+        monkeypatch.setattr(loop, "locked", lambda context, report: nullcontext())
         monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def _heal(self, context: object, report: object) -> Healed:
@@ -77,6 +83,10 @@ class World:
         changes = Wanted.changes or bool(self.copies)
         return SimpleNamespace(decision=Wanted(), copies=self.copies, changes=changes)
 
+    def _settle(self, *_: object) -> bool:
+        self.settled += 1
+        return True
+
     def _carry_out(self, *given: object) -> Any:
         up = SimpleNamespace(nodes=("a-1", "a-2")) if self.want != 1 else None
         return SimpleNamespace(up=up, told=bool(self.copies))
@@ -84,7 +94,7 @@ class World:
     def minder(self, *, dry_run: bool = False) -> Callable[[], Any]:
         minder = Minder("home", self.tell, silent, dry_run=dry_run)
         pool = SimpleNamespace(autoscale=self.autoscale)
-        context: Any = SimpleNamespace(spec=SimpleNamespace(pool=pool))
+        context: Any = SimpleNamespace(spec=SimpleNamespace(pool=pool), must_be_up=lambda: None)
         return lambda: minder.mind(context)
 
     def tell(self, decision: Decision) -> None:
@@ -261,6 +271,23 @@ def test_copies_of_services_are_scaled_where_nodes_are_not(world: World) -> None
     world.want, world.copies = 1, (Wanted(),)
     world.minder()()
     assert world.told == [("scale", str(Wanted())), ("done", str(Wanted()))]
+
+
+def test_copies_that_share_a_node_are_spread_and_not_all_the_time(world: World) -> None:
+    mind = world.minder()
+    world.crowded = ("hello: a-1 has no copy, and a-2 more than one",)
+    world.release = "hello is held"
+    mind()
+    assert world.settled == 0
+    world.release = ""
+    mind()
+    mind()
+    assert (world.settled, world.told) == (1, [(kind, world.crowded[0]) for kind in ("scale", "done")])
+    world.now += 601
+    mind()
+    assert world.settled == 2
+    world.minder(dry_run=True)()
+    assert world.settled == 2
 
 
 def test_it_does_not_scale_while_a_node_is_in_a_bad_way(world: World) -> None:

@@ -66,6 +66,16 @@ def test_the_json_form_has_the_documented_keys() -> None:
     assert {"name", "url", "slot", "release", "tag", "digest", "ready"} <= told["services"][0].keys()
 
 
+def test_copies_that_all_share_a_node_are_told_where_it_is_said_what_survives() -> None:
+    told = {"count": 2, "ready": 2}
+    rows = [{"name": "hello", "ready": True, "copies": {**told, "here": here}} for here in (0, 2)]
+    found = status(*(node(number, services=(row,)) for number, row in enumerate(rows, 2)))
+    assert (
+        "but of hello demo-home-2 has no copy, and demo-home-3 more than one: its loss is an outage" in found.survives
+    )
+    assert found.services[0].crowded
+
+
 def test_what_survives_is_said_in_words() -> None:
     assert "outage" in status(node(2)).survives
     assert "the VIP moves" in status(node(2), node(3)).survives

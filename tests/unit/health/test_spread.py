@@ -1,0 +1,43 @@
+"""Copies of a service that share a node while another has none: said when it is sure, and only then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from du_infra.health.spread import crowded
+from du_infra.health.state import NodeReport
+
+
+def report(number: int, here: int, count: int, *, ready: int | None = None) -> NodeReport:
+    copies = {"here": here, "count": count, "ready": count if ready is None else ready}
+    return NodeReport(
+        f"n-{number}", "198.18.1.9", ready=True, reachable=True, services=({"name": "a", "copies": copies},)
+    )
+
+
+def reports(*here: int) -> list[NodeReport]:
+    return [report(number, many, sum(here)) for number, many in enumerate(here, 1)]
+
+
+def test_who_has_none_is_named_where_others_have_several() -> None:
+    assert crowded("a", reports(0, 2)) == "n-1 has no copy, and n-2 more than one"
+    assert crowded("a", reports(0, 2, 0, 3)) == "n-1 and n-3 have no copy, and n-2 and n-4 more than one"
+
+
+def test_while_copies_move_or_a_node_is_not_there_to_take_one_nothing_is_said() -> None:
+    bare, full = reports(0, 2)
+    assert crowded("a", [report(1, 0, 2, ready=1), report(2, 2, 2, ready=1)]) == ""
+    assert crowded("a", [report(1, 0, 3), report(2, 2, 3)]) == ""
+    for away in (replace(bare, ready=False), replace(bare, draining=True), replace(bare, reachable=False)):
+        assert crowded("a", [away, full]) == ""
+    assert crowded("a", [replace(bare, services=()), full]) == ""
+    assert crowded("another", [bare, full]) == ""
+    assert crowded("a", []) == ""
+
+
+@given(st.lists(st.integers(0, 5), max_size=6))
+def test_it_is_said_exactly_where_a_copy_can_move_and_moving_one_helps(here: list[int]) -> None:
+    assert bool(crowded("a", reports(*here))) == (0 in here and max(here) > 1 if here else False)
