@@ -7,12 +7,11 @@ nothing as long as the nodes have room, and are there in seconds; so nodes chang
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from du_infra.autoscale.plan import plan
 from du_infra.autoscale.state import Change, Decision, Sample, Settings, State
-from du_infra.health.spread import copies_of, crowded
-from du_infra.health.state import NodeReport
+from du_infra.health.state import Crowd, NodeReport
 from du_infra.spec import AutoscaleSpec, ServiceSpec
 
 _DEFAULT = AutoscaleSpec.model_construct()
@@ -22,7 +21,7 @@ _DEFAULT = AutoscaleSpec.model_construct()
 class Seen:
     """A service's copies as the nodes tell: so many are to run, for so many ``slots``, and ``ready`` are. ``cpu``: the
     mean of those that were measured, in percent of what each may use; ``silent`` of them were not. ``ghosts``: slots
-    of nodes that are gone. ``crowded``: in words, who has none although others have several."""
+    of nodes that are gone."""
 
     count: int
     ready: int
@@ -30,22 +29,30 @@ class Seen:
     silent: int = 0
     cpu: float | None = None
     ghosts: int = 0
-    crowded: str = ""
 
 
 @dataclass(frozen=True)
 class Copies:
-    """What is decided of a service's copies; ``sample`` None where nothing is measured, as their number is fixed."""
+    """What is decided of a service's copies; ``sample`` None where nothing is measured, as their number is fixed.
+    ``crowd``: who has none although others have several."""
 
     service: str
     seen: Seen
     decision: Decision
     sample: Sample | None = None
+    crowd: Crowd = field(default_factory=Crowd)
 
     @property
     def changes(self) -> bool:
-        """Whether the cluster is to be told."""
+        """Whether the cluster is to be told of another number, or that nodes are gone."""
         return self.decision.changes or bool(self.seen.ghosts)
+
+    @property
+    def due(self) -> str:
+        """What is amiss with them, in words; "" for nothing."""
+        if self.decision.changes:
+            return str(self.decision)
+        return f"{self.seen.ghosts} slot(s) of nodes that are gone" if self.seen.ghosts else str(self.crowd)
 
     def __str__(self) -> str:
         return f"{self.service}: {self.decision}"
@@ -53,8 +60,7 @@ class Copies:
 
 def seen_of(name: str, spec: ServiceSpec, reports: Sequence[NodeReport]) -> Seen | None:
     """A service's copies by what these nodes, which are all of the region's, say; None where none says anything."""
-    rows = [copies_of(name, told) for told in reports if told.answers]
-    told = [row for row in rows if row]
+    told = [row for one in reports if one.answers and (row := one.copies_of(name))]
     if not told:
         return None
     measured = [(int(row["here"]), float(row["cpu_percent"])) for row in told if row.get("cpu_percent") is not None]
@@ -67,7 +73,6 @@ def seen_of(name: str, spec: ServiceSpec, reports: Sequence[NodeReport]) -> Seen
         silent=max(0, count - known),
         cpu=busy,
         ghosts=max(0, slots - len(reports)),
-        crowded=crowded(name, reports),
     )
 
 

@@ -28,7 +28,6 @@ Kind: TypeAlias = Literal["start", "replace", "resume", "scale", "backup", "done
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
 _LEAST_INTERVAL = 0.1
-_SETTLE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,7 @@ class Minder:
         self._saying: set[str] = set()
         self._wait = _FIRST_WAIT
         self._not_before = 0.0
+        self._settle_wait = _FIRST_WAIT
         self._settle_from = 0.0
 
     def mind(self, context: RegionContext) -> DuError | None:
@@ -157,7 +157,7 @@ class Minder:
         if not context.spec.pool.autoscale and not scales(context):
             return
         planned = plan_autoscale(context, seen.reports)
-        due = [str(one) for one in planned.copies if one.changes]
+        due = [f"{one.service}: {one.due}" for one in planned.copies if one.changes]
         for words in [*due, *([str(planned.decision)] if planned.decision.changes else [])]:
             self._say("scale", words)
         if not planned.changes or self._dry_run or time.monotonic() < self._not_before:
@@ -169,20 +169,22 @@ class Minder:
             self._tell(Decision(self._region, "done", f"{len(done.up.nodes)} node(s)"))
 
     def _settle(self, context: RegionContext, seen: Look) -> None:
-        """Copies in a cluster that are too many, or that share a node while another has none. Not tried all the time:
-        a node that takes no pods has none for a reason."""
-        if open_release(context):
-            return
-        due = unsettled(context, seen.reports)
+        """Copies in a cluster that are too many, or that share a node while another has none.
+
+        What does not help is tried later and later: a node that takes no pods has none for a reason.
+        """
+        due = () if open_release(context) else unsettled(context, seen.reports)
         for words in due:
             self._say("scale", words)
-        if not due or self._dry_run or time.monotonic() < max(self._not_before, self._settle_from):
-            return
-        self._settle_from = time.monotonic() + _SETTLE_SECONDS
-        with locked(context, self._report):
-            settle(context, context.must_be_up(), self._report)
-        for words in due:
-            self._tell(Decision(self._region, "done", words))
+        if not due:
+            self._settle_wait, self._settle_from = _FIRST_WAIT, 0.0
+        elif not self._dry_run and time.monotonic() >= max(self._not_before, self._settle_from):
+            with locked(context, self._report):
+                done = settle(context, context.must_be_up(), self._report)
+            for words in done:
+                self._tell(Decision(self._region, "done", words))
+            self._settle_from = time.monotonic() + self._settle_wait
+            self._settle_wait = min(self._settle_wait * 2, _LONGEST_WAIT)
 
     def _back_up(self, context: RegionContext) -> None:
         """Once a day, what the region's cluster keeps; only where nothing is amiss."""

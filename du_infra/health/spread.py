@@ -1,35 +1,26 @@
-"""Whether a cluster's copies of a service stand so that the loss of any one node leaves some. Pure."""
+"""Whether a cluster's copies of a service share nodes while another node has none. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from du_infra.health.state import NodeReport
+from du_infra.health.state import Crowd, NodeReport
 
 
-def crowded(service: str, reports: Sequence[NodeReport]) -> str:
-    """In words, who has no copy of a service although others have several; "" for nobody, or while copies move.
+def crowd_of(service: str, reports: Sequence[NodeReport]) -> Crowd:
+    """Who has no copy although others have several; nobody while copies move, or a node does not tell of its own.
 
     ``reports`` are of all of the region's nodes. The scheduler spreads copies when it places them, and moves none to a
     node that comes back later.
     """
-    rows = {told.name: row for told in reports if told.answers and (row := copies_of(service, told))}
+    rows = {told.name: row for told in reports if told.answers and (row := told.copies_of(service))}
     here = {name: int(row["here"]) for name, row in rows.items()}
-    if not rows or len(rows) < len(reports) or any(_moving(row, sum(here.values())) for row in rows.values()):
-        return ""
-    bare = [told.name for told in reports if not here[told.name] and told.ready and not told.draining]
-    full = [name for name, many in here.items() if many > 1]
-    if not bare or not full:
-        return ""
-    return f"{' and '.join(bare)} {'has' if len(bare) == 1 else 'have'} no copy, and {' and '.join(full)} more than one"
-
-
-def copies_of(service: str, report: NodeReport) -> Mapping[str, Any]:
-    """What a node says of a service's copies (docs/du-node.md); empty where it has none."""
-    found: Mapping[str, Any] = next((row for row in report.services if row.get("name") == service), {})
-    copies: Mapping[str, Any] = found.get("copies") or {}
-    return copies
+    if len(rows) < len(reports) or any(_moving(row, sum(here.values())) for row in rows.values()):
+        return Crowd()
+    bare = tuple(told.name for told in reports if told.takes_requests and not here[told.name])
+    full = tuple(name for name, many in here.items() if many > 1)
+    return Crowd(bare, full, alone=len(full) == sum(map(bool, here.values())) == 1) if bare and full else Crowd()
 
 
 def _moving(row: Mapping[str, Any], seen: int) -> bool:

@@ -103,37 +103,66 @@ def test_what_a_node_that_is_gone_has_left_is_cleared(tmp_path: Path, cluster: C
     assert not copies.settle(home, RECORD, silent)
 
 
+def schedule(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *, bare: str, full: str, room: bool = True) -> None:
+    """All copies are on ``full``; a copy more is placed where none is, if there is ``room``, and a copy less is taken
+    from where several are."""
+    cluster.here = {bare: 0, full: 2}
+
+    def place(_: Nodes, node: Node, verb: str, told: Mapping[str, Any], seconds: float) -> None:
+        cluster.orders.append((node.name, verb, told))
+        cluster.count = max(told["copies"]["hello"], len(told["nodes"]))
+        placed = int(room) if cluster.count > 2 else cluster.here[bare]
+        cluster.here = {bare: placed, full: cluster.count - placed}
+
+    monkeypatch.setattr(Nodes, "order", place)
+
+
 def test_copies_that_share_a_node_are_spread_and_there_is_never_one_less(
     tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, (bare, full) = region(tmp_path, "1"), (node.name for node in NODES)
-    cluster.here = {bare: 0, full: 2}
+    schedule(cluster, monkeypatch, bare=bare, full=full)
     assert copies.unsettled(home, cluster.reports()) == (f"hello: {bare} has no copy, and {full} more than one",)
-    (planned,) = copies.plan_copies(home, cluster.reports())
-    assert not planned.changes
-    order = cluster.orders.append
-
-    def scheduler(node: Node, verb: str, told: Mapping[str, Any], seconds: float) -> None:
-        """A copy more is placed where none is; a copy less is taken from where several are."""
-        order((node.name, verb, told))
-        cluster.here = {bare: 1, full: 2 if told["copies"]["hello"] == 3 else 1}
-        cluster.count = sum(cluster.here.values())
-
-    cluster.orders.clear()
-    monkeypatch.setattr(Nodes, "order", lambda _, *given: scheduler(*given))
-    assert copies.settle(home, RECORD, silent)
+    assert copies.settle(home, RECORD, silent) == ("hello: each node has a copy again",)
     assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
+    assert cluster.here == {bare: 1, full: 1}
     assert copies.unsettled(home, cluster.reports()) == ()
-    assert not copies.settle(home, RECORD, silent)
+    assert copies.settle(home, RECORD, silent) == ()
 
 
-def test_a_copy_that_finds_no_place_is_given_up(
+def test_a_copy_that_finds_no_place_there_is_given_up_with_a_word(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, (bare, full) = region(tmp_path, "1"), (node.name for node in NODES)
+    schedule(cluster, monkeypatch, bare=bare, full=full, room=False)
+    heard: list[Event] = []
+    assert copies.settle(home, RECORD, heard.append) == ()
+    assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
+    assert heard[-1].kind == "warning"
+    assert "may it take pods" in heard[-1].text
+
+
+def test_a_copy_that_never_gets_ready_is_given_up(
     tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copies, "_PLACED_SECONDS", -3600.0)
     cluster.here = dict(zip(cluster.here, (0, 2), strict=True))
     monkeypatch.setattr(Nodes, "order", lambda _, node, verb, told, seconds: cluster.orders.append((node, verb, told)))
-    assert copies.settle(region(tmp_path, "1"), RECORD, silent)
+    assert copies.settle(region(tmp_path, "1"), RECORD, silent) == ()
+    assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
+
+
+def test_the_copies_too_many_go_also_when_the_nodes_are_not_heard_of_any_more(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.here = dict(zip(cluster.here, (0, 2), strict=True))
+
+    def fails(*_: object) -> bool:
+        raise Unreachable("does not answer", where="demo-home-1")
+
+    monkeypatch.setattr(copies, "_placed", fails)
+    with pytest.raises(Unreachable):
+        copies.settle(region(tmp_path, "1"), RECORD, silent)
     assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
 
 
@@ -211,6 +240,10 @@ def test_a_plan_shows_what_becomes_of_copies(tmp_path: Path, cluster: Cluster) -
     told = plan_region("home", pool, {}, {}, Goal(Aim("demo", "home", {})), found)
     assert [(a.kind, a.target, a.why) for a in told.actions if a.kind == "copies"] == [
         ("copies", "hello", "2 → 4: min is 4")
+    ]
+    cluster.slots = 3
+    assert [one.due for one in copies.plan_copies(region(tmp_path, "1"), cluster.reports())] == [
+        "1 slot(s) of nodes that are gone"
     ]
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from du_infra.autoscale.copies import Copies, Seen
+from du_infra.autoscale.state import Decision as Decided
 from du_infra.control import loop
 from du_infra.control.heal import Healed, Look
 from du_infra.control.loop import ControlLoop, Decision, Minder
@@ -46,6 +48,7 @@ class World:
         self.copies: tuple[Any, ...] = ()
         self.crowded: tuple[str, ...] = ()
         self.settled = 0
+        self.spread: tuple[str, ...] = ("hello: each node has a copy again",)
         monkeypatch.setattr(loop, "look", lambda context: Look(views=(View("a-1"),)))
         monkeypatch.setattr(loop, "plan_heal", lambda context, seen: self.plan)
         monkeypatch.setattr(loop, "unfinished", lambda context: self.begun)
@@ -83,9 +86,9 @@ class World:
         changes = Wanted.changes or bool(self.copies)
         return SimpleNamespace(decision=Wanted(), copies=self.copies, changes=changes)
 
-    def _settle(self, *_: object) -> bool:
+    def _settle(self, *_: object) -> tuple[str, ...]:
         self.settled += 1
-        return True
+        return self.spread
 
     def _carry_out(self, *given: object) -> Any:
         up = SimpleNamespace(nodes=("a-1", "a-2")) if self.want != 1 else None
@@ -262,32 +265,46 @@ def test_it_scales_where_the_fleet_says_so_and_nothing_is_amiss(world: World) ->
 
 
 def test_copies_of_services_are_scaled_where_nodes_are_not(world: World) -> None:
-    class Wanted:
-        changes = True
-
-        def __str__(self) -> str:
-            return "hello: 1 → 2: cpu 90 % against 70 %"
-
-    world.want, world.copies = 1, (Wanted(),)
+    busy = Copies("hello", Seen(1, 1, 1), Decided(1, 2, "cpu 90 % against 70 %"))
+    world.want, world.copies = 1, (busy,)
     world.minder()()
-    assert world.told == [("scale", str(Wanted())), ("done", str(Wanted()))]
+    assert world.told == [(kind, "hello: 1 → 2: cpu 90 % against 70 %") for kind in ("scale", "done")]
 
 
-def test_copies_that_share_a_node_are_spread_and_not_all_the_time(world: World) -> None:
+CROWDED = "hello: a-1 has no copy, and a-2 more than one"
+
+
+def test_copies_that_share_a_node_are_spread_but_not_during_a_release(world: World) -> None:
     mind = world.minder()
-    world.crowded = ("hello: a-1 has no copy, and a-2 more than one",)
-    world.release = "hello is held"
+    world.crowded, world.release = (CROWDED,), "hello is held"
     mind()
     assert world.settled == 0
     world.release = ""
     mind()
+    world.crowded = ()
     mind()
-    assert (world.settled, world.told) == (1, [(kind, world.crowded[0]) for kind in ("scale", "done")])
-    world.now += 601
-    mind()
-    assert world.settled == 2
+    assert world.settled == 1
+    assert world.told[:2] == [("scale", CROWDED), ("done", "hello: each node has a copy again")]
+    world.crowded = (CROWDED,)
     world.minder(dry_run=True)()
-    assert world.settled == 2
+    assert world.settled == 1
+
+
+def test_copies_that_cannot_be_spread_are_tried_later_and_later(world: World) -> None:
+    mind = world.minder()
+    world.crowded, world.spread = (CROWDED,), ()
+    tries: list[int] = []
+    for second in range(100):
+        before, world.now = world.settled, 1000.0 + second
+        mind()
+        tries += [second] * (world.settled - before)
+    assert tries == [0, 5, 15, 35, 75]
+    assert world.told == [("scale", CROWDED)]
+    world.crowded = ()
+    mind()
+    world.crowded = (CROWDED,)
+    mind()
+    assert world.settled == len(tries) + 1
 
 
 def test_it_does_not_scale_while_a_node_is_in_a_bad_way(world: World) -> None:
