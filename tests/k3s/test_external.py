@@ -245,10 +245,12 @@ def test_what_cannot_be_asked_for_is_refused_and_changes_nothing(bed: ExternalBe
 
 
 def test_a_server_leaves_and_the_other_goes_on_alone(bed: ExternalBed) -> None:
-    with Load(str(bed.region.status().vip), SHORT) as load:
+    vip, began = str(bed.region.status().vip), time.time()
+    with Load(vip, SHORT) as load:
         bed.must("region", "scale", "home", "1", "--yes")
+        print(f"one server left: {time.time() - began:.1f} s, from {time.strftime('%H:%M:%SZ', time.gmtime(began))} on")
     print(load.report)
-    assert load.report.lost == 0, str(load.report)
+    assert load.report.lost == 0, bed.events()
     assert bed.ready() == {bed.node(1): True}
     assert bed.passwords() == [bed.node(1)]
     assert "until another has joined" in bed.region.status().survives
