@@ -69,6 +69,11 @@ def move_to_etcd(wanted: bool) -> None:
     _tell({**files.read_json(CONFIG), ETCD: wanted})
 
 
+def stand_alone() -> None:
+    """Tell K3s of no other server: what it has in its own etcd is the cluster."""
+    _tell({**files.read_json(CONFIG), "server": "", ETCD: True})
+
+
 def _tell(told: dict[str, str | bool]) -> None:
     files.write(CONFIG, json.dumps({key: value for key, value in told.items() if value}, indent=2) + "\n")
 

@@ -42,9 +42,9 @@ def migration() -> str:
 
 
 def moved_s() -> float | None:
-    """Seconds since this server's data moved to etcd; None where it has not.
+    """Seconds since this server's data moved to etcd, or etcd's was reset or restored; None where it has not.
 
-    etcd counts its revisions from 1 again: whoever has watched the API since before hears of nothing until etcd has
+    etcd counts its revisions from 1 again, or from the snapshot's: whoever has watched the API since before hears of nothing until etcd has
     counted as far, and has to begin anew.
     """
     note = plain.read_json(NOTE)
@@ -53,6 +53,11 @@ def moved_s() -> float | None:
     if note["state"] == "moving":
         return round(unit.seconds_up("server")[0], 1)
     return round(time.time() - float(note.get("at") or 0.0), 1)
+
+
+def note_moved() -> None:
+    """Write down that etcd has other data than before, which may count fewer revisions."""
+    _note("done")
 
 
 def migrate(seconds: int, tell: Callable[[str], None]) -> bool:
