@@ -1,6 +1,6 @@
 """The verbs of ``du-node k3s``: an order as JSON on standard input, lines of JSON as output.
 
-join       {"role", "server", "token", "datastore", "etcd", "seconds"}
+join       {"role", "server", "token", "datastore", "etcd", "fresh", "seconds"}
                                    K3s becomes that; without server, and on an empty datastore, it begins a cluster
 start      {"again", "seconds"}    K3s runs as what it is set up as
 datastore  {"datastore", "seconds"}
