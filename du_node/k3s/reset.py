@@ -7,9 +7,11 @@ file, reset-flag, that the next start of the service takes away, and refuses to 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from du_node import files as plain
@@ -40,18 +42,29 @@ def reset(seconds: int, tell: Callable[[str], None]) -> bool:
     """
     if files.role() != "server" or files.datastore() != "etcd":
         raise NodeError("refused", "K3s on this node is no server whose data is in etcd")
-    if etcd()["members"] is not None:
+    with one_at_a_time():
+        if etcd()["members"] is not None:
+            Path(NOTE).unlink(missing_ok=True)
+            return False
+        if not _stands_alone():
+            tell("K3s stops, and its etcd forgets all other members")
+            unit.stop("server")
+            files.stand_alone()
+            forget_others(seconds)
+            plain.write(NOTE, json.dumps({"at": time.time()}) + "\n")
+        join.start(seconds, tell)
         Path(NOTE).unlink(missing_ok=True)
-        return False
-    if not _stands_alone():
-        tell("K3s stops, and its etcd forgets all other members")
-        unit.stop("server")
-        files.stand_alone()
-        forget_others(seconds)
-        plain.write(NOTE, json.dumps({"at": time.time()}) + "\n")
-    join.start(seconds, tell)
-    Path(NOTE).unlink(missing_ok=True)
-    return True
+        return True
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Whose controller was killed may still be at work here: wait for it, it has times of its own."""
+    path = Path(f"{NOTE}.lock")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def forget_others(seconds: int, snapshot: str = "") -> None:

@@ -34,7 +34,11 @@ def restore(source: IO[bytes], tell: Callable[[str], None]) -> bool:
     Of a snapshot etcd becomes one of this server alone.
     Raises NodeError bad-wanted for an archive that is not whole (nothing is touched then), and what join does.
     """
-    home = Path(files.DATA, "server")
+    with reset.one_at_a_time():
+        return _restore(source, Path(files.DATA, "server"), tell)
+
+
+def _restore(source: IO[bytes], home: Path, tell: Callable[[str], None]) -> bool:
     staging = home.with_name("server.restored")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(mode=0o700, parents=True)

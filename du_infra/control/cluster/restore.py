@@ -74,7 +74,9 @@ def region_restore(context: RegionContext, report: Reporter, *, from_backup: boo
     """
     with locked(context, report):
         plan = plan_restore(context, from_backup=from_backup)
-        what = f"{plan.survivor} goes on alone" if plan.survivor else f"back to {plan.backup.name if plan.backup else ''}"
+        what = (
+            f"{plan.survivor} goes on alone" if plan.survivor else f"back to {plan.backup.name if plan.backup else ''}"
+        )
         report(Event("step", STAGE, what))
         context.store.event(context.name, "restore", what)
         given_up = {node.name for node in context.record.nodes} & {*plan.lost}

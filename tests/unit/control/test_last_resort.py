@@ -20,7 +20,7 @@ from du_infra.errors import Refused
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.progress import Reporter, silent
-from tests.unit.control.k3s_world import Killed, World, names, pool, region
+from tests.unit.control.k3s_world import Killed, World, names, region
 from tests.unit.control.test_cluster import roles
 from tests.unit.control.test_cluster import world as world
 from tests.unit.control.test_cluster_etcd import SERVERS

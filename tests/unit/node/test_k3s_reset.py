@@ -148,7 +148,9 @@ def saved(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (lost / archive.SNAPSHOT).write_bytes(content + hashlib.sha256(content).digest())
     parts = {str(p.relative_to(lost)): p for pattern in archive.KEPT for p in lost.glob(pattern)}
     out = io.BytesIO()
-    archive.write(out, {"node": "demo-home-1", "datastore": "etcd"}, {archive.SNAPSHOT: lost / archive.SNAPSHOT, **parts})
+    archive.write(
+        out, {"node": "demo-home-1", "datastore": "etcd"}, {archive.SNAPSHOT: lost / archive.SNAPSHOT, **parts}
+    )
     return out.getvalue()
 
 
