@@ -99,7 +99,7 @@ class Region:
         return kept(self._context())
 
     def restore(self, *, report: Reporter = silent, from_backup: bool = False) -> UpResult:
-        """Have a cluster that lost its servers go on: with what one of etcd's has, or its newest backup. Nobody is asked.
+        """Have a cluster that lost its servers go on, with what one on etcd has or the newest backup. Nobody is asked.
 
         What the cluster was told since is gone. ``from_backup``: whatever servers still have. Raises Refused where the
         API answers, enough servers are there or there is no backup, and what ``up`` does.

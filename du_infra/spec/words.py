@@ -14,6 +14,7 @@ from du_infra.spec.container import SecretSource
 from du_infra.spec.heal import HealSpec
 from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.models import CROSS_ERROR, FleetSpec, PoolSpec, RegionSpec, ServiceSpec
+from du_infra.spec.not_here import KEYS, RUNTIMES
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.replicas import ReplicasSpec
 from du_infra.spec.rules import RULE_ERROR
@@ -114,6 +115,8 @@ def _unknown_key(error: ErrorDetails, raw: str) -> str:
     if meant:
         return f"unknown key (did you mean {meant}?)"
     model = model_at(tuple(above))
+    if model in (RegionSpec, K3sSpec) and str(key) in KEYS:
+        return KEYS[str(key)]
     if model and model in _INNER:
         below, inner = _INNER[model]
         home = nearest(str(key), list(keys_of(inner)))
@@ -163,6 +166,8 @@ def _not_one_of(error: ErrorDetails, raw: str) -> str:
     value = error["input"]
     near = nearest(value, known) if isinstance(value, str) and len(known) > 1 else ""
     hint = f"; did you mean {near}?" if near else ""
+    if error["loc"][2:] == ("runtime",) and isinstance(value, str) and value.lower() in RUNTIMES:
+        hint = f"; {RUNTIMES[value.lower()]}"
     return f"must be {_one_of(known)} (got {shown(value, raw)}{hint})"
 
 

@@ -44,8 +44,8 @@ def migration() -> str:
 def moved_s() -> float | None:
     """Seconds since this server's data moved to etcd, or etcd's was reset or restored; None where it has not.
 
-    etcd counts its revisions from 1 again, or from the snapshot's: whoever has watched the API since before hears of nothing until etcd has
-    counted as far, and has to begin anew.
+    etcd counts its revisions from 1 again, or from fewer: whoever has watched the API since before hears of nothing
+    until etcd has counted as far, and has to begin anew.
     """
     note = plain.read_json(NOTE)
     if note.get("state") not in ("moving", "done") or not _moved():

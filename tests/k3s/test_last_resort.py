@@ -39,7 +39,7 @@ def containers(bed: EtcdBed, number: int) -> set[str]:
 
 
 def go_on(bed: EtcdBed, process: subprocess.Popen[str]) -> None:
-    """To the end of a restore; one whose work had been done by the time it looked says so, and ``region up`` goes on."""
+    """To the end of a restore; one whose work had been done when it looked says so, and ``region up`` goes on."""
     _, said = process.communicate(timeout=900)
     if process.returncode == 4 and "the cluster's API answers" in said:
         bed.must("region", "up", "home")

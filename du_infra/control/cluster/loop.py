@@ -100,9 +100,10 @@ Goal = Callable[[Wish, Observed], bool]
 
 @dataclass
 class _Loop:
-    """``leaving`` are to leave; of them the ``silent`` are taken for dead. ``at_once``: nothing is done beyond the goal.
+    """``leaving`` are to leave; of them the ``silent`` are taken for dead.
 
-    ``parted`` have left: all that is left of them is for the pool to destroy. ``tried``: how often a step was done.
+    ``at_once``: nothing is done beyond the goal. ``parted`` have left: all that is left of them is for the pool to
+    destroy. ``tried``: how often a step was done.
     """
 
     context: RegionContext

@@ -66,9 +66,10 @@ class Host:
 class World:
     """``lives``: how many orders the controller gives before it dies; it dies after the last one if ``late``.
 
-    ``revived``: whose etcd stands alone since a reset or a restore. ``secret``: the servers' token, which the first of them was told of or made: without it the data in an external
+    ``secret``: the servers' token, which the first of them was told of or made: without it the data in an external
     datastore cannot be read. ``login``: the address by which that datastore lets servers in. ``etcd``: its members,
-    whether they have a vote. ``removing``: whom it was asked to let go, and has not yet.
+    whether they have a vote. ``removing``: whom it was asked to let go, and has not yet. ``revived``: whose etcd was
+    made one of its own by a reset or a restore.
     """
 
     hosts: dict[str, Host] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""etcd has lost its majority for good, or all that it had: a person agrees, and the cluster goes on with what is left."""
+"""etcd has lost its majority for good, or all of it: a person agrees, and the cluster goes on with what is left."""
 
 from __future__ import annotations
 
