@@ -23,6 +23,7 @@ _MAY_READ_IT = {
     "du_node/k3s/state.py": "K3s's journal, for people; files that changed since it started, by their own times",
     "du_node/k3s/upgrade.py": "whether K3s started after its program came; else it starts again",
     "du_node/k3s/move.py": "how long ago a move to etcd was cut off; at worst it is undone",
+    "du_node/k3s/reset.py": "which lines of K3s's journal are of a reset, and how old it is; at worst it is done again",
     "du_node/examine.py": "the node's time, which region doctor compares with others",
     "du_node/files.py": "since when somebody is at work, for people",
     "du_infra/control/release/past.py": "for how long somebody has been at work, for people",
