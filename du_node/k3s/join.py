@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from du_node.errors import NodeError
@@ -98,7 +96,7 @@ def _forget_etcd() -> None:
     K3s does so by itself only where it ran when it was let go (docs.k3s.io, "k3s etcd-snapshot": delete server/db).
     """
     unit.stop("server")
-    shutil.rmtree(Path(files.DATA, "server/db/etcd"), ignore_errors=True)
+    files.forget_etcd()
 
 
 def start(seconds: int, tell: Callable[[str], None], *, again: bool = False) -> bool:

@@ -7,7 +7,6 @@ etcd. Where it breaks off, the next start takes the half-filled etcd for the who
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,7 +97,7 @@ def undo(seconds: int, tell: Callable[[str], None]) -> bool:
         raise NodeError("refused", "there is no sqlite database to go back to")
     unit.stop("server")
     tell("K3s goes back to sqlite")
-    shutil.rmtree(Path(files.DATA, "server/db/etcd"), ignore_errors=True)
+    files.forget_etcd()
     if not _database().exists():
         aside.replace(_database())
     files.move_to_etcd(False)

@@ -13,9 +13,8 @@ import pytest
 
 from bench.load.runner import Load
 from tests.faults.pool.agree import SHORT
-from tests.k3s.release import release
 from tests.k3s.test_region import wait_for
-from tests.k3s.test_three_servers import EtcdBed
+from tests.k3s.test_three_servers import EtcdBed, standing
 from tests.region.conftest import kill_group, lxc
 
 pytestmark = [pytest.mark.lxd, pytest.mark.timeout(2400)]
@@ -25,12 +24,8 @@ pytestmark = [pytest.mark.lxd, pytest.mark.timeout(2400)]
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdBed]:
     made = EtcdBed(tmp_path_factory.mktemp("fleet"))
     made.wanted = 3
-    release(made.folder / "k3s")
-    made.write()
-    made.must("region", "up", "home")
-    yield made
-    made.region.down()
-    assert made.instances() == []
+    with standing(made):
+        yield made
 
 
 def containers(bed: EtcdBed, number: int) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -68,15 +69,21 @@ class EtcdBed(SeveralServers):
         return {self.node(number) for number in numbers}
 
 
+@contextmanager
+def standing(bed: EtcdBed) -> Iterator[EtcdBed]:
+    """A region that is up in the block, and gone afterwards."""
+    release(bed.folder / "k3s")
+    bed.write()
+    bed.must("region", "up", "home")
+    yield bed
+    bed.region.down()
+    assert bed.instances() == []
+
+
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdBed]:
-    made = EtcdBed(tmp_path_factory.mktemp("fleet"))
-    release(made.folder / "k3s")
-    made.write()
-    made.must("region", "up", "home")
-    yield made
-    made.region.down()
-    assert made.instances() == []
+    with standing(EtcdBed(tmp_path_factory.mktemp("fleet"))) as made:
+        yield made
 
 
 def test_one_server_on_sqlite_becomes_three_though_the_controller_is_killed_twice(bed: EtcdBed) -> None:

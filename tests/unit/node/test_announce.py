@@ -107,6 +107,8 @@ def test_who_hears_no_peer_asks_whether_it_is_he_who_is_cut_off(
 def test_what_cannot_be_said_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(announce, "route", lambda: ("nowhere", ""))
     announce.announce(VIP)
+
+
+def test_a_kernel_that_tells_no_routes_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(announce, "_ROUTES", "/nonexistent")
-    monkeypatch.undo()
-    assert Announcer(Loop()).mind([peer("a", up=True)], VIP, here=True) is None
+    assert route() == ("", "")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,6 +25,24 @@ SERVER = {"role": "server", "server": "https://198.18.1.2:6443", "token": TOKEN,
 
 class Cut(BaseException):
     """du-node dies here."""
+
+
+@contextmanager
+def dying_at(monkeypatch: pytest.MonkeyPatch, module: ModuleType, where: str, *, late: bool) -> Iterator[None]:
+    """What is done in the block dies before, or ``late`` right after, ``module`` calls ``where``."""
+    target, _, name = where.rpartition(".")
+    owner = getattr(module, target) if target else module
+    real: Callable[..., Any] = getattr(owner, name)
+
+    def cut(*given: Any, **more: Any) -> None:
+        if late:
+            real(*given, **more)
+        raise Cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, cut)
+        with pytest.raises(Cut):
+            yield
 
 
 @pytest.fixture
@@ -66,19 +86,8 @@ def test_its_etcd_forgets_the_others_and_k3s_runs_on_it(alone: Machine) -> None:
 @pytest.mark.parametrize("where", ["unit.stop", "files.stand_alone", "forget_others", "plain.write", "join.start"])
 @pytest.mark.parametrize("late", [False, True])
 def test_killed_anywhere_it_goes_on(alone: Machine, monkeypatch: pytest.MonkeyPatch, where: str, late: bool) -> None:
-    target, _, name = where.rpartition(".")
-    owner = getattr(reset, target) if target else reset
-    real: Callable[..., Any] = getattr(owner, name)
-
-    def cut(*given: Any, **more: Any) -> None:
-        if late:
-            real(*given, **more)
-        raise Cut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, cut)
-        with pytest.raises(Cut):
-            done(alone)
+    with dying_at(monkeypatch, reset, where, late=late):
+        done(alone)
     done(alone)
     assert (alone.server.active, alone.server.enabled) == ("active", True)
     assert 1 <= len(alone.resets) <= 2
@@ -175,19 +184,8 @@ def test_a_snapshot_becomes_the_etcd_of_this_server_alone(machine: Machine, save
 def test_a_restore_that_is_killed_anywhere_goes_on(
     machine: Machine, saved: bytes, monkeypatch: pytest.MonkeyPatch, where: str, late: bool
 ) -> None:
-    target, _, name = where.rpartition(".")
-    owner = getattr(restore, target) if target else restore
-    real: Callable[..., Any] = getattr(owner, name)
-
-    def cut(*given: Any, **more: Any) -> None:
-        if late:
-            real(*given, **more)
-        raise Cut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, cut)
-        with pytest.raises(Cut):
-            restored(saved)
+    with dying_at(monkeypatch, restore, where, late=late):
+        restored(saved)
     restored(saved)
     assert (files.role(), files.datastore(), machine.server.active) == ("server", "etcd", "active")
     assert restored(saved) == (False, [])
