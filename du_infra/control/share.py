@@ -110,6 +110,7 @@ class Shared:
         if self._thread.ident:
             self._thread.join()
         me, self._me = self._me, ""
+        self._mine = self._leaving = frozenset()
         if me:
             with suppress(DuError):  # then the others wait until our signature is old
                 self._store.leave(me)

@@ -13,7 +13,7 @@ from du_infra.pool.state import Node
 from du_infra.store import postgres
 from du_infra.store.database import Store
 from du_infra.store.tables import meta
-from tests.unit.store.conftest import Opener
+from tests.shared_store import Opener
 
 URL = "sqlite:///.du/state.db"
 RECORD = PoolRecord("198.18.1.1", 4, (Node("demo-home-4", "1c1g", "198.18.1.2", joined=True),))

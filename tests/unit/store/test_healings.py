@@ -7,7 +7,7 @@ import pytest
 from du_infra.health.heal import HOUR, Sighting, Start
 from du_infra.store import healings, sql
 from du_infra.store.database import Store
-from tests.unit.store.conftest import Opener
+from tests.shared_store import Opener
 
 DEAD = {"a-2": Sighting("dead", 40.0)}
 

@@ -17,7 +17,7 @@ from du_infra.store import owner as owners
 from du_infra.store.database import Store
 from du_infra.store.leases import Leases
 from du_infra.store.tables import leases as table
-from tests.unit.store.conftest import Opener
+from tests.shared_store import Opener
 
 NAME = "home/hello"
 HOLD = """

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from du_infra.pool.turns import Round
 from du_infra.store.database import Store
-from tests.unit.store.conftest import Opener
+from tests.shared_store import Opener
 
 
 def test_the_next_process_sees_what_is_done_and_whose_turn_it_is(store: Store, opened: Opener) -> None:

@@ -1,0 +1,75 @@
+"""One controller of the bench: the product's own loop on the real store, with the nodes and their answers made up.
+
+``python -m bench.controllers.one FLEET NAME LOG INTERVAL``. Each pass asks and tells the store what a pass over a
+region that is well does, and takes as long as a look over SSH does. It says so in LOG, by the clock that all processes
+of a machine share: when it began, and when it ended.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from du_infra.autoscale.state import Sample
+from du_infra.control import share
+from du_infra.control.context import RegionContext
+from du_infra.control.loop import ControlLoop, Decision, Minder
+from du_infra.progress import silent
+from du_infra.store.owner import Owner, this_process
+
+_LOOK_SECONDS = (0.05, 0.25)
+
+
+def _elsewhere(name: str) -> Owner:
+    """Us as if on another machine: the others cannot see that our process has ended, and wait until we are silent."""
+    me = this_process()
+    return Owner("bench", name, f"boot-{name}", me.space, me.pid, me.start)
+
+
+class _Simulated:
+    """In place of ``Minder.mind``."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log.open("a", buffering=1)
+        self._lock = threading.Lock()
+
+    def mind(self, context: RegionContext) -> None:
+        """One pass over a region in which nothing is amiss."""
+        self._say("begin", context.name)
+        store, name = context.store, context.name
+        store.pool(name)
+        store.rollouts.open(name)
+        store.healings.history(name, "")
+        store.healings.open(name)
+        time.sleep(random.uniform(*_LOOK_SECONDS))  # noqa: S311 - no secret
+        now = time.monotonic()
+        store.autoscaling.add(name, Sample(now, 3, cpu=50.0, rps=20.0))
+        store.autoscaling.samples(name, now - 600)
+        store.autoscaling.changes(name)
+        self._say("end", context.name)
+
+    def _say(self, what: str, region: str) -> None:
+        with self._lock:
+            self._log.write(f"{time.monotonic():.3f} {what} {region}\n")
+
+
+def _main() -> None:
+    fleet, name, log, interval = sys.argv[1:5]
+    pretended, simulated = _elsewhere(name), _Simulated(Path(log))
+    share.this_process = lambda: pretended
+    Minder.mind = lambda self, context: simulated.mind(context)  # type: ignore[method-assign, return-value, assignment]
+
+    def tell(decision: Decision) -> None:
+        sys.stderr.write(f"{time.monotonic():.3f} {name} {decision.kind} {decision.text}\n")
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    ControlLoop(Path(fleet), [], tell, silent).run(float(interval), stop)
+
+
+if __name__ == "__main__":
+    _main()
