@@ -24,7 +24,8 @@ _SECONDS = 60
 _NO_SERVER = Path("/etc/postgresql-common/createcluster.d/du-tests.conf")
 _USERS = ("postgres", "nobody")
 # Nothing of it must outlive the test, so it need not reach the disk; what a server does is the same.
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=60")
+_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+_SMALL = ("shared_buffers=32MB", "max_connections=60")
 
 
 def programs() -> Path | None:
@@ -54,8 +55,9 @@ def install() -> str:
 class Postgres:
     """A server with the user du, who may make databases and needs a password; its port is a socket in ``folder``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
+        self._settings = () if durable else _FAST
         self.password = secrets.token_hex(12)
         self.password_file = folder / "password"
         self._data = folder / "data"
@@ -82,9 +84,9 @@ class Postgres:
         self.start()
         self.sql(f"create role du login createdb password '{self.password}'")
 
-    def start(self, *more: str) -> None:
+    def start(self) -> None:
         """It answers when this returns."""
-        settings = (f"unix_socket_directories={self.folder}", "listen_addresses=", *_FAST, *more)
+        settings = (f"unix_socket_directories={self.folder}", "listen_addresses=", *_SMALL, *self._settings)
         argv = [str(self._bin / "postgres"), "-D", str(self._data), *(part for one in settings for part in ("-c", one))]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen([*self._as_user(), *argv], cwd="/", stdout=log, stderr=log)
@@ -139,10 +141,13 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """One that runs; nothing of it is left at the end. Its folder's path is short enough for a socket."""
+def postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """One that runs; nothing of it is left at the end. Its folder's path is short enough for a socket.
+
+    ``durable``: it waits for the disk, as one in earnest does.
+    """
     folder = Path(tempfile.mkdtemp(prefix="du-pg-", dir="/tmp"))
-    made = Postgres(folder)
+    made = Postgres(folder, durable=durable)
     try:
         made.init()
         yield made

@@ -32,7 +32,7 @@ def measure() -> Iterator[Row]:
     if why_not := install():
         raise SystemExit(why_not)
     with ExitStack() as stack:
-        server = stack.enter_context(postgres())
+        server = stack.enter_context(postgres(durable=True))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="du-bench-")))
         crew = stack.enter_context(Crew(server, folder, REGIONS, INTERVAL))
         what = f"{REGIONS:,} regions, {CONTROLLERS} controllers"
@@ -67,12 +67,8 @@ def _killed(crew: Crew) -> Iterator[Row]:
     crew.kill(victim)
     when = time.monotonic()
     waits = crew.until_minded(regions, when)
-    yield at_most(
-        f"one is killed (SIGKILL): until each of its {len(regions)} regions is minded again",
-        max(waits),
-        _AGAIN_SECONDS,
-        "s",
-    )
+    words = f"one is killed: until each of its {len(regions)} regions is minded again"
+    yield at_most(words, max(waits), _AGAIN_SECONDS, "s")
     yield Row("… the first of them / half of them", f"{waits[0]:.1f} / {waits[len(waits) // 2]:.1f} s")
 
 

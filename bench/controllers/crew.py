@@ -7,10 +7,9 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.postgres import Postgres
@@ -50,9 +49,7 @@ class Crew:
         (self._folder / "fleet.yaml").write_text(text + "services: {}\n", encoding="utf-8")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self._processes.values():
             process.kill()
             process.wait()
@@ -82,7 +79,7 @@ class Crew:
         """Region → name of its controller, by the store."""
         query = "select s.region, split_part(c.owner, ' ', 2) from shares s join controllers c on c.id = s.controller"
         rows = self.server.sql(query, self._database).splitlines()
-        return dict((row.split("|")[0], row.split("|")[1]) for row in rows)
+        return {region: who for region, _, who in (row.partition("|") for row in rows)}
 
     def until_shared(self) -> None:
         """Until every living one has its fair share."""
@@ -166,8 +163,7 @@ class Crew:
                     found.append((float(clock), what, region, log.parent.name))
         return sorted(found)
 
-    def _until(self, done: object) -> None:
-        assert callable(done)
+    def _until(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not done():
             if time.monotonic() > deadline:
