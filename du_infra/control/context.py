@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,7 +101,14 @@ class RegionContext:
         else:
             store = Store(self.fleet.state, self.folder, self.fleet.state_password)
         store.claim(self.fleet.fleet)
+        if self.shared:
+            store.claim_key(self._key_mark())
         return store
+
+    def _key_mark(self) -> str:
+        """By which two machines see that they have the same SSH key; "" where there is none yet."""
+        public = self.key_file.with_name(f"{self.key_file.name}.pub")
+        return hashlib.sha256(public.read_bytes().strip()).hexdigest()[:16] if public.exists() else ""
 
     @property
     def record(self) -> PoolRecord:

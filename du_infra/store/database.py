@@ -74,6 +74,25 @@ class Store:
                 else f"put each fleet's file into {place} of its own",
             )
 
+    def claim_key(self, mark: str) -> None:
+        """Note which SSH key the nodes know, "" for none here. Raises Refused when they know another than we have.
+
+        Where no region is up any key will do.
+        """
+        t = tables.meta
+        with self._gate.begin() as connection:
+            known = connection.scalar(select(t.c.value).where(t.c.key == "ssh_key"))
+            up = connection.scalar(select(tables.regions.c.name).limit(1))
+            if mark != known and known and up:
+                raise Refused(
+                    f"the fleet's nodes know {'another SSH key than ours' if mark else 'an SSH key that is not here'}",
+                    where=self.where,
+                    todo="copy the folder .du/keys from the machine that brought the fleet up",
+                )
+            if mark and mark != known:
+                connection.execute(delete(t).where(t.c.key == "ssh_key"))
+                put_once(connection, t, key="ssh_key", value=mark)
+
     def owner(self) -> str:
         """The mark that this store's machines carry; made up once."""
         with self._gate.begin() as connection:

@@ -63,6 +63,19 @@ def test_a_store_serves_the_fleet_that_came_first_and_no_other(opened: Opener) -
     assert " of its own" in caught.value.todo
 
 
+def test_a_machine_with_another_key_than_the_nodes_know_is_refused(store: Store) -> None:
+    store.claim_key("")
+    store.claim_key("ours")
+    store.claim_key("new")  # nobody is up who knows the other
+    store.save_pool("home", RECORD)
+    store.claim_key("new")
+    for mark in ("ours", ""):
+        with pytest.raises(Refused, match="SSH key"):
+            store.claim_key(mark)
+    store.forget("home")
+    store.claim_key("ours")
+
+
 def test_the_database_is_for_its_owner_only(tmp_path: Path) -> None:
     Store(URL, tmp_path)
     assert (tmp_path / ".du" / "state.db").stat().st_mode & 0o777 == 0o600
