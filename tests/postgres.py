@@ -109,6 +109,11 @@ class Postgres:
         assert self._server
         return self._server.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and not stopped."""
+        return self._server is not None
+
     def new(self) -> str:
         """The URL of a database that is empty, of the user du."""
         self.made += 1

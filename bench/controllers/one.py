@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 from du_infra.autoscale.state import Sample
 from du_infra.control import share
@@ -60,15 +61,17 @@ class _Simulated:
 def _main() -> None:
     fleet, name, log, interval = sys.argv[1:5]
     pretended, simulated = _elsewhere(name), _Simulated(Path(log))
-    share.this_process = lambda: pretended
-    Minder.mind = lambda self, context: simulated.mind(context)  # type: ignore[method-assign, return-value, assignment]
+
+    def mind(minder: Minder, context: RegionContext) -> None:
+        simulated.mind(context)
 
     def tell(decision: Decision) -> None:
         sys.stderr.write(f"{time.monotonic():.3f} {name} {decision.kind} {decision.text}\n")
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    ControlLoop(Path(fleet), [], tell, silent).run(float(interval), stop)
+    with patch.object(share, "this_process", lambda: pretended), patch.object(Minder, "mind", mind):
+        ControlLoop(Path(fleet), [], tell, silent).run(float(interval), stop)
 
 
 if __name__ == "__main__":

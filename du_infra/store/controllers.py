@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from du_infra.errors import Busy
 from du_infra.store.gate import Fence, Gate
 from du_infra.store.owner import Owner, parse
-from du_infra.store.sql import is_postgresql, now
+from du_infra.store.sql import hurry, is_postgresql, now
 from du_infra.store.tables import metadata
 
 controllers = Table(
@@ -100,13 +102,19 @@ class Controllers:
             connection.execute(delete(shares).where(shares.c.controller == me, shares.c.region.in_(sorted(names))))
 
     def bury(self, dead: str, beat: float) -> bool:
-        """Free what one that has died holds; false when it has signed since ``beat``, or another was quicker."""
-        with self._gate.begin(fenced=False) as connection:
+        """Free what one that has died holds.
+
+        False when it has signed since ``beat``, another was quicker, or a write of it is not over: one that stands
+        still in the middle of it is cut off by PostgreSQL after a while, and nobody should wait for that.
+        """
+        with suppress(Busy), self._gate.begin(fenced=False) as connection:
+            hurry(connection)
             gone = delete(controllers).where(controllers.c.id == dead, controllers.c.beat == beat)
             if not connection.execute(gone).rowcount:
                 return False
             connection.execute(delete(shares).where(shares.c.controller == dead))
             return True
+        return False
 
     def leave(self, me: str) -> None:
         """Go, and free what we hold."""

@@ -18,7 +18,7 @@ from du_infra.spec.container import SecretSource
 
 PREFIX = "postgresql"
 _RETRY_FOR_SECONDS, _RETRY_AFTER = 5.0, 0.5
-_SETTINGS = "-c lock_timeout=15s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
+_SETTINGS = "-c lock_timeout=15s -c statement_timeout=60s -c idle_in_transaction_session_timeout=15s"
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 5,
     "application_name": "du-infra",

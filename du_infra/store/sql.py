@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import Connection, Float, Table, cast, func, select
+from sqlalchemy import Connection, Float, Table, cast, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 ALONE = 0x6475
@@ -40,3 +40,9 @@ def alone(connection: Connection, region: str) -> None:
     """
     if is_postgresql(connection):
         connection.execute(select(func.pg_advisory_xact_lock(ALONE, func.hashtext(region))))
+
+
+def hurry(connection: Connection) -> None:
+    """In this transaction wait for nobody's lock longer than a second."""
+    if is_postgresql(connection):
+        connection.execute(text("SET LOCAL lock_timeout = '1s'"))

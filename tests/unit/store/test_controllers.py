@@ -6,7 +6,6 @@ import threading
 
 import pytest
 from sqlalchemy import insert
-from tests.shared_store import Opener
 
 from du_infra.errors import Busy
 from du_infra.store import tables
@@ -14,6 +13,7 @@ from du_infra.store.controllers import Controllers, held
 from du_infra.store.database import Store
 from du_infra.store.gate import fenced
 from du_infra.store.owner import this_process
+from tests.shared_store import Opener
 
 ALL = frozenset({"a", "b", "c"})
 
@@ -89,24 +89,17 @@ def test_a_write_for_a_region_that_went_to_another_is_not_done(store: Store, tab
     assert store.last_order("a", "still ours") == "heal"
 
 
-def test_who_takes_over_waits_for_a_write_that_passed_the_fence(shared: Opener) -> None:
+def test_who_takes_over_comes_after_a_write_that_passed_the_fence(shared: Opener) -> None:
     store = shared()
     store.controllers.join("one", this_process(), ALL)
     store.controllers.take("one", ["a"])
-    buried = threading.Event()
-
-    def bury() -> None:
-        store.controllers.bury("one", store.controllers.board().controllers["one"].beat)
-        buried.set()
-
+    beat = store.controllers.board().controllers["one"].beat
     row = {"time": 1.0, "region": "a", "actor": "x", "kind": "heal", "text": "in time"}
     with fenced(held("one", "a")), store._gate.begin() as connection:
         connection.execute(insert(tables.events).values(row))
-        thread = threading.Thread(target=bury)
-        thread.start()
-        assert not buried.wait(0.5)
-    thread.join()
-    assert buried.is_set()
+        assert not store.controllers.bury("one", beat)
+    assert store.controllers.board().holds == {"a": "one"}
+    assert store.controllers.bury("one", beat)
     assert store.last_order("a", "in time") == "heal"
 
 

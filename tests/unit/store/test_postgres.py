@@ -36,12 +36,26 @@ def password(server: Postgres) -> SecretSource:
     return SecretSource(file=str(server.password_file))
 
 
-@pytest.fixture
-def own() -> Iterator[Postgres]:
-    """A server that a test may stop."""
+@pytest.fixture(scope="module")
+def stoppable() -> Iterator[Postgres]:
+    """A server that nobody else uses."""
     with running() as made:
         yield made
+
+
+@pytest.fixture
+def own(stoppable: Postgres) -> Iterator[Postgres]:
+    """One that a test may stop; it runs when the test begins."""
+    if not stoppable.runs:
+        stoppable.start()
+    yield stoppable
     postgres.close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not there is not waited for, but where a test is about that."""
+    monkeypatch.setattr(postgres, "_RETRY_FOR_SECONDS", 0.0)
 
 
 def refused(url: str, folder: Path, password: SecretSource | None) -> DuError:
@@ -129,12 +143,15 @@ def test_a_restart_between_two_commands_is_not_noticed(own: Postgres, tmp_path: 
         assert store.pool("home") == RECORD
 
 
-def test_a_server_that_comes_back_within_some_seconds_is_waited_for(own: Postgres, tmp_path: Path) -> None:
+def test_a_server_that_comes_back_within_some_seconds_is_waited_for(
+    own: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = Store(own.new(), tmp_path, SecretSource(file=str(own.password_file)))
     store.save_pool("home", RECORD)
     own.stop()
     with pytest.raises(Unreachable, match="does not answer"):
         store.pool("home")
+    monkeypatch.setattr(postgres, "_RETRY_FOR_SECONDS", 60.0)
     asked: list[Any] = []
     asking = threading.Thread(target=lambda: asked.append(store.pool("home")))
     asking.start()
