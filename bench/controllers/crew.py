@@ -46,7 +46,7 @@ class Crew:
     def __enter__(self) -> Self:
         text = f"fleet: bench\nstate: {self._url}\nstate_password: {{file: {self.server.password_file}}}\nregions:\n"
         text += "".join(f"  {name}: {{provider: lxd}}\n" for name in self.all)
-        (self._folder / "fleet.yaml").write_text(text + "services: {}\n", encoding="utf-8")
+        self._text = text + "services: {}\n"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,7 +62,7 @@ class Crew:
         """Start one. It has a folder of its own, as on a machine of its own."""
         home = self._folder / name
         home.mkdir()
-        (home / "fleet.yaml").symlink_to(self._folder / "fleet.yaml")
+        (home / "fleet.yaml").write_text(self._text, encoding="utf-8")
         argv = [sys.executable, "-m", "bench.controllers.one", str(home / "fleet.yaml"), name, str(home / "log")]
         with (home / "said").open("wb") as said:
             self._processes[name] = subprocess.Popen([*argv, str(self._interval)], stderr=said)

@@ -8,7 +8,7 @@ it had.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 
@@ -48,16 +48,34 @@ def to_give(seen: Seen, me: str) -> set[str]:
 
 
 def _evened(seen: Seen, target: dict[str, str], load: dict[str, int]) -> bool:
-    """Move single regions from who has most to who has fewest; whether any was. Each makes the loads more alike."""
+    """Move regions, one by one, from who has most to who has fewest; whether any was. Each makes the loads more alike.
+
+    A move that begins at the most and ends at the fewest never has to be followed by another of the same region.
+    """
+    ways = {(giver, taker): _of(giver, seen.minds[taker], target) for giver in load for taker in load}
     moved = False
+    while move := _next_move(target, load, ways):
+        name, taker = move
+        load[target[name]] -= 1
+        load[taker] += 1
+        target[name], moved = taker, True
+    return moved
+
+
+def _of(giver: str, names: Set[str], target: Mapping[str, str]) -> Iterator[str]:
+    return (name for name in sorted(names) if target[name] == giver)
+
+
+def _next_move(
+    target: Mapping[str, str], load: Mapping[str, int], ways: Mapping[tuple[str, str], Iterator[str]]
+) -> tuple[str, str] | None:
     for giver in sorted(load, key=lambda who: (-load[who], who)):
         for taker in sorted(load, key=lambda who: (load[who], who)):
-            could = (name for name in sorted(seen.minds[taker]) if target[name] == giver)
-            while load[giver] - load[taker] >= 2 and (name := next(could, None)):
-                target[name] = taker
-                load[giver], load[taker] = load[giver] - 1, load[taker] + 1
-                moved = True
-    return moved
+            if load[giver] - load[taker] < 2:
+                break
+            if name := next(ways[giver, taker], None):
+                return name, taker
+    return None
 
 
 def _mark(who: str, name: str) -> str:

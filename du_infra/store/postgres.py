@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from du_infra.errors import SpecError, ToolMissing
 from du_infra.release.secrets import read_source
@@ -18,6 +19,7 @@ from du_infra.spec.container import SecretSource
 
 PREFIX = "postgresql"
 _RETRY_FOR_SECONDS, _RETRY_AFTER = 5.0, 0.5
+_ASK_AFTER_SECONDS = 0.1
 _SETTINGS = "-c lock_timeout=15s -c statement_timeout=60s -c idle_in_transaction_session_timeout=15s"
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 5,
@@ -65,11 +67,11 @@ def _made(url: str, password: SecretSource | None, folder: Path, connections: in
         raise ToolMissing("the driver for PostgreSQL is not installed", where="state", todo=todo) from error
     options: dict[str, Any] = {"pool_size": connections, "max_overflow": connections, "pool_use_lifo": True}
     options |= {"pool_timeout": 30, "hide_parameters": True, "use_native_hstore": False}
-    # A connection that the server has lost while nobody used it is made anew before anything is asked of it.
-    engine = create_engine(_parsed(url), pool_pre_ping=True, **options)
+    engine = create_engine(_parsed(url), **options)
     read = None if password is None else lambda: read_source("state_password", password, folder).rstrip("\r\n")
     _connects(engine, shown(url), read)
     _explains(engine, shown(url))
+    _outlives_restarts(engine)
     return engine
 
 
@@ -109,6 +111,27 @@ def _connects(engine: Engine, where: str, password: Callable[[], str] | None) ->
             time.sleep(_RETRY_AFTER)
 
 
+def _outlives_restarts(engine: Engine) -> None:
+    """A connection that the server may have lost while nobody used it is asked whether it is well, else made anew.
+
+    Not each time: a server is away for longer than a busy connection is not used, and asking doubles what it has to do.
+    """
+    import psycopg
+
+    @event.listens_for(engine, "checkin")
+    def used(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def look(connection: DBAPIConnection, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+        if time.monotonic() - record.info.get("used", time.monotonic()) < _ASK_AFTER_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error
+
+
 def _explains(engine: Engine, where: str) -> None:
     """Every statement that fails says so in our words."""
     import psycopg
@@ -118,7 +141,7 @@ def _explains(engine: Engine, where: str) -> None:
     @event.listens_for(engine, "handle_error")
     def explain(context: ExceptionContext) -> None:
         error = context.original_exception
-        if isinstance(error, psycopg.Error) and not context.is_pre_ping:
+        if isinstance(error, psycopg.Error):
             words = failed(error, where, cut=context.is_disconnect)
             if words:
                 raise words from None

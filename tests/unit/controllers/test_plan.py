@@ -89,6 +89,17 @@ def test_one_that_comes_gets_its_share_by_no_more_moves_than_that(world: tuple[l
     assert len(moved) <= ceil(len(names) / (len(rest) + 1))
 
 
+@given(alike(), st.data())
+def test_whoever_has_what_only_what_must_move_does(world: tuple[list[str], list[str]], data: st.DataObject) -> None:
+    living, names = world
+    holds = {name: data.draw(st.sampled_from([*living, ""])) for name in names}
+    target = fair(seen(living, names, holds))
+    had = sorted((Counter(holds.values())[who] for who in living), reverse=True)
+    quota, more = divmod(len(names), len(living))
+    least = sum(max(0, count - quota - (place < more)) for place, count in enumerate(had))
+    assert sum(target[name] != who for name, who in holds.items() if who) == least
+
+
 @st.composite
 def stories(draw: st.DrawFn) -> list[tuple[str, str, set[str]]]:
     """Steps of several controllers, each by a view that may be of an earlier moment, with deaths and births between."""
