@@ -219,6 +219,8 @@ class ControlLoop:
         self._mistake = ""
         self._stamp: object = None
         self._share: Share = All(self._contexts.keys)
+        self._turns = threading.Lock()
+        self._at_work: set[str] = set()
         self._broken: Exception | None = None
 
     def once(self) -> DuError | None:
@@ -240,9 +242,12 @@ class ControlLoop:
         self._share.start()
         read = time.monotonic()
         while not stop.is_set():
-            for name, token in self._share.held().items():
+            for name in self._share.held():
                 if name in self._contexts and name not in self._threads:
-                    self._begin(name, token, interval, stop)
+                    arguments = (name, interval, stop)
+                    thread = threading.Thread(target=self._mind, args=arguments, daemon=True, name=name)
+                    self._threads[name] = thread
+                    thread.start()
             stop.wait(min(interval, _LONGEST_NAP))
             if time.monotonic() - read >= interval:
                 self._read_again()
@@ -265,30 +270,43 @@ class ControlLoop:
         return Shared(context.store.controllers, lambda: self._contexts.keys(), self._idle, self._tell_share)
 
     def _idle(self, name: str) -> bool:
-        return name not in self._threads
+        with self._turns:
+            return name not in self._at_work
+
+    def _turn(self, name: str) -> str | None:
+        """Begin a pass over a region that is ours, by the token that is returned. None when it is not ours.
+
+        Either this comes first, and the region is ours until the pass has ended, or who gives it away does.
+        """
+        with self._turns:
+            token = self._share.token(name)
+            if token is not None:
+                self._at_work.add(name)
+            return token
 
     def _tell_share(self, kind: Literal["share", "failed"], words: str) -> None:
         self._tell(Decision("", kind, words))
 
-    def _begin(self, name: str, token: str, interval: float, stop: threading.Event) -> None:
-        arguments = (name, token, interval, stop)
-        self._threads[name] = threading.Thread(target=self._mind, args=arguments, daemon=True, name=name)
-        self._threads[name].start()
-
-    def _mind(self, name: str, token: str, interval: float, stop: threading.Event) -> None:
+    def _mind(self, name: str, interval: float, stop: threading.Event) -> None:
         # What this thread starts inherits that: Ctrl-C in a terminal goes to the whole process group, and what is under
         # way there is to come to its end.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         share = self._share
+        token: str | None = None
 
         def over() -> bool:
-            return stop.is_set() or not share.holds(name, token)
+            return stop.is_set() or token is None or not share.holds(name, token)
 
         minder = self._minder(name, over)
         try:
-            while not over() and (context := self._contexts.get(name)):
-                with share.fence(name, token):
-                    minder.mind(context)
+            while not stop.is_set() and (context := self._contexts.get(name)):
+                if (token := self._turn(name)) is None:
+                    break
+                try:
+                    with share.fence(name, token):
+                        minder.mind(context)
+                finally:
+                    self._at_work.discard(name)
                 stop.wait(interval)
         except Exception as error:  # nobody hears us any more; a loop that minds nothing must not seem to run
             self._broken = error

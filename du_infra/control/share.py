@@ -34,8 +34,11 @@ class Share(Protocol):
     def end(self) -> None:
         """Mind nothing any more; nothing may be under way."""
 
-    def held(self) -> dict[str, str]:
-        """The regions to mind now, each with the token by which it is held."""
+    def held(self) -> Set[str]:
+        """The regions to mind now."""
+
+    def token(self, region: str) -> str | None:
+        """By what a region is ours now; None when it is not."""
 
     def holds(self, region: str, token: str) -> bool:
         """Whether it is still ours by this token."""
@@ -56,9 +59,13 @@ class All:
     def end(self) -> None:
         """Nothing to be done."""
 
-    def held(self) -> dict[str, str]:
+    def held(self) -> Set[str]:
         """Every region."""
-        return dict.fromkeys(self._minds(), "")
+        return self._minds()
+
+    def token(self, region: str) -> str | None:
+        """None is needed."""
+        return ""
 
     def holds(self, region: str, token: str) -> bool:
         """It is."""
@@ -115,10 +122,14 @@ class Shared:
             with suppress(DuError):  # then the others wait until our signature is old
                 self._store.leave(me)
 
-    def held(self) -> dict[str, str]:
-        """The regions to mind now, each with its token."""
+    def held(self) -> Set[str]:
+        """The regions to mind now."""
+        return {name for name in self._mine if self.token(name) is not None}
+
+    def token(self, region: str) -> str | None:
+        """By what a region is ours now; None when it is not."""
         me = self._me
-        return {name: me for name in self._mine - self._leaving if self.holds(name, me)}
+        return me if self.holds(region, me) else None
 
     def holds(self, region: str, token: str) -> bool:
         """Whether it is still ours to mind by this token."""

@@ -181,7 +181,7 @@ def test_without_the_store_one_goes_on_for_a_while_then_minds_nothing_and_then_t
 def test_without_a_shared_store_all_regions_are_ours() -> None:
     everything = All(lambda: NAMES)
     assert {*everything.held()} == NAMES
-    assert everything.holds("a", "")
+    assert everything.holds("a", everything.token("a"))
 
 
 FLEET = "fleet: demo\nstate: {url}\nstate_password: {{file: {file}}}\nregions:\n"
