@@ -39,6 +39,7 @@ def measure() -> Iterator[Row]:
         began = time.monotonic()
         for number in range(CONTROLLERS):
             crew.begin(f"c{number}")
+            crew.until_there(number + 1)
         crew.until_shared()
         yield Row(f"{what}: from nothing until each has its share", f"{time.monotonic() - began:.1f} s")
         yield from _steady(crew, what)

@@ -81,6 +81,11 @@ class Crew:
         rows = self.server.sql(query, self._database).splitlines()
         return {region: who for region, _, who in (row.partition("|") for row in rows)}
 
+    def until_there(self, number: int) -> None:
+        """Until so many have signed: on a machine that is slow they would hinder one another."""
+        query = "select count(*) from controllers"
+        self._until(lambda: self._tables() and int(self.server.sql(query, self._database)) >= number)
+
     def until_shared(self) -> None:
         """Until every living one has its fair share."""
         even = len(self.all) // len(self._processes)

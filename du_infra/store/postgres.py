@@ -22,7 +22,7 @@ _RETRY_FOR_SECONDS, _RETRY_AFTER = 5.0, 0.5
 _ASK_AFTER_SECONDS = 0.1
 _SETTINGS = "-c lock_timeout=15s -c statement_timeout=60s -c idle_in_transaction_session_timeout=15s"
 _DEFAULTS: dict[str, Any] = {
-    "connect_timeout": 5,
+    "connect_timeout": 10,
     "application_name": "du-infra",
     # A peer that was cut off is noticed within 15 s, whatever it was doing.
     "keepalives_idle": 5,

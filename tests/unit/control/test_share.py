@@ -62,7 +62,7 @@ def store(shared: Opener) -> Controllers:
     return shared().controllers
 
 
-def until(done: Callable[[], bool], seconds: float = 60) -> None:
+def until(done: Callable[[], bool], seconds: float = 200) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline
@@ -229,7 +229,9 @@ def test_loops_share_the_regions_and_one_that_stops_leaves_them_to_the_other(
     stops = {name: threading.Event() for name in ("one", "two")}
     runs = {
         name: threading.Thread(
-            target=ControlLoop(fleet(tmp_path / name, shared), [], told.append, silent).run, args=(0.1, stop)
+            target=ControlLoop(fleet(tmp_path / name, shared), [], told.append, silent).run,
+            args=(0.1, stop),
+            daemon=True,
         )
         for name, stop in stops.items()
     }
@@ -249,7 +251,7 @@ def test_loops_share_the_regions_and_one_that_stops_leaves_them_to_the_other(
 def test_a_dry_run_takes_no_share(tmp_path: Path, shared: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     passes, stop = Passes(monkeypatch), threading.Event()
     watching = ControlLoop(fleet(tmp_path / "one", shared), [], print, silent, dry_run=True)
-    run = threading.Thread(target=watching.run, args=(0.1, stop))
+    run = threading.Thread(target=watching.run, args=(0.1, stop), daemon=True)
     run.start()
     until(lambda: len(passes.last) == 6)
     stop.set()
@@ -263,7 +265,7 @@ def test_the_store_does_not_change_under_a_loop(
     monkeypatch.setattr(loop, "_LONGEST_NAP", 0.1)
     Passes(monkeypatch)
     file, told, stop = fleet(tmp_path / "one", shared), list[Decision](), threading.Event()
-    run = threading.Thread(target=ControlLoop(file, [], told.append, silent).run, args=(0.1, stop))
+    run = threading.Thread(target=ControlLoop(file, [], told.append, silent).run, args=(0.1, stop), daemon=True)
     run.start()
     until(lambda: bool(told))
     file.write_text("fleet: demo\nregions:\n  a: {provider: lxd}\n")
