@@ -19,6 +19,7 @@ from du_infra.autoscale.state import Sample
 from du_infra.control import share
 from du_infra.control.context import RegionContext
 from du_infra.control.loop import ControlLoop, Decision, Minder
+from du_infra.errors import DuError
 from du_infra.progress import silent
 from du_infra.store.owner import Owner, this_process
 
@@ -41,21 +42,28 @@ class _Simulated:
     def mind(self, context: RegionContext) -> None:
         """One pass over a region in which nothing is amiss."""
         self._say("begin", context.name)
-        store, name = context.store, context.name
-        store.pool(name)
-        store.rollouts.open(name)
-        store.healings.history(name, "")
-        store.healings.open(name)
-        time.sleep(random.uniform(*_LOOK_SECONDS))  # noqa: S311 - no secret
-        now = time.monotonic()
-        store.autoscaling.add(name, Sample(now, 3, cpu=50.0, rps=20.0))
-        store.autoscaling.samples(name, now - 600)
-        store.autoscaling.changes(name)
+        try:
+            _pass(context)
+        except DuError as error:  # as the loop's own pass does: it is told, and made again
+            sys.stderr.write(f"{time.monotonic():.3f} {context.name} {error}\n")
         self._say("end", context.name)
 
     def _say(self, what: str, region: str) -> None:
         with self._lock:
             self._log.write(f"{time.monotonic():.3f} {what} {region}\n")
+
+
+def _pass(context: RegionContext) -> None:
+    store, name = context.store, context.name
+    store.pool(name)
+    store.rollouts.open(name)
+    store.healings.history(name, "")
+    store.healings.open(name)
+    time.sleep(random.uniform(*_LOOK_SECONDS))  # noqa: S311 - no secret
+    now = time.monotonic()
+    store.autoscaling.add(name, Sample(now, 3, cpu=50.0, rps=20.0))
+    store.autoscaling.samples(name, now - 600)
+    store.autoscaling.changes(name)
 
 
 def _main() -> None:
