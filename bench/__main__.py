@@ -6,13 +6,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
-from bench import planning, region, startup, switches
+from bench import controllers, planning, region, startup, switches
 from bench.k3s import memory
 from bench.report import Row, head, line, machine
 
 _BENCHES: dict[str, Callable[[], Iterable[Row]]] = {
     "startup": startup.measure,
     "planning": planning.measure,
+    "controllers": controllers.measure,
     "region": region.measure,
     "switches": switches.measure,
 }
@@ -21,7 +22,7 @@ _ON_REQUEST: dict[str, Callable[[], Iterable[Row]]] = {"k3s-memory": memory.meas
 
 
 def main() -> None:
-    """``python -m bench [startup|planning|region|switches|k3s-memory …]``; without a name all but the last."""
+    """``python -m bench [NAME …]``; without a name all but those on request."""
     known = {**_BENCHES, **_ON_REQUEST}
     chosen = sys.argv[1:] or list(_BENCHES)
     unknown = [name for name in chosen if name not in known]

@@ -19,15 +19,18 @@ from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unf
 from du_infra.control.lock import locked
 from du_infra.control.parallel import each
 from du_infra.control.resume import plan_unfinished, resume
-from du_infra.errors import Busy, DuError
+from du_infra.control.share import All, Share, Shared
+from du_infra.errors import Busy, DuError, SpecError
 from du_infra.health.resume import Resume
 from du_infra.progress import Reporter
 from du_infra.spec import load_spec, region_of
 
-Kind: TypeAlias = Literal["start", "replace", "resume", "scale", "backup", "done", "left", "well", "busy", "failed"]
+Kind: TypeAlias = Literal[
+    "start", "replace", "resume", "scale", "backup", "done", "left", "well", "busy", "failed", "share"
+]
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
-_LEAST_INTERVAL = 0.1
+_LEAST_INTERVAL, _LONGEST_NAP = 0.1, 1.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Decision:
 
     ``kind``: "start", "replace", "resume", "scale", "backup" are about to be done; "done" has been; "left" is amiss and
     left alone; "well" comes after trouble, and answers a dry run; "busy": another du-infra is at work; "failed": what
-    was tried did not work. ``node`` is "" where the region is meant.
+    was tried did not work; "share": which regions this controller minds now. ``node`` is "" where the region is meant.
     """
 
     region: str
@@ -236,6 +239,10 @@ class ControlLoop:
         self._contexts: dict[str, RegionContext] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._mistake = ""
+        self._stamp: object = None
+        self._share: Share = All(self._contexts.keys)
+        self._turns = threading.Lock()
+        self._at_work: set[str] = set()
         self._broken: Exception | None = None
 
     def once(self) -> DuError | None:
@@ -251,32 +258,78 @@ class ControlLoop:
         ``stop`` is set comes to its end first. Raises SpecError when the file is wrong at the beginning, and what
         ``tell`` raised.
         """
+        interval = max(interval, _LEAST_INTERVAL)
         self._contexts = self._read()
+        self._share = self._sharing()
+        self._share.start()
+        read = time.monotonic()
         while not stop.is_set():
-            for name in self._contexts.keys() - self._threads.keys():
-                thread = threading.Thread(target=self._mind, args=(name, interval, stop), daemon=True, name=name)
-                self._threads[name] = thread
-                thread.start()
-            stop.wait(max(interval, _LEAST_INTERVAL))
-            self._read_again()
+            for name in self._share.held():
+                if name in self._contexts and name not in self._threads:
+                    arguments = (name, interval, stop)
+                    thread = threading.Thread(target=self._mind, args=arguments, daemon=True, name=name)
+                    self._threads[name] = thread
+                    thread.start()
+            stop.wait(min(interval, _LONGEST_NAP))
+            if time.monotonic() - read >= interval:
+                self._read_again()
+                read = time.monotonic()
         self.wait()
         if self._broken:
             raise self._broken
 
     def wait(self) -> None:
-        """Wait for what is under way, after ``stop`` was set."""
+        """Wait for what is under way, after ``stop`` was set; then others may have our regions."""
         for thread in list(self._threads.values()):
             thread.join()
+        self._share.end()
+
+    def _sharing(self) -> Share:
+        """Among all who mind the fleet by a shared store; who only looks takes nothing from anybody."""
+        context = next(iter(self._contexts.values()))
+        if self._dry_run or not context.shared:
+            return All(lambda: self._contexts.keys())
+        return Shared(context.store.controllers, lambda: self._contexts.keys(), self._idle, self._tell_share)
+
+    def _idle(self, name: str) -> bool:
+        with self._turns:
+            return name not in self._at_work
+
+    def _turn(self, name: str) -> str | None:
+        """Begin a pass over a region that is ours, by the token that is returned. None when it is not ours.
+
+        Either this comes first, and the region is ours until the pass has ended, or who gives it away does.
+        """
+        with self._turns:
+            token = self._share.token(name)
+            if token is not None:
+                self._at_work.add(name)
+            return token
+
+    def _tell_share(self, kind: Literal["share", "failed"], words: str) -> None:
+        self._tell(Decision("", kind, words))
 
     def _mind(self, name: str, interval: float, stop: threading.Event) -> None:
         # What this thread starts inherits that: Ctrl-C in a terminal goes to the whole process group, and what is under
         # way there is to come to its end.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        minder = self._minder(name, stop.is_set)
+        share = self._share
+        token: str | None = None
+
+        def over() -> bool:
+            return stop.is_set() or token is None or not share.holds(name, token)
+
+        minder = self._minder(name, over)
         try:
             while not stop.is_set() and (context := self._contexts.get(name)):
-                minder.mind(context)
-                stop.wait(max(interval, _LEAST_INTERVAL))
+                if (token := self._turn(name)) is None:
+                    break
+                try:
+                    with share.fence(name, token):
+                        minder.mind(context)
+                finally:
+                    self._at_work.discard(name)
+                stop.wait(interval)
         except Exception as error:  # nobody hears us any more; a loop that minds nothing must not seem to run
             self._broken = error
             stop.set()
@@ -286,7 +339,11 @@ class ControlLoop:
         return Minder(name, self._tell, self._report, dry_run=self._dry_run, stopping=stopping)
 
     def _read(self) -> dict[str, RegionContext]:
+        self._stamp = self._state_of_file()
         fleet = load_spec(self._file)
+        before = next(iter(self._contexts.values()), None)
+        if before and before.fleet.state != fleet.state:
+            raise SpecError("state does not change while a loop runs", where=str(self._file), todo="start it again")
         names: Iterable[str] = self._regions or fleet.regions
         for name in names:
             region_of(fleet, name)
@@ -298,7 +355,14 @@ class ControlLoop:
         before = self._contexts.get(context.name)
         return before if before == context else context
 
+    def _state_of_file(self) -> object:
+        found = self._file.stat() if self._file.exists() else None
+        return found and (found.st_mtime_ns, found.st_size, found.st_ino)
+
     def _read_again(self) -> None:
+        """Where it has not been touched it says the same: the file of a thousand regions takes seconds to read."""
+        if self._stamp == self._state_of_file():
+            return
         try:
             self._contexts = self._read()
             self._mistake = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ def each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     futures: list[Future[R]] = [Future() for _ in items]
     waiting = deque(zip(futures, items, strict=True))
     for _ in range(min(_AT_ONCE, len(items))):
-        Thread(target=_work_off, args=(work, waiting), daemon=True).start()
+        Thread(target=copy_context().run, args=(_work_off, work, waiting), daemon=True).start()
     try:
         wait(futures)
     finally:

@@ -90,7 +90,7 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return HealSpec
         case ("regions", _, "k3s"):
             return K3sSpec
-        case ("regions", _, "k3s", "datastore"):
+        case ("state_password",) | ("regions", _, "k3s", "datastore"):
             return SecretSource
         case ("services", _):
             return ServiceSpec
@@ -228,7 +228,7 @@ def shown(value: Any, raw: str) -> str:
 def _secret(loc: Loc) -> bool:
     """Whether a value at ``loc`` may hold a password: then it is not repeated."""
     if loc[-1:] == ("[key]",) or len(loc) < 4:
-        return loc == ("state",)
+        return loc[:1] in (("state",), ("state_password",))
     return (loc[0], loc[2]) in (("services", "env"), ("services", "secrets")) or loc[2:4] == ("k3s", "datastore")
 
 

@@ -35,11 +35,10 @@ _MAY_READ_IT = {
     "du_infra/cli/control/run.py": "when something was decided, for people",
     "du_infra/cli/release_view.py": "for how long somebody has been at work, for people",
     "du_infra/pool/lxd/build.py": "when an image was made, for LXD",
-    "du_infra/store/leases.py": "beats that other machines read; test_leases has wrong clocks",
+    "du_infra/store/sql.py": "the store's clock where the store is a file; test_leases, test_postgres have wrong ones",
+    "du_infra/store/leases.py": "for how long somebody has been at work, for people",
     "du_infra/store/rounds.py": "when a round began, for people",
     "du_infra/store/clusters.py": "when a cluster was begun, for people",
-    "du_infra/store/healings.py": "the budget after a reboot of this machine; test_healings has clocks that jump",
-    "du_infra/store/autoscaling.py": "a cool-down after a reboot of this machine; test_autoscaling has such clocks",
     "du_infra/store/rollouts.py": "when a release ended, for people",
     "du_infra/store/database.py": "when something happened, for people",
 }
