@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
-from bench import planning, region, startup, switches, traffic, watching
+from bench import controllers, planning, region, startup, switches, traffic, watching
 from bench.k3s import memory
 from bench.report import Row, head, line, machine
 
@@ -15,6 +15,7 @@ _BENCHES: dict[str, Callable[[], Iterable[Row]]] = {
     "planning": planning.measure,
     "traffic": traffic.measure,
     "watching": watching.measure,
+    "controllers": controllers.measure,
     "region": region.measure,
     "switches": switches.measure,
 }
@@ -23,7 +24,7 @@ _ON_REQUEST: dict[str, Callable[[], Iterable[Row]]] = {"k3s-memory": memory.meas
 
 
 def main() -> None:
-    """``python -m bench [NAME …]``, names as above; without one all but those on request."""
+    """``python -m bench [NAME …]``; without a name all but those on request."""
     known = {**_BENCHES, **_ON_REQUEST}
     chosen = sys.argv[1:] or list(_BENCHES)
     unknown = [name for name in chosen if name not in known]

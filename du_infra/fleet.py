@@ -99,21 +99,21 @@ class Region:
 
         return kept(self._context())
 
-    def restore(self, *, report: Reporter = silent) -> UpResult:
-        """Bring a cluster that lost its servers back from its newest backup, on new nodes. Nobody is asked.
+    def restore(self, *, report: Reporter = silent, from_backup: bool = False) -> UpResult:
+        """Have a cluster that lost its servers go on, with what one on etcd has or the newest backup. Nobody is asked.
 
-        What the cluster was told since is gone. Raises Refused where a server still answers or there is no backup, and
-        what ``up`` does.
+        What the cluster was told since is gone. ``from_backup``: whatever servers still have. Raises Refused where the
+        API answers, enough servers are there or there is no backup, and what ``up`` does.
         """
         from du_infra.control.cluster.restore import region_restore
 
-        return region_restore(self._context(), report)
+        return region_restore(self._context(), report, from_backup=from_backup)
 
-    def plan_restore(self) -> Restoring:
+    def plan_restore(self, *, from_backup: bool = False) -> Restoring:
         """What ``restore`` would go back to, and what it would destroy. Raises what it does."""
         from du_infra.control.cluster.restore import plan_restore
 
-        return plan_restore(self._context())
+        return plan_restore(self._context(), from_backup=from_backup)
 
     def plan(self) -> RegionPlan:
         """What ``up`` would do now; changes nothing, and makes no state where there is none."""

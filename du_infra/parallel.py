@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
 
@@ -56,7 +57,7 @@ def _begin(work: Callable[[T], R], items: Sequence[T]) -> tuple[list[Future[R]],
     futures: list[Future[R]] = [Future() for _ in items]
     waiting = deque(zip(futures, items, strict=True))
     for _ in range(min(_AT_ONCE, len(items))):
-        Thread(target=_work_off, args=(work, waiting), daemon=True).start()
+        Thread(target=copy_context().run, args=(_work_off, work, waiting), daemon=True).start()
     return futures, waiting
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _USAGE = (
     "usage: du-node apply [--now] | before [--stop] | secrets | status | drain [--cut-after SECONDS] | undrain | serve"
     " | heal [--peers | SERVICE…]"
-    " | k3s join|start|datastore|migrate|undo|leave|upgrade|access|copies|state|backup|restore"
+    " | k3s join|start|datastore|migrate|undo|reset|leave|upgrade|access|copies|state|backup|restore"
     " | examine | regions | version\n"
 )
 _PATIENCE = 10.0

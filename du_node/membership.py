@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from du_node import peers, settings
+from du_node.announce import Announcer
 from du_node.front import Front
 from du_node.loop import Loop
 from du_node.rounds import Rounds
@@ -22,6 +23,8 @@ class Membership:
         self._rounds = Rounds(loop)
         self._front = Front()
         self._severed = Severed()
+        self._announcer = Announcer(loop)
+        self._vip = ""
         self._tries = Tries()
         self._wish: tuple[Mapping[str, Sequence[peers.Named]], str] = {}, ""
 
@@ -50,7 +53,8 @@ class Membership:
     def look(self, told: Mapping[str, Any]) -> None:
         """``told`` is what stands in the settings."""
         self._rounds.know(settings.peers(told))
-        self._front.look(settings.vip(told))
+        self._vip = settings.vip(told)
+        self._front.look(self._vip)
 
     def ask(self) -> None:
         """Put the questions that are due."""
@@ -61,6 +65,7 @@ class Membership:
         self._rounds.note(table.keys(), well)
         self._front.mind(self._rounds.sights, stands=bool(table) or ready)
         self._severed.mind(self._rounds.sights)
+        self._announcer.mind(self._rounds.sights, self._vip, here=self._front.here and not self._front.drained)
 
     def owes(self, table: Mapping[str, Mapping[str, Any]], now: float) -> bool:
         """Whether it is time to bring the gateway to the peers that take requests, and the firewall to a handover.

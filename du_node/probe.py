@@ -11,9 +11,12 @@ _UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
 
 
 class Answer:
-    """What came back: ``status`` (0 when nothing did), ``headers`` in lower case, ``body``, and ``why`` it failed."""
+    """What came back: ``status`` (0 when nothing did), ``headers`` in lower case, ``body``, and ``why`` it failed.
 
-    __slots__ = ("body", "headers", "refused", "status", "why")
+    ``refused``: nobody takes connections there. ``heard``: somebody said something, if only that he refuses.
+    """
+
+    __slots__ = ("body", "headers", "heard", "refused", "status", "why")
 
     def __init__(self, status: int = 0, headers: dict[str, str] | None = None, body: str = "", why: str = "") -> None:
         self.status = status
@@ -21,6 +24,7 @@ class Answer:
         self.body = body
         self.why = why
         self.refused = False
+        self.heard = status != 0
 
     @property
     def ok(self) -> bool:
@@ -51,6 +55,7 @@ def failure(trouble: OSError, timeout: float) -> Answer:
     if isinstance(trouble, ConnectionRefusedError) or trouble.errno in _UNREACHABLE:
         answer = Answer(why="cannot be reached" if trouble.errno in _UNREACHABLE else "refuses connections")
         answer.refused = True
+        answer.heard = trouble.errno not in _UNREACHABLE
         return answer
     if isinstance(trouble, TimeoutError):
         return Answer(why=f"does not answer within {timeout:g} s")

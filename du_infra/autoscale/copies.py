@@ -7,12 +7,11 @@ nothing as long as the nodes have room, and are there in seconds; so nodes chang
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from du_infra.autoscale.plan import plan
 from du_infra.autoscale.state import Change, Decision, Sample, Settings, State
-from du_infra.health.state import NodeReport
+from du_infra.health.state import Crowd, NodeReport
 from du_infra.spec import AutoscaleSpec, ServiceSpec
 
 _DEFAULT = AutoscaleSpec.model_construct()
@@ -34,17 +33,26 @@ class Seen:
 
 @dataclass(frozen=True)
 class Copies:
-    """What is decided of a service's copies; ``sample`` None where nothing is measured, as their number is fixed."""
+    """What is decided of a service's copies; ``sample`` None where nothing is measured, as their number is fixed.
+    ``crowd``: who has none although others have several."""
 
     service: str
     seen: Seen
     decision: Decision
     sample: Sample | None = None
+    crowd: Crowd = field(default_factory=Crowd)
 
     @property
     def changes(self) -> bool:
-        """Whether the cluster is to be told."""
+        """Whether the cluster is to be told of another number, or that nodes are gone."""
         return self.decision.changes or bool(self.seen.ghosts)
+
+    @property
+    def due(self) -> str:
+        """What is amiss with them, in words; "" for nothing."""
+        if self.decision.changes:
+            return str(self.decision)
+        return f"{self.seen.ghosts} slot(s) of nodes that are gone" if self.seen.ghosts else str(self.crowd)
 
     def __str__(self) -> str:
         return f"{self.service}: {self.decision}"
@@ -52,8 +60,7 @@ class Copies:
 
 def seen_of(name: str, spec: ServiceSpec, reports: Sequence[NodeReport]) -> Seen | None:
     """A service's copies by what these nodes, which are all of the region's, say; None where none says anything."""
-    rows = [_row(name, told) for told in reports if told.answers]
-    told = [row for row in rows if row]
+    told = [row for one in reports if one.answers and (row := one.copies_of(name))]
     if not told:
         return None
     measured = [(int(row["here"]), float(row["cpu_percent"])) for row in told if row.get("cpu_percent") is not None]
@@ -128,9 +135,3 @@ def copies_first(
     if not (waits := moving or fresh):
         return nodes
     return Decision(nodes.nodes, nodes.nodes, f"{nodes.why}, but copies come first ({waits[0]})")
-
-
-def _row(name: str, report: NodeReport) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next((row for row in report.services if row.get("name") == name), {})
-    copies: Mapping[str, Any] = found.get("copies") or {}
-    return copies

@@ -81,9 +81,9 @@ def _notes(service: ServiceStatus) -> list[str]:
 
 
 def _copies(service: ServiceStatus) -> str:
-    """Where some of several copies are missing."""
+    """Where some of several copies are missing, or several share a node while another has none."""
     ready, count = service.copies_ready or 0, service.copies or 0
-    return f"{ready} of {count} copies are ready" if ready < count else ""
+    return f"{ready} of {count} copies are ready" if ready < count else service.crowded
 
 
 def _table(*columns: str) -> Table:

@@ -14,7 +14,7 @@ def follow(wish: Wish, observed: Observed) -> Turn:
     if not observed.api:
         return NOTHING
     if blind := [m for m in observed.members if m.blind and m.role == "agent" and usable(m) and not idle(m)]:
-        why = "its K3s started before the data moved to etcd, and has heard of nothing since"
+        why = "its K3s started before etcd had this data, and may have heard of nothing since"
         return Turn(step=tuple(Action("restart", m.name, why) for m in blind))
     astray = [m for m in observed.members if m.astray and wanted(m, wish) and usable(m) and m.joined]
     why = "the server that it goes by is no more"

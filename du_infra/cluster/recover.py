@@ -71,11 +71,17 @@ def _another_server(wish: Wish, observed: Observed) -> Turn:
 
 def _reset(wish: Wish, observed: Observed, left: Sequence[Member]) -> Turn:
     """One of those that are left goes on alone with its data, and the others join it anew later."""
-    able = sorted((m for m in left if usable(m)), key=lambda m: (m.role == "witness", m not in healthy(left)))
-    if not able:
+    able = survivor(left)
+    if able is None:
         return _waiting(left)
-    why = f"too many voters are lost for a majority: {able[0].name} goes on alone with what it has"
-    return _with_consent(wish, Action("reset", able[0].name, why), _other_servers(observed, able[0]))
+    why = f"too many voters are lost for a majority: {able.name} goes on alone with what it has"
+    return _with_consent(wish, Action("reset", able.name, why), _other_servers(observed, able))
+
+
+def survivor(left: Sequence[Member]) -> Member | None:
+    """Who of the voters that are ``left`` goes on alone when the majority is lost; None where nobody can."""
+    able = [m for m in left if usable(m)]
+    return min(able, key=lambda m: (m.role == "witness", m not in healthy(left)), default=None)
 
 
 def _restore(wish: Wish, observed: Observed) -> Turn:

@@ -31,8 +31,8 @@ class Member:
     installed; a "witness" is a server with etcd alone. ``service``: "disabled" is stopped and does not come back by
     itself. ``joined``: the name has been part of the cluster. ``secret``: the cluster keeps a node password for the
     name. ``program``: the version of a K3s that is not set up yet. ``astray``: an agent that was told of a server
-    which is no more. ``blind``: an agent whose K3s started before the data moved to etcd, and hears of nothing since.
-    ``removing``: etcd was asked to let it go. ``drained``: cordoned, and no pod is left to move.
+    which is no more. ``blind``: an agent whose K3s started before etcd had this data (moved, reset or restored), and
+    hears of nothing. ``removing``: etcd was asked to let it go. ``drained``: cordoned, and no pod is left to move.
     ``shared``: its machine is not the pool's but serves several regions, as a witness's does. While the API does not
     answer, ``etcd`` is as last known.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,20 +80,40 @@ class RegionContext:
         """Held while a command changes the region; it outlives the region, so that nobody locks a ghost."""
         return self.state / "locks" / self.name
 
+    @property
+    def shared(self) -> bool:
+        """Whether other machines use the fleet's store, too."""
+        return not self.scratch and self.fleet.state.startswith("postgresql")
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything may be recorded of the fleet; where not, nobody should make a store to find that out."""
+        return self.shared or self.state.is_dir()
+
     @cached_property
     def store(self) -> Store:
         """The fleet's store, opened (and made) when first asked for."""
         from du_infra.store.database import Store
 
         self.state.mkdir(mode=0o700, exist_ok=True)
-        store = Store("sqlite:///state.db", self.scratch) if self.scratch else Store(self.fleet.state, self.folder)
+        if self.scratch:
+            store = Store("sqlite:///state.db", self.scratch)
+        else:
+            store = Store(self.fleet.state, self.folder, self.fleet.state_password)
         store.claim(self.fleet.fleet)
+        if self.shared:
+            store.claim_key(self._key_mark())
         return store
+
+    def _key_mark(self) -> str:
+        """By which two machines see that they have the same SSH key; "" where there is none yet."""
+        public = self.key_file.with_name(f"{self.key_file.name}.pub")
+        return hashlib.sha256(public.read_bytes().strip()).hexdigest()[:16] if public.exists() else ""
 
     @property
     def record(self) -> PoolRecord:
         """The pool as it is recorded; empty where the region is not up. Makes no store."""
-        return self.store.pool(self.name) if self.state.is_dir() else PoolRecord()
+        return self.store.pool(self.name) if self.is_begun else PoolRecord()
 
     def must_be_up(self) -> PoolRecord:
         """``record``. Raises Refused where the region is not up."""
@@ -116,7 +137,7 @@ class RegionContext:
     @property
     def scaled(self) -> Scaled | None:
         """What the last scale asked for; None when nobody scaled the region."""
-        return self.store.pool_wish(self.name) if self.state.is_dir() else None
+        return self.store.pool_wish(self.name) if self.is_begun else None
 
     def living(self, nodes: Iterable[Node]) -> list[Node]:
         """Those of ``nodes`` that are not known to be dead."""

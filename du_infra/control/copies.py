@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from du_infra.autoscale.copies import Copies, Seen, decide, sample_of, seen_of, settings_of, within
 from du_infra.autoscale.plan import horizon
@@ -13,12 +14,15 @@ from du_infra.control.cluster.servers import has_cluster
 from du_infra.control.context import RegionContext
 from du_infra.control.observe import observe_nodes
 from du_infra.errors import DuError
+from du_infra.health.spread import crowd_of
 from du_infra.health.state import NodeReport
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Event, Reporter
 from du_infra.spec import ServiceSpec
 
 _SECONDS = 60.0
+_PLACED_SECONDS = 30.0
+_POLL_SECONDS = 1.0
 
 
 def plan_copies(
@@ -32,7 +36,8 @@ def plan_copies(
     found = []
     for name, spec in context.services.items():
         if seen := seen_of(name, spec, reports):
-            found.append(_plan(context, name, spec, seen, when, measure=measure))
+            planned = _plan(context, name, spec, seen, when, measure=measure)
+            found.append(replace(planned, crowd=crowd_of(name, reports)))
     return tuple(found)
 
 
@@ -72,20 +77,70 @@ def carry_out(
     return True
 
 
-def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> bool:
-    """Bring the copies of every service within what fleet.yaml says now; whether anything was changed."""
+def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> tuple[str, ...]:
+    """Bring the copies of every service within what fleet.yaml says now, and spread those that share a node while
+    another has none; what was done, in words. The caller holds the region's lock."""
     if not has_cluster(context) or not context.services or not record.nodes:
-        return False
+        return ()
     reports = observe_nodes(context, record.nodes)
-    return carry_out(context, record, plan_copies(context, reports), reports, report)
+    planned = plan_copies(context, reports)
+    carry_out(context, record, planned, reports, report)
+    done = [f"{one.service}: {one.due}" for one in planned if one.changes]
+    for one in planned:
+        if one.crowd.bare and not one.changes and _spread(context, record, one, reports, report):
+            done.append(f"{one.service}: each node has a copy again")
+    return tuple(done)
+
+
+def unsettled(context: RegionContext, reports: Sequence[NodeReport]) -> tuple[str, ...]:
+    """Why :func:`settle` would do something, in words; empty where it would not."""
+    return tuple(f"{one.service}: {one.due}" for one in plan_copies(context, reports) if one.due)
 
 
 def settle_if_it_can(context: RegionContext, record: PoolRecord, report: Reporter) -> None:
-    """``settle`` after nodes have left: that it did not go is only a warning, for the next command does it."""
+    """``settle`` after nodes have left, or were away: that it did not go is only a warning, for the next command does
+    it."""
     try:
         settle(context, record, report)
     except DuError as error:
-        report(Event("warning", STAGE, f"copies of services stay as many as they are: {error}"))
+        report(Event("warning", STAGE, f"copies of services stay as they are: {error}"))
+
+
+def _spread(
+    context: RegionContext, record: PoolRecord, one: Copies, reports: Sequence[NodeReport], report: Reporter
+) -> bool:
+    """A copy more comes for each node that has none; then as many go, and of those that share a node the cluster takes
+    first. Whether each has one then.
+
+    So there is never one less. Killed in between there are some too many, until the copies are settled again.
+    """
+    report(Event("step", STAGE, f"{one.service}: {one.crowd}: copies are made there, then as many go"))
+    context.store.event(context.name, "copies", f"{one.service}: {one.crowd}")
+    teller, asked = next((told.name, row["asked"]) for told in reports if (row := told.copies_of(one.service)))
+    names, nodes = [node.name for node in record.nodes], Nodes(context, report)
+
+    def tell(count: int) -> None:
+        nodes.order(record.named(teller), "copies", {"copies": {one.service: count}, "nodes": names}, _SECONDS)
+
+    more = one.seen.count + len(one.crowd.bare)
+    try:
+        tell(more)
+        placed = _placed(context, record, one, more)
+    finally:
+        tell(asked)
+    if not placed:
+        report(Event("warning", STAGE, f"{one.service}: {one.crowd} still: is there room, and may it take pods?"))
+    return placed
+
+
+def _placed(context: RegionContext, record: PoolRecord, one: Copies, more: int) -> bool:
+    """Wait until so many are ready; whether each node that had none has one then."""
+    deadline = time.monotonic() + context.services[one.service].start_timeout.seconds + _PLACED_SECONDS
+    while True:
+        told = {told.name: told.copies_of(one.service) for told in observe_nodes(context, record.nodes) if told.answers}
+        if any(row["ready"] >= more for row in told.values() if row) or time.monotonic() > deadline:
+            return all(told.get(name, {}).get("here") for name in one.crowd.bare)
+        time.sleep(_POLL_SECONDS)
 
 
 def _plan(context: RegionContext, name: str, spec: ServiceSpec, seen: Seen, now: float, *, measure: bool) -> Copies:

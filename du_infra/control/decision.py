@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from du_infra.traffic.words import Kind as TrafficKind
 
 Kind: TypeAlias = (
-    Literal["start", "replace", "resume", "scale", "backup", "done", "left", "waits", "well", "busy", "failed"]
+    Literal["start", "replace", "resume", "scale", "backup", "done", "left", "waits", "well", "busy", "failed", "share"]
     | TrafficKind
 )
 
@@ -20,7 +20,7 @@ class Decision:
 
     ``kind``: "start", "replace", "resume", "scale", "backup" are about to be done; "done" has been; "left" is amiss and
     left alone; "well" comes after trouble, and answers a dry run; "busy": another du-infra is at work; "failed": what
-    was tried did not work. ``node`` is "" where the region is meant.
+    was tried did not work; "share": which regions this controller minds now. ``node`` is "" where the region is meant.
 
     Of the world's entrance: what was done has the kinds of ``traffic.words``, and what is to be done and may not yet is
     "waits"; ``region`` is "" where the whole entrance is meant.

@@ -28,7 +28,7 @@ class DownResult:
 
 def doomed(context: RegionContext) -> list[str]:
     """The machines that ``region_down`` would destroy, by name."""
-    if not context.state.is_dir():
+    if not context.is_begun:
         return []
     context.provider.connect()
     return own_machines(context, context.provider.machines())
@@ -39,7 +39,7 @@ def region_down(context: RegionContext, report: Reporter) -> DownResult:
 
     Run it again after a kill. Raises Busy when another du-infra works on the region, EngineFailed from Terraform.
     """
-    if not context.state.is_dir():
+    if not context.is_begun:
         return DownResult(context.name, ())
     with locked(context, report):
         nodes = tuple(doomed(context))

@@ -97,7 +97,7 @@ def plan_heal(context: RegionContext, seen: Look) -> Healing:
 
 def unfinished(context: RegionContext) -> dict[str, str]:
     """Replacements that were begun and are to go on: node → why it is replaced. None where healing is turned off."""
-    there = context.spec.heal.enabled and context.state.is_dir()
+    there = context.spec.heal.enabled and context.is_begun
     rows = context.store.healings.open(context.name) if there else {}
     return {name: row.why for name, row in rows.items()}
 

@@ -8,24 +8,27 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
+from typing import Literal
 
 from du_infra.control.autoscale import carry_out, plan_autoscale
 from du_infra.control.cluster.backup import due, region_backup
 from du_infra.control.context import RegionContext
-from du_infra.control.copies import scales
+from du_infra.control.copies import scales, settle, unsettled
 from du_infra.control.decision import Decision, Kind, Teller
 from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
+from du_infra.control.lock import locked
 from du_infra.control.resume import plan_unfinished, resume
+from du_infra.control.share import All, Share, Shared
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.minder import TrafficMinder
-from du_infra.errors import Busy, DuError
+from du_infra.errors import Busy, DuError, SpecError
 from du_infra.health.resume import Resume
 from du_infra.parallel import each
 from du_infra.progress import Reporter
 from du_infra.spec import load_spec, region_of
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
-_LEAST_INTERVAL = 0.1
+_LEAST_INTERVAL, _LONGEST_NAP = 0.1, 1.0
 _TRAFFIC = " the entrance"  # no region's name begins with a blank
 
 
@@ -55,6 +58,8 @@ class Minder:
         self._saying: set[str] = set()
         self._wait = _FIRST_WAIT
         self._not_before = 0.0
+        self._settle_wait = _FIRST_WAIT
+        self._settle_from = 0.0
 
     def mind(self, context: RegionContext) -> DuError | None:
         """One pass. What goes wrong is told, and returned for who makes only one."""
@@ -97,6 +102,7 @@ class Minder:
             self._heal(context)
         elif not begun and not self._resume(context, seen, plan.sightings.keys()) and not plan.sightings and seen.views:
             self._scale(context, seen)
+            self._settle(context, seen)
             self._back_up(context)
         if time.monotonic() >= self._not_before:
             self._wait = _FIRST_WAIT
@@ -135,7 +141,7 @@ class Minder:
         if not context.spec.pool.autoscale and not scales(context):
             return
         planned = plan_autoscale(context, seen.reports)
-        due = [str(one) for one in planned.copies if one.changes]
+        due = [f"{one.service}: {one.due}" for one in planned.copies if one.changes]
         for words in [*due, *([str(planned.decision)] if planned.decision.changes else [])]:
             self._say("scale", words)
         if not planned.changes or self._dry_run or time.monotonic() < self._not_before:
@@ -145,6 +151,24 @@ class Minder:
             self._tell(Decision(self._region, "done", words))
         if done.up:
             self._tell(Decision(self._region, "done", f"{len(done.up.nodes)} node(s)"))
+
+    def _settle(self, context: RegionContext, seen: Look) -> None:
+        """Copies in a cluster that are too many, or that share a node while another has none.
+
+        What does not help is tried later and later: a node that takes no pods has none for a reason.
+        """
+        due = () if open_release(context) else unsettled(context, seen.reports)
+        for words in due:
+            self._say("scale", words)
+        if not due:
+            self._settle_wait, self._settle_from = _FIRST_WAIT, 0.0
+        elif not self._dry_run and time.monotonic() >= max(self._not_before, self._settle_from):
+            with locked(context, self._report):
+                done = settle(context, context.must_be_up(), self._report)
+            for words in done:
+                self._tell(Decision(self._region, "done", words))
+            self._settle_from = time.monotonic() + self._settle_wait
+            self._settle_wait = min(self._settle_wait * 2, _LONGEST_WAIT)
 
     def _back_up(self, context: RegionContext) -> None:
         """Once a day, what the region's cluster keeps; only where nothing is amiss."""
@@ -198,6 +222,10 @@ class ControlLoop:
         self._entrance: Entrance | None = None
         self._threads: dict[str, threading.Thread] = {}
         self._mistake = ""
+        self._stamp: object = None
+        self._share: Share = All(self._contexts.keys)
+        self._turns = threading.Lock()
+        self._at_work: set[str] = set()
         self._broken: Exception | None = None
 
     def once(self) -> DuError | None:
@@ -215,22 +243,55 @@ class ControlLoop:
         ``stop`` is set comes to its end first. Raises SpecError when the file is wrong at the beginning, and what
         ``tell`` raised.
         """
+        interval = max(interval, _LEAST_INTERVAL)
         self._contexts = self._read()
+        self._share = self._sharing()
+        self._share.start()
+        read = time.monotonic()
         while not stop.is_set():
-            for name in self._contexts.keys() - self._threads.keys():
-                self._begin(name, self._mind, name, interval, stop)
+            for name in self._share.held():
+                if name in self._contexts and name not in self._threads:
+                    self._begin(name, self._mind, name, interval, stop)
             if self._entrance and _TRAFFIC not in self._threads:
                 self._begin(_TRAFFIC, self._mind_traffic, stop)
-            stop.wait(max(interval, _LEAST_INTERVAL))
-            self._read_again()
+            stop.wait(min(interval, _LONGEST_NAP))
+            if time.monotonic() - read >= interval:
+                self._read_again()
+                read = time.monotonic()
         self.wait()
         if self._broken:
             raise self._broken
 
     def wait(self) -> None:
-        """Wait for what is under way, after ``stop`` was set."""
+        """Wait for what is under way, after ``stop`` was set; then others may have our regions."""
         for thread in list(self._threads.values()):
             thread.join()
+        self._share.end()
+
+    def _sharing(self) -> Share:
+        """Among all who mind the fleet by a shared store; who only looks takes nothing from anybody."""
+        context = next(iter(self._contexts.values()))
+        if self._dry_run or not context.shared:
+            return All(lambda: self._contexts.keys())
+        return Shared(context.store.controllers, lambda: self._contexts.keys(), self._idle, self._tell_share)
+
+    def _idle(self, name: str) -> bool:
+        with self._turns:
+            return name not in self._at_work
+
+    def _turn(self, name: str) -> str | None:
+        """Begin a pass over a region that is ours, by the token that is returned. None when it is not ours.
+
+        Either this comes first, and the region is ours until the pass has ended, or who gives it away does.
+        """
+        with self._turns:
+            token = self._share.token(name)
+            if token is not None:
+                self._at_work.add(name)
+            return token
+
+    def _tell_share(self, kind: Literal["share", "failed"], words: str) -> None:
+        self._tell(Decision("", kind, words))
 
     def _begin(self, name: str, work: Callable[..., None], *given: object) -> None:
         self._threads[name] = threading.Thread(target=work, args=given, daemon=True, name=name)
@@ -258,11 +319,23 @@ class ControlLoop:
         # What this thread starts inherits that: Ctrl-C in a terminal goes to the whole process group, and what is under
         # way there is to come to its end.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        minder = self._minder(name, stop.is_set)
+        share = self._share
+        token: str | None = None
+
+        def over() -> bool:
+            return stop.is_set() or token is None or not share.holds(name, token)
+
+        minder = self._minder(name, over)
         try:
             while not stop.is_set() and (context := self._contexts.get(name)):
-                minder.mind(context)
-                stop.wait(max(interval, _LEAST_INTERVAL))
+                if (token := self._turn(name)) is None:
+                    break
+                try:
+                    with share.fence(name, token):
+                        minder.mind(context)
+                finally:
+                    self._at_work.discard(name)
+                stop.wait(interval)
         except Exception as error:  # nobody hears us any more; a loop that minds nothing must not seem to run
             self._broken = error
             stop.set()
@@ -272,7 +345,11 @@ class ControlLoop:
         return Minder(name, self._tell, self._report, dry_run=self._dry_run, stopping=stopping)
 
     def _read(self) -> dict[str, RegionContext]:
+        self._stamp = self._state_of_file()
         fleet = load_spec(self._file)
+        before = next(iter(self._contexts.values()), None)
+        if before and before.fleet.state != fleet.state:
+            raise SpecError("state does not change while a loop runs", where=str(self._file), todo="start it again")
         names: Iterable[str] = self._regions or fleet.regions
         for name in names:
             region_of(fleet, name)
@@ -286,7 +363,14 @@ class ControlLoop:
         before = self._contexts.get(context.name)
         return before if before == context else context
 
+    def _state_of_file(self) -> object:
+        found = self._file.stat() if self._file.exists() else None
+        return found and (found.st_mtime_ns, found.st_size, found.st_ino)
+
     def _read_again(self) -> None:
+        """Where it has not been touched it says the same: the file of a thousand regions takes seconds to read."""
+        if self._stamp == self._state_of_file():
+            return
         try:
             self._contexts = self._read()
             self._mistake = ""

@@ -21,7 +21,7 @@ def plan_up(context: RegionContext) -> RegionPlan:
     if has_cluster(context):
         configure_k3s.check(context)
         datastore.check(context)
-    if context.state.is_dir():
+    if context.is_begun:
         return region_plan(context)
     with TemporaryDirectory(prefix="du-plan-") as folder:
         return region_plan(replace(context, scratch=Path(folder)))

@@ -52,7 +52,7 @@ def reconcile(context: RegionContext, report: Reporter, asked: Mapping[str, Any]
     Run it again after a kill. Raises Busy when another du-infra works on the region, Refused for a region that is not
     up or has more nodes than fleet.yaml's max, and any DuError of ``region_up``.
     """
-    if not context.state.is_dir():
+    if not context.is_begun:
         raise not_up(context.name)
     with locked(context, report):
         context.store.event(context.name, "reconcile", "started")

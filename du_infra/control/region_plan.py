@@ -59,16 +59,8 @@ def plan_region(
     ``reports`` and ``configurations`` (the hash of what Ansible should have put there) go by node name;
     ``goal`` is where the services go (release.goal), ``copies`` what becomes of a cluster's copies.
     """
-    actions = [*_actions(pool, reports, configurations, goal.aim), *_copies(copies)]
-    return RegionPlan(region, tuple(actions))
-
-
-def _copies(copies: Iterable[Copies]) -> Iterable[Action]:
-    for one in copies:
-        if one.decision.changes:
-            yield Action("copies", one.service, str(one.decision))
-        elif one.seen.ghosts:
-            yield Action("copies", one.service, f"{one.seen.ghosts} slot(s) of nodes that are gone")
+    shared = (Action("copies", one.service, one.due) for one in copies if one.due)
+    return RegionPlan(region, (*_actions(pool, reports, configurations, goal.aim), *shared))
 
 
 def same_runtime(reports: Iterable[NodeReport], runtime: str) -> None:

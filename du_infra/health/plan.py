@@ -7,7 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from du_infra.health.state import NodeReport, NodeStatus, RegionStatus, ServiceStatus, VipReport
+from du_infra.health.spread import crowd_of
+from du_infra.health.state import Crowd, NodeReport, NodeStatus, RegionStatus, ServiceStatus, VipReport
 from du_infra.spec import RegionSpec, ServiceSpec
 
 
@@ -26,7 +27,8 @@ def judge(
     """
     nodes = tuple(_node(report, leaving.get(report.name, "")) for report in reports)
     counted = [report for report in reports if report.name not in leaving]
-    states = tuple(_service(key, spec, vip, counted) for key, spec in services.items())
+    crowds = {key: crowd_of(key, counted) for key in services}
+    states = tuple(_service(key, spec, vip, counted, crowds[key]) for key, spec in services.items())
     reasons = tuple(_reasons(name, vip, [node for node in nodes if node.name not in leaving], states, answer))
     return RegionStatus(
         name=name,
@@ -37,7 +39,7 @@ def judge(
         vip=vip,
         nodes=nodes,
         services=states,
-        survives=_survives(region, services, nodes),
+        survives=_survives(region, services, nodes, crowds),
         why=reasons,
     )
 
@@ -56,7 +58,12 @@ def service_url(spec: ServiceSpec, vip: str) -> str:
     return f"http://{spec.host or vip}{spec.path}"
 
 
-def _survives(region: RegionSpec, services: Mapping[str, ServiceSpec], nodes: Sequence[NodeStatus]) -> str:
+def _survives(
+    region: RegionSpec,
+    services: Mapping[str, ServiceSpec],
+    nodes: Sequence[NodeStatus],
+    crowds: Mapping[str, Crowd],
+) -> str:
     """Which losses the region bears now, by the nodes that take requests; and which it does not."""
     taking = sum(node.ready and not node.draining for node in nodes)
     if len(nodes) < 2:
@@ -68,6 +75,9 @@ def _survives(region: RegionSpec, services: Mapping[str, ServiceSpec], nodes: Se
         words += "; the loss of this machine, on which all of them run, is an outage"
     if any(service.volumes for service in services.values()):
         words += "; volumes are each node's own and are lost with it"
+    for name, crowd in crowds.items():
+        if crowd.alone:
+            words += f"; but all copies of {name} are on {crowd.full[0]}: without it nobody answers until others start"
     return words
 
 
@@ -103,9 +113,9 @@ def _node(report: NodeReport, state: str) -> NodeStatus:
     )
 
 
-def _service(name: str, spec: ServiceSpec, vip: str, reports: Sequence[NodeReport]) -> ServiceStatus:
+def _service(name: str, spec: ServiceSpec, vip: str, reports: Sequence[NodeReport], crowd: Crowd) -> ServiceStatus:
     seen = [entry for report in reports for entry in report.services if entry.get("name") == name]
-    copies: Mapping[str, int] = next((entry["copies"] for entry in seen if entry.get("copies")), {})
+    copies = next((found for report in reports if (found := report.copies_of(name))), {})
     return ServiceStatus(
         name=name,
         url=service_url(spec, vip) if vip else "",
@@ -118,6 +128,7 @@ def _service(name: str, spec: ServiceSpec, vip: str, reports: Sequence[NodeRepor
         lingering=sum(int(entry.get("lingering") or 0) for entry in seen),
         copies=copies.get("count"),
         copies_ready=copies.get("ready"),
+        crowded=str(crowd),
     )
 
 

@@ -54,6 +54,30 @@ class NodeReport:
         """Whether requests should come here: it is ready, and was not asked to take none."""
         return self.answers and self.ready and not self.draining
 
+    def copies_of(self, service: str) -> Mapping[str, Any]:
+        """How a service's copies are in the cluster, as this node sees them (docs/du-node.md); {} where it has none."""
+        row: Mapping[str, Any] = next((row for row in self.services if row.get("name") == service), {})
+        copies: Mapping[str, Any] = row.get("copies") or {}
+        return copies
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Who has no copy of a service (``bare``) although others have several (``full``); nobody by default.
+
+    ``alone``: one node has them all, so that its loss takes them all.
+    """
+
+    bare: tuple[str, ...] = ()
+    full: tuple[str, ...] = ()
+    alone: bool = False
+
+    def __str__(self) -> str:
+        if not self.bare:
+            return ""
+        verb = "has" if len(self.bare) == 1 else "have"
+        return f"{' and '.join(self.bare)} {verb} no copy, and {' and '.join(self.full)} more than one"
+
 
 @dataclass(frozen=True)
 class VipReport:
@@ -93,7 +117,8 @@ class ServiceStatus:
 
     ``over`` says, in words, that another release runs than fleet.yaml says; ``under_way`` that one is going live, is
     held, or was cut off. ``lingering`` counts connections that are still open to an old copy. ``copies`` are to run in
-    a cluster, and ``copies_ready`` of them are ready; None where each node has its own.
+    a cluster, and ``copies_ready`` of them are ready; None where each node has its own. ``crowded``: in words, who has
+    none of them although others have several (:class:`Crowd`).
     """
 
     name: str
@@ -109,6 +134,7 @@ class ServiceStatus:
     lingering: int = 0
     copies: int | None = None
     copies_ready: int | None = None
+    crowded: str = ""
 
 
 @dataclass(frozen=True)

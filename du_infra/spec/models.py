@@ -198,6 +198,10 @@ class FleetSpec(Model):
         default="sqlite:///.du/state.db",
         description="Where du-infra remembers releases and events. A relative file stands beside fleet.yaml.",
     )
+    state_password: SecretSource | None = Field(
+        default=None,
+        description="Where the password for a PostgreSQL is; without it libpq looks for one (its passfile, say).",
+    )
     regions: dict[Name, RegionSpec] = Field(min_length=1, description="The regions by name; at least one.")
     services: dict[Name, ServiceSpec] = Field(default_factory=dict, description="The services by name.")
     traffic: TrafficSpec | None = Field(

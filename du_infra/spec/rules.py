@@ -106,6 +106,12 @@ def _network_of(text: str) -> str:
         return ""
 
 
+def _password_words(text: str) -> str:
+    """fleet.yaml is in Git, so no password may stand in it: before the @, or among the options."""
+    found = re.match(r"postgresql[^:]*://[^@?]*:[^?]*@|postgresql[^?]*\?(?:.*&)?(?:ssl)?password=", text, re.IGNORECASE)
+    return "must hold no password: see the key state_password" if found else ""
+
+
 _NETWORK = "must be an IPv4 or IPv6 network such as 203.0.113.0/24"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _IMAGE_PART = r"[a-z0-9]+(?:(?:\.|__|_|-+)[a-z0-9]+)*"
@@ -187,9 +193,10 @@ Cidr: TypeAlias = Annotated[
 StateUrl: TypeAlias = Annotated[
     str,
     Rule(
-        r"(?:sqlite:///|postgresql(?:\+[a-z0-9]+)?://)[^\s\x00]+",
+        r"(?:sqlite:///|postgresql(?:\+psycopg)?://)[^\s\x00]+",
         "must be sqlite:///FILE or postgresql://USER@HOST/DATABASE",
         longest=2000,
+        refine=_password_words,
         examples=("sqlite:///.du/state.db",),
     ),
 ]

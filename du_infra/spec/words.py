@@ -14,6 +14,7 @@ from du_infra.spec.container import SecretSource
 from du_infra.spec.heal import HealSpec
 from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.models import CROSS_ERROR, FleetSpec, PoolSpec, RegionSpec, ServiceSpec
+from du_infra.spec.not_here import KEYS, RUNTIMES
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.replicas import ReplicasSpec
 from du_infra.spec.rules import RULE_ERROR
@@ -90,7 +91,7 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return HealSpec
         case ("regions", _, "k3s"):
             return K3sSpec
-        case ("regions", _, "k3s", "datastore"):
+        case ("state_password",) | ("regions", _, "k3s", "datastore"):
             return SecretSource
         case ("services", _):
             return ServiceSpec
@@ -125,6 +126,8 @@ def _unknown_key(error: ErrorDetails, raw: str) -> str:
     if meant:
         return f"unknown key (did you mean {meant}?)"
     model = model_at(tuple(above))
+    if model in (RegionSpec, K3sSpec) and str(key) in KEYS:
+        return KEYS[str(key)]
     if model and model in _INNER:
         below, inner = _INNER[model]
         home = nearest(str(key), list(keys_of(inner)))
@@ -174,6 +177,8 @@ def _not_one_of(error: ErrorDetails, raw: str) -> str:
     value = error["input"]
     near = nearest(value, known) if isinstance(value, str) and len(known) > 1 else ""
     hint = f"; did you mean {near}?" if near else ""
+    if error["loc"][2:] == ("runtime",) and isinstance(value, str) and value.lower() in RUNTIMES:
+        hint = f"; {RUNTIMES[value.lower()]}"
     return f"must be {_one_of(known)} (got {shown(value, raw)}{hint})"
 
 
@@ -236,7 +241,7 @@ def _secret(loc: Loc) -> bool:
     if loc[:3] == ("traffic", "hetzner", "token"):
         return True
     if loc[-1:] == ("[key]",) or len(loc) < 4:
-        return loc == ("state",)
+        return loc[:1] in (("state",), ("state_password",))
     return (loc[0], loc[2]) in (("services", "env"), ("services", "secrets")) or loc[2:4] == ("k3s", "datastore")
 
 

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
-    Engine,
     Float,
     Integer,
     Row,
@@ -28,7 +27,9 @@ from sqlalchemy import (
 
 from du_infra.autoscale.plan import REMEMBERED_SECONDS
 from du_infra.autoscale.state import Change, Sample
+from du_infra.store.gate import Gate
 from du_infra.store.owner import boot
+from du_infra.store.sql import now
 from du_infra.store.tables import metadata
 
 KEPT_SECONDS = 3 * 3600.0
@@ -74,8 +75,8 @@ class Autoscaling:
     Every method is one transaction; times are seconds of ``time.monotonic()``.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
 
     def add(self, region: str, sample: Sample) -> None:
         """Keep a sample, unless one was kept a moment before; drop those that are too old, or of another boot."""
@@ -83,7 +84,7 @@ class Autoscaling:
         mine = t.c.region == region
         row: dict[str, Any] = {name: getattr(sample, name) for name in _MEASURES}
         row |= {"region": region, "boot": boot(), "clock": sample.when}
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
             connection.execute(delete(t).where(mine, (t.c.boot != boot()) | (t.c.clock < old)))
             close = t.c.clock.between(sample.when - _CLOSEST, sample.when + _CLOSEST)
             if connection.execute(select(t.c.id).where(mine, close).limit(1)).first() is None:
@@ -93,7 +94,7 @@ class Autoscaling:
         """Those taken at ``since`` or later, within this boot, the oldest first."""
         t = samples
         query = select(t).where(t.c.region == region, t.c.boot == boot(), t.c.clock >= since).order_by(t.c.clock)
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             return [
                 Sample(row.clock, **{name: getattr(row, name) for name in _MEASURES})
                 for row in connection.execute(query)
@@ -101,28 +102,29 @@ class Autoscaling:
 
     def begin(self, region: str, before: int, after: int, why: str) -> None:
         """Note that the number of nodes is being changed."""
-        row: dict[str, Any] = {"region": region, "boot": boot(), "clock": time.monotonic(), "time": time.time()}
+        row: dict[str, Any] = {"region": region, "boot": boot(), "clock": time.monotonic()}
         row |= {"before": before, "after": after, "why": why, "ended": False}
-        with self._engine.begin() as connection:
-            connection.execute(insert(changes).values(row))
+        with self._gate.begin() as connection:
+            connection.execute(insert(changes).values(**row, time=now(connection)))
             _prune(connection, region)
 
     def end(self, region: str) -> None:
         """Note that what was begun has been done: what is measured from now on is measured with it."""
         mine = (changes.c.region == region, changes.c.ended.is_(False))
-        with self._engine.begin() as connection:
-            now = {"boot": boot(), "clock": time.monotonic(), "time": time.time(), "ended": True}
-            connection.execute(update(changes).where(*mine).values(now))
+        with self._gate.begin() as connection:
+            done = {"boot": boot(), "clock": time.monotonic(), "time": now(connection), "ended": True}
+            connection.execute(update(changes).where(*mine).values(done))
 
     def changes(self, region: str) -> list[Change]:
         """What was changed in the last hours, the oldest first, on this boot's clock."""
         t = changes
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             rows = connection.execute(select(t).where(t.c.region == region).order_by(t.c.id)).all()
-        now = time.monotonic()
-        found = [(_age(row), row) for row in rows]
+            wall = now(connection)
+        clock = time.monotonic()
+        found = [(_age(row, wall), row) for row in rows]
         return [
-            Change(now - age, row.before, row.after, row.why, row.ended)
+            Change(clock - age, row.before, row.after, row.why, row.ended)
             for age, row in found
             if 0 <= age < REMEMBERED_SECONDS
         ]
@@ -140,6 +142,6 @@ def _prune(connection: Connection, region: str) -> None:
     connection.execute(delete(changes).where(changes.c.region == region, changes.c.id.not_in(newest)))
 
 
-def _age(row: Row[Any]) -> float:
+def _age(row: Row[Any], wall: float) -> float:
     """By the clock that can be set only where this machine was booted since: a clock set back makes nothing younger."""
-    return float(time.monotonic() - row.clock if row.boot == boot() else abs(time.time() - row.time))
+    return float(time.monotonic() - row.clock if row.boot == boot() else abs(wall - row.time))

@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Engine, Float, String, Table, Text, delete, insert, select
+from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, insert, select
 
+from du_infra.store.gate import Gate
+from du_infra.store.sql import alone
 from du_infra.store.tables import metadata
 
 t = Table(
@@ -36,19 +38,20 @@ class Cluster:
 class Clusters:
     """The table of clusters, one for a region at most. Every method is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
 
     def known(self, region: str) -> Cluster | None:
         """The region's cluster; None when none has ever answered."""
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             row = connection.execute(select(t).filter_by(region=region)).first()
         return Cluster(tuple(json.loads(row.servers)), row.datastore, row.born) if row else None
 
     def note(self, region: str, servers: Iterable[str], datastore: str) -> None:
         """It answers, and these are its servers."""
         row = {"servers": json.dumps(sorted(servers)), "datastore": datastore}
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
+            alone(connection, region)
             born = connection.scalar(select(t.c.born).filter_by(region=region))
             connection.execute(delete(t).filter_by(region=region))
             connection.execute(insert(t).values(region=region, born=born or time.time(), **row))

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
-    Engine,
     Float,
     Integer,
     Row,
@@ -29,7 +28,9 @@ from sqlalchemy import (
 )
 
 from du_infra.health.heal import HOUR, History, Sighting, Start
+from du_infra.store.gate import Gate
 from du_infra.store.owner import boot
+from du_infra.store.sql import alone, now
 from du_infra.store.tables import metadata
 
 sightings = Table(
@@ -85,26 +86,28 @@ class Record:
 class Healings:
     """The tables of healing. Every method is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
 
     def history(self, region: str, release: str) -> History:
         """What the planner must know of earlier passes, on the monotonic clock of this boot."""
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             seen = connection.execute(select(sightings).where(sightings.c.region == region)).all()
             rows = connection.execute(select(healings).where(healings.c.region == region)).all()
+            wall = now(connection)
         seen = [row for row in seen if row.boot == boot()]
-        now = time.monotonic()
+        clock = time.monotonic()
         return History(
             sightings={row.node: Sighting(row.condition, row.since) for row in seen},
             started={row.node: Start(row.started, row.start_failed) for row in seen if row.started is not None},
-            replaced=[now - age for row in rows if (age := _age(row)) < HOUR],
+            replaced=[clock - age for row in rows if (age := _age(row, wall)) < HOUR],
             release=release,
         )
 
     def see(self, region: str, seen: Mapping[str, Sighting]) -> None:
         """Keep what was seen in place of what was kept; a start stays known as long as its node is in a bad way."""
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
+            alone(connection, region)
             old = connection.execute(select(sightings).where(sightings.c.region == region)).all()
             kept = {row.node: row for row in old if row.boot == boot()}
             connection.execute(delete(sightings).where(sightings.c.region == region))
@@ -119,16 +122,16 @@ class Healings:
     def started(self, node: str, *, failed: bool) -> None:
         """Note that the machine of a node that was seen in a bad way was started just now, or could not be."""
         values = {"started": time.monotonic(), "start_failed": failed}
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
             connection.execute(update(sightings).where(sightings.c.node == node).values(**values))
 
     def begin(self, region: str, node: str, why: str, nodes: int, actor: str) -> None:
         """Note that a node of a region of ``nodes`` is being replaced."""
         row: dict[str, Any] = {"region": region, "node": node, "why": why, "nodes": nodes}
         row |= {"actor": actor, "state": "running", "detail": ""}
-        row |= {"boot": boot(), "clock": time.monotonic(), "started": time.time()}
-        with self._engine.begin() as connection:
-            connection.execute(insert(healings).values(row))
+        row |= {"boot": boot(), "clock": time.monotonic()}
+        with self._gate.begin() as connection:
+            connection.execute(insert(healings).values(**row, started=now(connection)))
 
     def open(self, region: str) -> dict[str, Record]:
         """Replacements that have not come to an end, by node."""
@@ -137,19 +140,20 @@ class Healings:
     def note(self, region: str, detail: str) -> None:
         """Note what became of an attempt that failed; the replacement stays open."""
         mine = (healings.c.region == region, healings.c.state == "running")
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
             connection.execute(update(healings).where(*mine).values(detail=detail))
 
     def end(self, region: str, nodes: Iterable[str], detail: str = "") -> None:
         """Note that these nodes have been replaced; ``detail`` in words."""
         mine = (healings.c.region == region, healings.c.node.in_(list(nodes)), healings.c.state == "running")
-        with self._engine.begin() as connection:
-            connection.execute(update(healings).where(*mine).values(state="done", detail=detail, ended=time.time()))
+        with self._gate.begin() as connection:
+            done = {"state": "done", "detail": detail, "ended": now(connection)}
+            connection.execute(update(healings).where(*mine).values(**done))
 
     def all(self, region: str) -> list[Record]:
         """Every replacement in a region, the newest first."""
         query = select(healings).where(healings.c.region == region).order_by(healings.c.id.desc())
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             return [_record(row) for row in connection.execute(query)]
 
 
@@ -159,9 +163,9 @@ def forget(connection: Connection, region: str) -> None:
     connection.execute(delete(healings).where(healings.c.region == region))
 
 
-def _age(row: Row[Any]) -> float:
+def _age(row: Row[Any], wall: float) -> float:
     """How long ago a replacement began; by the clock that can be set only where this machine was booted since."""
-    return float(time.monotonic() - row.clock if row.boot == boot() else abs(time.time() - row.started))
+    return float(time.monotonic() - row.clock if row.boot == boot() else abs(wall - row.started))
 
 
 def _record(row: Row[Any]) -> Record:

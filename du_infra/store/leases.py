@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from du_infra.errors import Busy
+from du_infra.errors import Busy, DuError, Unreachable
 from du_infra.release.state import Holder
+from du_infra.store.gate import Fence, Gate
 from du_infra.store.owner import Owner, parse, this_process
+from du_infra.store.sql import now
 from du_infra.store.tables import leases as t
 
 BEAT_SECONDS = 5.0
@@ -21,17 +24,26 @@ DEAD_SECONDS = 30.0
 
 
 class Lease:
-    """One that we hold, kept alive by a thread; ``check`` says whether it is still ours."""
+    """One that we hold, kept alive by a thread; ``check`` says whether it is still ours.
 
-    def __init__(self, engine: Engine, name: str, owner: Owner, beat: float) -> None:
-        self._engine = engine
+    Its ``token`` is made up when it is taken, so that nobody is taken for its holder who held it once.
+    """
+
+    def __init__(self, gate: Gate, name: str, token: str, beat: float) -> None:
+        self._gate = gate
         self._name = name
-        self._owner = owner
+        self._mine = (t.c.name == name, t.c.token == token)
         self._period = beat
         self._over = threading.Event()
         self._lost = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True, name=f"lease {name}")
         self._thread.start()
+
+    @property
+    def fence(self) -> Fence:
+        """For writes that count only while the lease is ours."""
+        words = "another du-infra took over, because this one did not move for long"
+        return Fence(select(t.c.token).where(*self._mine), words, self._name)
 
     def check(self) -> None:
         """Raises Busy when somebody else took the lease over, because we did not move for long."""
@@ -40,45 +52,52 @@ class Lease:
             raise Busy(what, where=self._name, todo="see `du-infra release status`")
 
     def give_back(self) -> None:
-        """Free it for others."""
+        """Free it for others. Where the store does not answer they wait until it is old."""
         self._over.set()
         self._thread.join()
-        with self._engine.begin() as connection:
-            connection.execute(delete(t).where(t.c.name == self._name, t.c.owner == str(self._owner)))
+        with suppress(Unreachable), self._gate.begin(fenced=False) as connection:
+            connection.execute(delete(t).where(*self._mine))
 
     def _keep(self) -> None:
         last = time.monotonic()
         while not self._over.wait(self._period):
+            began = time.monotonic()
             try:
                 ours = self._beat()
-            except DBAPIError:  # a full disk, or a database that is locked for long: we may still be the owner
+            except (
+                DBAPIError,
+                DuError,
+            ):  # a full disk, or a database that is locked or away: we may still be the owner
                 ours = time.monotonic() - last < DEAD_SECONDS
             else:
-                last = time.monotonic()
+                last = began
             if not ours:
                 self._lost.set()
                 return
 
     def _beat(self) -> bool:
-        mine = (t.c.name == self._name, t.c.owner == str(self._owner))
-        with self._engine.begin() as connection:
-            return connection.execute(update(t).where(*mine).values(beat=time.time())).rowcount == 1
+        with self._gate.begin(fenced=False) as connection:
+            return connection.execute(update(t).where(*self._mine).values(beat=now(connection))).rowcount == 1
 
 
 class Leases:
-    """The table of leases. ``beat`` and ``dead`` in seconds: how often a holder signs, and when it counts as gone."""
+    """The table of leases. ``beat`` and ``dead`` in seconds: how often a holder signs, and when it counts as gone.
 
-    def __init__(self, engine: Engine, *, beat: float = BEAT_SECONDS, dead: float = DEAD_SECONDS) -> None:
-        self._engine = engine
+    ``shared``: holders may be on other machines, which may have our name, too.
+    """
+
+    def __init__(
+        self, gate: Gate, *, shared: bool = False, beat: float = BEAT_SECONDS, dead: float = DEAD_SECONDS
+    ) -> None:
+        self._gate = gate
+        self._shared = shared
         self._beat = beat
         self._dead = dead
 
     @contextmanager
     def held(self, name: str, what: str) -> Iterator[Lease]:
         """Hold ``name`` for doing ``what``. Raises Busy, which says who holds it, since when, and for what."""
-        owner = this_process()
-        self._take(name, what, owner)
-        lease = Lease(self._engine, name, owner, self._beat)
+        lease = Lease(self._gate, name, self._take(name, what, this_process()), self._beat)
         try:
             yield lease
         finally:
@@ -86,58 +105,61 @@ class Leases:
 
     def holder(self, name: str) -> Holder | None:
         """Who is at work under ``name``; None when nobody is, or the one who was has died."""
-        row = self._row(name)
-        return _holder(row) if row and not self._free(row) else None
+        row, wall = self._row(name)
+        return _holder(row) if row and not self._free(row, wall) else None
 
-    def _take(self, name: str, what: str, owner: Owner) -> None:
+    def _take(self, name: str, what: str, owner: Owner) -> str:
+        """The token."""
+        token = secrets.token_hex(8)
+        fields = {"owner": str(owner), "what": what, "token": token}
         while True:
-            row = self._row(name)
+            row, wall = self._row(name)
             if row is None:
-                if self._insert(name, what, owner):
-                    return
-            elif not self._free(row):
+                if self._insert({"name": name, **fields}):
+                    return token
+            elif not self._free(row, wall):
                 raise busy(name, _holder(row))
-            elif self._replace(row, what, owner):
-                return
+            elif self._replace(row, fields):
+                return token
 
-    def _free(self, row: Row[Any]) -> bool:
+    def _free(self, row: Row[Any], wall: float) -> bool:
         """Whether the holder is gone: seen so on this host, else when it has not signed for long.
 
-        Clocks may jump or differ, so what looks old is watched for another beat before it counts as dead.
+        Clocks may jump, so what looks old is watched for another beat before it counts as dead.
         """
         owner = parse(row.owner)
-        if owner.gone:
+        if owner.vanished if self._shared else owner.gone:
             return True
-        if abs(time.time() - row.beat) < self._dead:
+        if abs(wall - row.beat) < self._dead:
             return False
         deadline = time.monotonic() + self._beat * 1.2
         while time.monotonic() < deadline:
             time.sleep(self._beat / 20)
-            again = self._row(row.name)
-            if again is None or (again.owner, again.beat) != (row.owner, row.beat):
+            again, _ = self._row(row.name)
+            if again is None or (again.owner, again.token, again.beat) != (row.owner, row.token, row.beat):
                 return False
         return True
 
-    def _row(self, name: str) -> Row[Any] | None:
-        with self._engine.connect() as connection:
-            return connection.execute(select(t).where(t.c.name == name)).first()
+    def _row(self, name: str) -> tuple[Row[Any] | None, float]:
+        """The lease, and the time by which it is to be judged."""
+        with self._gate.connect() as connection:
+            return connection.execute(select(t).where(t.c.name == name)).first(), now(connection)
 
-    def _insert(self, name: str, what: str, owner: Owner) -> bool:
-        now = time.time()
+    def _insert(self, fields: dict[str, str]) -> bool:
         try:
-            with self._engine.begin() as connection:
-                connection.execute(insert(t).values(name=name, owner=str(owner), what=what, taken=now, beat=now))
+            with self._gate.begin() as connection:
+                wall = now(connection)
+                connection.execute(insert(t).values(**fields, taken=wall, beat=wall))
         except IntegrityError:
             return False  # another was quicker
         return True
 
-    def _replace(self, row: Row[Any], what: str, owner: Owner) -> bool:
+    def _replace(self, row: Row[Any], fields: dict[str, str]) -> bool:
         """Take over from a dead holder; of several who try, one wins."""
-        now = time.time()
         seen = (t.c.name == row.name, t.c.owner == row.owner, t.c.beat == row.beat, t.c.taken == row.taken)
-        fields = {"owner": str(owner), "what": what, "taken": now, "beat": now}
-        with self._engine.begin() as connection:
-            return connection.execute(update(t).where(*seen).values(**fields)).rowcount == 1
+        with self._gate.begin() as connection:
+            wall = now(connection)
+            return connection.execute(update(t).where(*seen).values(**fields, taken=wall, beat=wall)).rowcount == 1
 
 
 def busy(name: str, holder: Holder) -> Busy:

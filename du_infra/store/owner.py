@@ -39,9 +39,12 @@ class Owner:
         """Whether the process has certainly ended; false when it runs, or where we cannot look."""
         if self.host != socket.gethostname():
             return False
-        if self.boot != boot():
-            return True
-        return self.space == _space() and self.start != _start(self.pid)
+        return self.boot != boot() or self.vanished
+
+    @property
+    def vanished(self) -> bool:
+        """The same among several machines, of which two may have one name: certain only within this boot."""
+        return self.boot == boot() != "" and self.space == _space() and self.start != _start(self.pid)
 
 
 def this_process() -> Owner:

@@ -7,9 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from du_infra.release.state import OPEN, Rollout, State
+from du_infra.store.gate import Gate
 from du_infra.store.tables import rollouts as t
 
 _JSON = ("options", "nodes")
@@ -18,19 +19,19 @@ _JSON = ("options", "nodes")
 class Rollouts:
     """The table of rollouts. Every method is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
 
     def begin(self, rollout: Rollout) -> Rollout:
         """Write a new one down; the same with the number it got."""
         row = {name: getattr(rollout, name) for name in _columns() if name != "id"}
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
             (number,) = connection.execute(insert(t).values(_stored(row))).inserted_primary_key or (0,)
         return self.get(int(number))
 
     def change(self, number: int, **fields: Any) -> Rollout:
         """Set fields of an open one; the whole as it is then. One that has ended stays as it ended."""
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
             connection.execute(update(t).where(t.c.id == number, t.c.state.in_(OPEN)).values(_stored(fields)))
         return self.get(number)
 
@@ -40,7 +41,7 @@ class Rollouts:
 
     def get(self, number: int) -> Rollout:
         """The one with this number. Raises KeyError when there is none."""
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             row = connection.execute(select(t).where(t.c.id == number)).first()
         if row is None:
             raise KeyError(number)
@@ -51,19 +52,19 @@ class Rollouts:
         query = select(t).where(t.c.region == region).order_by(t.c.id.desc()).limit(limit)
         if service:
             query = query.where(t.c.service == service)
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             return [_read(row) for row in connection.execute(query)]
 
     def open(self, region: str) -> dict[str, Rollout]:
         """Those of a region that have not come to an end, by service."""
         query = select(t).where(t.c.region == region, t.c.state.in_(OPEN)).order_by(t.c.id)
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             return {row.service: _read(row) for row in connection.execute(query)}
 
     def last_done(self, region: str, service: str) -> Rollout | None:
         """The newest that went live to its end, None when none did."""
         query = select(t).where(t.c.region == region, t.c.service == service, t.c.state == "done")
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             row = connection.execute(query.order_by(t.c.id.desc()).limit(1)).first()
         return _read(row) if row else None
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 
-from sqlalchemy import Column, Connection, Engine, Float, String, Table, Text, delete, insert, select, update
+from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, insert, select, update
 
 from du_infra.pool.turns import Round, RoundKind
+from du_infra.store.gate import Gate
+from du_infra.store.sql import alone
 from du_infra.store.tables import metadata
 
 t = Table(
@@ -26,12 +28,12 @@ t = Table(
 class Rounds:
     """The table of open rounds, one of a kind in a region. Every method is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
 
     def open(self, region: str, kind: RoundKind) -> Round | None:
         """The round that was begun and has not ended, None when there is none."""
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             row = connection.execute(select(t).filter_by(region=region, kind=kind)).first()
         return Round(kind, tuple(json.loads(row.done)), row.turn, row.boot, row.actor, row.started) if row else None
 
@@ -39,7 +41,8 @@ class Rounds:
         """Begin one, in place of any of its kind; no node has had its turn."""
         begun = Round(kind, actor=actor, started=time.time())
         row = {"region": region, "kind": kind, "actor": actor, "started": begun.started}
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
+            alone(connection, region)
             connection.execute(delete(t).filter_by(region=region, kind=kind))
             connection.execute(insert(t).values(**row, done="[]", turn="", boot=""))
         return begun
@@ -47,13 +50,13 @@ class Rounds:
     def change(self, region: str, begun: Round) -> Round:
         """Write down how far a round is, or whose turn begins."""
         fields = {"done": json.dumps(begun.done), "turn": begun.turn, "boot": begun.boot}
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
             connection.execute(update(t).filter_by(region=region, kind=begun.kind).values(**fields))
         return begun
 
     def end(self, region: str, kind: RoundKind) -> None:
         """Every node has had its turn: the next round begins anew."""
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
             connection.execute(delete(t).filter_by(region=region, kind=kind))
 
 

@@ -91,4 +91,5 @@ leases = Table(
     Column("what", Text, nullable=False),
     Column("taken", Float, nullable=False),
     Column("beat", Float, nullable=False),
+    Column("token", String, nullable=False, server_default=""),
 )

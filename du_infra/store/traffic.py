@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Connection,
-    Engine,
     Float,
     Integer,
     Row,
@@ -31,7 +30,9 @@ from sqlalchemy.exc import IntegrityError
 
 from du_infra.errors import Busy
 from du_infra.health.state import Standing, standing_from
+from du_infra.store.gate import Gate
 from du_infra.store.owner import boot
+from du_infra.store.sql import alone, now
 from du_infra.store.tables import metadata
 from du_infra.traffic.course import Course, course_from
 from du_infra.traffic.memory import Memory, memory_from, record_from
@@ -40,6 +41,7 @@ from du_infra.traffic.waves import Progress
 from du_infra.traffic.words import Action
 
 DECISIONS_KEPT = 5000
+_STANDINGS = " standings"  # no region's or zone's name begins with a blank
 
 courses = Table(
     "traffic_courses",
@@ -106,22 +108,22 @@ class Decided:
 class Traffic:
     """The tables of the world's entrance; a name is the whole DNS name. Every method is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
 
     def course(self, name: str, number: int = 0) -> Course | None:
         """The course with this number, or the newest; None when there is none."""
         query = select(courses).where(courses.c.name == name).order_by(courses.c.number.desc()).limit(1)
         if number:
             query = query.where(courses.c.number == number)
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             row = connection.execute(query).first()
         return course_from(json.loads(row.course)) if row else None
 
     def courses(self, name: str, limit: int = 1000) -> list[Course]:
         """What was wanted, the newest first."""
         query = select(courses.c.course).where(courses.c.name == name).order_by(courses.c.number.desc()).limit(limit)
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             return [course_from(json.loads(text)) for text in connection.scalars(query)]
 
     def set_course(self, name: str, course: Course, actor: str, why: str) -> Course:
@@ -129,14 +131,15 @@ class Traffic:
 
         Raises Busy when another one is the newest than the one that it follows.
         """
-        kept = replace(course, number=course.previous + 1, actor=actor, why=why, at=time.time())
+        kept = replace(course, number=course.previous + 1, actor=actor, why=why)
         row = {"name": name, "number": kept.number, "previous": kept.previous, "actor": actor, "why": why}
-        row |= {"time": kept.at, "course": json.dumps(kept.to_json())}
         try:
-            with self._engine.begin() as connection:
+            with self._gate.begin() as connection:
                 newest = connection.scalar(select(func.max(courses.c.number)).where(courses.c.name == name)) or 0
                 if newest != course.previous:
                     raise _too_late(name, newest)
+                kept = replace(kept, at=now(connection))
+                row |= {"time": kept.at, "course": json.dumps(kept.to_json())}
                 connection.execute(insert(courses).values(row))
         except IntegrityError as error:
             raise _too_late(name, kept.number) from error
@@ -144,38 +147,42 @@ class Traffic:
 
     def memory(self, name: str) -> tuple[Memory | None, Progress]:
         """What the last pass left, on this boot's clock."""
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             row = connection.execute(select(memories).where(memories.c.name == name)).first()
+            wall = now(connection)
         if row is None:
             return None, Progress()
-        shift, told = _shift(row), json.loads(row.progress)
+        shift, told = _shift(row, wall), json.loads(row.progress)
         since = None if told["since"] is None else told["since"] + shift
         return memory_from(json.loads(row.memory), shift), Progress(since, frozenset(told["ran"]))
 
     def remember(self, name: str, memory: Memory, progress: Progress | None = None) -> None:
         """Keep what a pass leaves; before its record is written."""
         kept = progress or Progress()
-        row = {"name": name, **_now(), "memory": json.dumps(memory.to_json())}
+        row = {"name": name, "memory": json.dumps(memory.to_json())}
         row["progress"] = json.dumps({"since": kept.since, "ran": sorted(kept.ran)})
-        with self._engine.begin() as connection:
+        with self._gate.begin() as connection:
+            alone(connection, name)
             connection.execute(delete(memories).where(memories.c.name == name))
-            connection.execute(insert(memories).values(row))
+            connection.execute(insert(memories).values(row | _moment(connection)))
 
     def standings(self) -> dict[str, Standing]:
         """How every region stood when it was last looked at, on this boot's clock."""
-        with self._engine.connect() as connection:
-            return {row.region: _standing(row) for row in connection.execute(select(standings))}
+        with self._gate.connect() as connection:
+            rows, wall = connection.execute(select(standings)).all(), now(connection)
+        return {row.region: _standing(row, wall) for row in rows}
 
     def see(self, seen: Mapping[str, Standing]) -> None:
         """Keep how these regions stand; of all others what was kept stays."""
         rows = [
-            {"region": name, **_now(), "state": one.state, "standing": json.dumps(one.to_json())}
-            for name, one in seen.items()
+            {"region": name, "state": one.state, "standing": json.dumps(one.to_json())} for name, one in seen.items()
         ]
         if rows:
-            with self._engine.begin() as connection:
+            with self._gate.begin() as connection:
+                alone(connection, _STANDINGS)
+                moment = _moment(connection)
                 connection.execute(delete(standings).where(standings.c.region.in_(list(seen))))
-                connection.execute(insert(standings), rows)
+                connection.execute(insert(standings), [row | moment for row in rows])
 
     def decided(
         self,
@@ -187,11 +194,11 @@ class Traffic:
         record: Record | None,
     ) -> None:
         """Keep a decision; the oldest are dropped when there are very many."""
-        row: dict[str, Any] = {"name": name, "time": time.time(), "actor": actor, "notes": json.dumps(list(notes))}
+        row: dict[str, Any] = {"name": name, "actor": actor, "notes": json.dumps(list(notes))}
         row |= {"actions": json.dumps([asdict(one) for one in actions])}
         row |= {"before": _written(before), "record": _written(record)}
-        with self._engine.begin() as connection:
-            connection.execute(insert(decisions).values(row))
+        with self._gate.begin() as connection:
+            connection.execute(insert(decisions).values(**row, time=now(connection)))
             newest = select(decisions.c.id).where(decisions.c.name == name).order_by(decisions.c.id.desc())
             last = connection.scalar(newest.offset(DECISIONS_KEPT).limit(1))
             if last is not None:
@@ -200,7 +207,7 @@ class Traffic:
     def decisions(self, name: str, region: str = "", limit: int = 100) -> list[Decided]:
         """What was decided about a name, or in the last decisions about one region, the newest first."""
         query = select(decisions).where(decisions.c.name == name).order_by(decisions.c.id.desc())
-        with self._engine.connect() as connection:
+        with self._gate.connect() as connection:
             rows = connection.execute(query.limit(DECISIONS_KEPT if region else limit)).all()
         found = [_decided(row) for row in rows]
         chosen = [one for one in found if not region or any(action.region == region for action in one.actions)]
@@ -220,17 +227,20 @@ def _too_late(name: str, newest: int) -> Busy:
     )
 
 
-def _now() -> dict[str, Any]:
-    return {"boot": boot(), "clock": time.monotonic(), "time": time.time()}
+def _moment(connection: Connection) -> dict[str, Any]:
+    return {"boot": boot(), "clock": time.monotonic(), "time": now(connection)}
 
 
-def _shift(row: Row[Any]) -> float:
-    """What to add to times of the clock that the row was written by; a clock set back makes nothing younger."""
-    return 0.0 if row.boot == boot() else float(time.monotonic() - abs(time.time() - row.time) - row.clock)
+def _shift(row: Row[Any], wall: float) -> float:
+    """What to add to times of the clock that the row was written by; a clock set back makes nothing younger.
+
+    ``wall``: now, by the clock of all who share the store.
+    """
+    return 0.0 if row.boot == boot() else float(time.monotonic() - abs(wall - row.time) - row.clock)
 
 
-def _standing(row: Row[Any]) -> Standing:
-    found, shift = standing_from(json.loads(row.standing)), _shift(row)
+def _standing(row: Row[Any], wall: float) -> Standing:
+    found, shift = standing_from(json.loads(row.standing)), _shift(row, wall)
     if not shift:
         return found
     falls = tuple(at + shift for at in found.falls)

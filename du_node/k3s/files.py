@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -24,6 +25,7 @@ SERVER_KEYS = "/usr/local/lib/du-infra/k3s-server.yaml"
 ENDPOINT, ETCD = "datastore-endpoint", "cluster-init"
 LINK = f"{CONFIG}.d/20-server.yaml"
 DATA = "/var/lib/rancher/k3s"
+_ETCD_DATA = "server/db/etcd"
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 UNITS, DEFAULTS = "/etc/systemd/system", "/etc/default"
 
@@ -69,6 +71,11 @@ def move_to_etcd(wanted: bool) -> None:
     _tell({**files.read_json(CONFIG), ETCD: wanted})
 
 
+def stand_alone() -> None:
+    """Tell K3s of no other server: what it has in its own etcd is the cluster."""
+    _tell({**files.read_json(CONFIG), "server": "", ETCD: True})
+
+
 def _tell(told: dict[str, str | bool]) -> None:
     files.write(CONFIG, json.dumps({key: value for key, value in told.items() if value}, indent=2) + "\n")
 
@@ -103,7 +110,12 @@ def datastore() -> str:
 
 def has_etcd() -> bool:
     """Whether etcd has begun here: K3s goes on with it then, whatever its configuration says."""
-    return Path(DATA, "server/db/etcd/member/wal").is_dir()
+    return Path(DATA, _ETCD_DATA, "member/wal").is_dir()
+
+
+def forget_etcd() -> None:
+    """Have nothing left of what etcd keeps here. K3s must not run."""
+    shutil.rmtree(Path(DATA, _ETCD_DATA), ignore_errors=True)
 
 
 def has_joined() -> bool:

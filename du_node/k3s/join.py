@@ -28,7 +28,8 @@ class Order:
     """``server`` and ``token`` of the cluster to join; none of them: K3s begins one, on ``etcd`` or on sqlite.
 
     A server on an external ``datastore`` needs its address and the cluster's token, and no other server: the first one
-    finds nothing there, the others find the cluster. ``seconds`` to wait for it.
+    finds nothing there, the others find the cluster. ``fresh``: it is no member of the cluster's etcd, so that what
+    it has of an earlier one goes. ``seconds`` to wait for it.
     """
 
     role: Role
@@ -37,10 +38,11 @@ class Order:
     seconds: int = _SECONDS
     datastore: str = ""
     etcd: bool = False
+    fresh: bool = False
 
 
 def order_of(told: dict[str, Any]) -> Order:
-    """From {"role", "server", "token", "datastore", "etcd", "seconds"}. Raises NodeError bad-wanted."""
+    """From {"role", "server", "token", "datastore", "etcd", "fresh", "seconds"}. Raises NodeError bad-wanted."""
     where = "the order"
     role = match(told, "role", _ROLE, where)
     seconds = within(told, "seconds", where, 1, 3600, _SECONDS)
@@ -57,7 +59,10 @@ def order_of(told: dict[str, Any]) -> Order:
     etcd = get(told, "etcd", bool, where, False)
     if etcd and (server or datastore or role == "agent"):
         raise NodeError("bad-wanted", f"{where}: etcd is for the server that begins a cluster")
-    return Order("server" if role == "server" else "agent", server, token, seconds, datastore, etcd)
+    fresh = get(told, "fresh", bool, where, False)
+    if fresh and not (role == "server" and server):
+        raise NodeError("bad-wanted", f"{where}: fresh is for a server that joins another")
+    return Order("server" if role == "server" else "agent", server, token, seconds, datastore, etcd, fresh)
 
 
 def join(order: Order, tell: Callable[[str], None]) -> bool:
@@ -71,6 +76,8 @@ def join(order: Order, tell: Callable[[str], None]) -> bool:
     if files.role() == order.role and unit.service(order.role) == "running" and follows:
         return False
     unit.stop(_OTHER[order.role])
+    if order.fresh:
+        _forget_etcd()
     files.set_up(order.role, order.server, order.token, order.datastore, etcd=order.etcd)
     tell(f"K3s starts as {'a server' if order.role == 'server' else 'an agent'}")
     try:
@@ -81,6 +88,15 @@ def join(order: Order, tell: Callable[[str], None]) -> bool:
             files.forget()
         raise
     return True
+
+
+def _forget_etcd() -> None:
+    """A member that was let go, or left behind by a reset, has no way back: it joins as a new one.
+
+    K3s does so by itself only where it ran when it was let go (docs.k3s.io, "k3s etcd-snapshot": delete server/db).
+    """
+    unit.stop("server")
+    files.forget_etcd()
 
 
 def start(seconds: int, tell: Callable[[str], None], *, again: bool = False) -> bool:

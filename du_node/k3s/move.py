@@ -7,7 +7,6 @@ etcd. Where it breaks off, the next start takes the half-filled etcd for the who
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,10 +41,10 @@ def migration() -> str:
 
 
 def moved_s() -> float | None:
-    """Seconds since this server's data moved to etcd; None where it has not.
+    """Seconds since this server's data moved to etcd, or etcd's was reset or restored; None where it has not.
 
-    etcd counts its revisions from 1 again: whoever has watched the API since before hears of nothing until etcd has
-    counted as far, and has to begin anew.
+    etcd counts its revisions from 1 again, or from fewer: whoever has watched the API since before hears of nothing
+    until etcd has counted as far, and has to begin anew.
     """
     note = plain.read_json(NOTE)
     if note.get("state") not in ("moving", "done") or not _moved():
@@ -53,6 +52,11 @@ def moved_s() -> float | None:
     if note["state"] == "moving":
         return round(unit.seconds_up("server")[0], 1)
     return round(time.time() - float(note.get("at") or 0.0), 1)
+
+
+def note_moved() -> None:
+    """Write down that etcd has other data than before, which may count fewer revisions."""
+    _note("done")
 
 
 def migrate(seconds: int, tell: Callable[[str], None]) -> bool:
@@ -93,7 +97,7 @@ def undo(seconds: int, tell: Callable[[str], None]) -> bool:
         raise NodeError("refused", "there is no sqlite database to go back to")
     unit.stop("server")
     tell("K3s goes back to sqlite")
-    shutil.rmtree(Path(files.DATA, "server/db/etcd"), ignore_errors=True)
+    files.forget_etcd()
     if not _database().exists():
         aside.replace(_database())
     files.move_to_etcd(False)

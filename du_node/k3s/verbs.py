@@ -1,12 +1,13 @@
 """The verbs of ``du-node k3s``: an order as JSON on standard input, lines of JSON as output.
 
-join       {"role", "server", "token", "datastore", "etcd", "seconds"}
+join       {"role", "server", "token", "datastore", "etcd", "fresh", "seconds"}
                                    K3s becomes that; without server, and on an empty datastore, it begins a cluster
 start      {"again", "seconds"}    K3s runs as what it is set up as
 datastore  {"datastore", "seconds"}
                                    a server uses that address of its external datastore
 migrate    {"seconds"}             a server moves its data from sqlite to etcd
 undo       {"seconds"}             it goes back to sqlite after a move that failed
+reset      {"seconds"}             a server's etcd forgets all other members, and K3s runs on what it has
 upgrade    {"version", "seconds"}  K3s of another version, which is on the node, takes its place
 leave      {}                      K3s ends, and does not come back
 access     {"ca", "token", "others"}
@@ -122,6 +123,12 @@ def _undo(order: dict[str, Any]) -> bool:
     return undo(within(order, "seconds", "the order", 1, 3600, _SECONDS), _tell)
 
 
+def _reset(order: dict[str, Any]) -> bool:
+    from du_node.k3s.reset import reset
+
+    return reset(within(order, "seconds", "the order", 1, 3600, _SECONDS), _tell)
+
+
 def _leave(_: dict[str, Any]) -> bool:
     from du_node.k3s import unit
     from du_node.k3s.files import role
@@ -155,6 +162,7 @@ _VERBS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "datastore": _datastore,
     "migrate": _migrate,
     "undo": _undo,
+    "reset": _reset,
     "leave": _leave,
     "access": _access,
     "copies": _copies,

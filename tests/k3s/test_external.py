@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +38,22 @@ class ExternalBed(SeveralServers):
         home = f"{{provider: lxd, runtime: k3s, k3s: {k3s}, pool: {{nodes: {nodes}, boot_timeout: 5m}}}}"
         hello = f"{{image: {HELLO}, tag: v1, port: 8080, release: {{observe: 1s}}}}"
         self.file.write_text(f"fleet: {self.name}\nregions:\n  home: {home}\nservices: {{hello: {hello}}}\n")
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The numbers of the region's two nodes: a replaced one has another."""
+        first, second = sorted(int(node.name.rpartition("-")[2]) for node in self.region.nodes())
+        return first, second
+
+    def events(self) -> str:
+        """What the cluster tells of its Nodes and copies, for who has to find out why requests were lost."""
+        rows = "time:.lastTimestamp,what:.involvedObject.name,why:.reason,words:.message"
+        return self.kubectl(f"get events -A --sort-by=.lastTimestamp -o custom-columns={rows}")
+
+    def copies(self) -> dict[str, int]:
+        """How many copies each node has that are to stay."""
+        told = json.loads(self.kubectl("-n du-infra get pods -o json"))["items"]
+        return dict(Counter(pod["spec"]["nodeName"] for pod in told if "deletionTimestamp" not in pod["metadata"]))
 
     def tell(self, endpoint: str) -> None:
         """Put the datastore's address where fleet.yaml says that it is."""
@@ -123,7 +140,7 @@ def test_a_lost_server_is_replaced_though_the_controller_is_killed_on_the_way(be
         print(f"a dead server replaced, the controller killed: {time.monotonic() - began:.1f} s")
     print(f"{away:.1f} s without a write by the other's API; {load.report}")
     assert away < _API_SECONDS
-    assert load.report.gap <= _GAP_SECONDS, str(load.report)
+    assert load.report.gap <= _GAP_SECONDS, bed.events()
     assert not status.ready
     assert "one server on an external datastore" in status.survives
     assert bed.ready() == {bed.node(1): True, bed.node(3): True}
@@ -139,13 +156,47 @@ def test_the_first_server_may_be_lost_as_well_and_comes_back(bed: ExternalBed) -
     with Load(str(bed.region.status().vip), SHORT) as load:
         away = _lose(bed, 1, 3)
         told = bed.run("region", "kubeconfig", "home")
+        _await_copies(bed, {bed.node(3): 2})
         lxc("start", bed.node(1))
         _await(bed, bed.node(1))
     print(f"{away:.1f} s without a write by the other's API; {load.report}")
     assert away < _API_SECONDS
-    assert load.report.gap <= _GAP_SECONDS, str(load.report)
+    assert load.report.gap <= _GAP_SECONDS, bed.events()
     address = next(node.address for node in bed.region.nodes() if node.name == bed.node(3))
     assert f"https://{address}:6443" in told.stdout, told.stderr
+
+
+def test_a_node_that_was_away_has_a_copy_again_and_no_request_is_lost_for_it(bed: ExternalBed) -> None:
+    assert _crowded(bed) == f"{bed.node(1)} has no copy, and {bed.node(3)} more than one"
+    assert f"all copies of hello are on {bed.node(3)}" in bed.region.status().survives
+    assert bed.copies() == {bed.node(3): 2}
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        began = time.monotonic()
+        bed.must("region", "up", "home")
+        print(f"spread again: region up, {time.monotonic() - began:.1f} s")
+    print(load.report)
+    assert load.report.lost == 0, str(load.report)
+    assert bed.copies() == {bed.node(1): 1, bed.node(3): 1}
+    assert bed.region.status().services[0].crowded == ""
+
+
+def test_then_the_other_may_be_lost_right_after(bed: ExternalBed) -> None:
+    bed.asked, other = bed.pair
+    with Load(str(bed.region.status().vip), SHORT) as load:
+        away = _lose(bed, other, bed.asked)
+        _await_copies(bed, {bed.node(bed.asked): 2})
+        lxc("start", bed.node(other))
+        _await(bed, bed.node(other))
+    print(f"{away:.1f} s without a write by the other's API; {load.report}")
+    assert load.report.gap <= _GAP_SECONDS, bed.events()
+
+
+def test_control_run_spreads_copies_too(bed: ExternalBed) -> None:
+    assert _crowded(bed)
+    done = bed.run("control", "run", "--once", timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "hello: each node has a copy again" in done.stdout
+    assert bed.copies() == {bed.node(number): 1 for number in bed.pair}
 
 
 def test_a_new_password_is_put_into_use_by_the_next_region_up(bed: ExternalBed, store: Postgres) -> None:
@@ -155,7 +206,7 @@ def test_a_new_password_is_put_into_use_by_the_next_region_up(bed: ExternalBed, 
     bed.must("region", "up", "home")
     print(f"a new password in use: {time.monotonic() - began:.1f} s")
     store.cut()
-    for number in (1, 3):
+    for number in bed.pair:
         config = json.loads(bed.sh(number, "cat /etc/rancher/k3s/config.yaml").stdout)
         assert config["datastore-endpoint"] == store.endpoint
         _await_write(bed, number)
@@ -171,7 +222,7 @@ def test_while_the_datastore_is_away_no_request_is_lost_and_then_the_api_is_back
         assert not bed.writes(1)
         store.start()
         began = time.monotonic()
-        for number in (1, 3):
+        for number in bed.pair:
             _await_write(bed, number)
         print(f"both servers' API is back {time.monotonic() - began:.1f} s after the datastore")
     print(load.report)
@@ -194,10 +245,12 @@ def test_what_cannot_be_asked_for_is_refused_and_changes_nothing(bed: ExternalBe
 
 
 def test_a_server_leaves_and_the_other_goes_on_alone(bed: ExternalBed) -> None:
-    with Load(str(bed.region.status().vip), SHORT) as load:
+    vip, began = str(bed.region.status().vip), time.time()
+    with Load(vip, SHORT) as load:
         bed.must("region", "scale", "home", "1", "--yes")
+        print(f"one server left: {time.time() - began:.1f} s, from {time.strftime('%H:%M:%SZ', time.gmtime(began))} on")
     print(load.report)
-    assert load.report.lost == 0, str(load.report)
+    assert load.report.lost == 0, bed.events()
     assert bed.ready() == {bed.node(1): True}
     assert bed.passwords() == [bed.node(1)]
     assert "until another has joined" in bed.region.status().survives
@@ -210,6 +263,23 @@ def _lose(bed: ExternalBed, lost: int, other: int) -> float:
     away = bed.longest_without(other, 36)
     assert not bed.ready()[bed.node(lost)]
     return away
+
+
+def _await_copies(bed: ExternalBed, wanted: dict[str, int], seconds: float = 90) -> None:
+    """A node is known to be lost for a while before its copies are started elsewhere."""
+    deadline = time.monotonic() + seconds
+    while (found := bed.copies()) != wanted:
+        assert time.monotonic() < deadline, found
+        time.sleep(1)
+
+
+def _crowded(bed: ExternalBed, seconds: float = 90) -> str:
+    """Which nodes have no copy, once the copies that moved are at rest."""
+    deadline = time.monotonic() + seconds
+    while not (found := bed.region.status().services[0].crowded):
+        assert time.monotonic() < deadline, bed.copies()
+        time.sleep(1)
+    return found
 
 
 def _await_write(bed: ExternalBed, number: int, seconds: float = 120) -> None:

@@ -93,7 +93,9 @@ def test_an_unknown_key_is_an_error(pair: list[bed.Node]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("server --cluster-reset", "cluster-reset: not in the stand-in"),
+        ("server --cluster-reset", "cluster-reset where there is no etcd: not in the stand-in"),
+        ("server --cluster-reset --server https://192.0.2.1:6443 --token x", "while server URL is set"),
+        ("server --cluster-reset --cluster-reset-restore-path /none --token x", "snapshot path does not exist: /none"),
         ("server --node-prot 1", "flag provided but not defined: -node-prot"),
         ("server --https-listen-port x", "is no number"),
         ("agent --service-cidr 198.19.128.0/20", "is a key of servers"),

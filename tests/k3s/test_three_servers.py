@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -46,6 +47,16 @@ class EtcdBed(SeveralServers):
         told = json.loads(self.sh(self.asked, "du-node k3s state").stdout)["etcd"]["members"]
         return {one["name"]: not one["learner"] for one in told}
 
+    def copies(self) -> dict[str, int]:
+        """Node → how many copies of the service are on it, those that end not counted."""
+        pods = json.loads(self.kubectl("get pods -n du-infra -o json"))["items"]
+        where = [pod["spec"].get("nodeName", "") for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+        return {name: where.count(name) for name in sorted({*where})}
+
+    def front(self) -> str:
+        """Who holds the region's address."""
+        return next(node.name for node in self.region.status().nodes if node.front)
+
     def leader(self) -> int:
         """The number of the node whose member leads."""
         for name in self.members():
@@ -58,15 +69,21 @@ class EtcdBed(SeveralServers):
         return {self.node(number) for number in numbers}
 
 
+@contextmanager
+def standing(bed: EtcdBed) -> Iterator[EtcdBed]:
+    """A region that is up in the block, and gone afterwards."""
+    release(bed.folder / "k3s")
+    bed.write()
+    bed.must("region", "up", "home")
+    yield bed
+    bed.region.down()
+    assert bed.instances() == []
+
+
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdBed]:
-    made = EtcdBed(tmp_path_factory.mktemp("fleet"))
-    release(made.folder / "k3s")
-    made.write()
-    made.must("region", "up", "home")
-    yield made
-    made.region.down()
-    assert made.instances() == []
+    with standing(EtcdBed(tmp_path_factory.mktemp("fleet"))) as made:
+        yield made
 
 
 def test_one_server_on_sqlite_becomes_three_though_the_controller_is_killed_twice(bed: EtcdBed) -> None:
@@ -108,6 +125,7 @@ def test_the_servers_token_is_nowhere_but_with_the_servers(bed: EtcdBed) -> None
 def test_any_server_may_be_lost_and_the_api_stays(bed: EtcdBed) -> None:
     lost = bed.leader()
     other = bed.asked = next(number for number in (1, 2, 3) if number != lost)
+    print(f"copies: {bed.copies()}; the region's address: {bed.front()}")
     with Load(str(bed.region.status().vip), SHORT) as load:
         time.sleep(2)
         lxc("stop", "--force", bed.node(lost))

@@ -8,6 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,13 @@ class Bed:
         """Every LXD instance whose name starts like this fleet's."""
         listed = json.loads(lxc("list", "--format", "json"))
         return [one["name"] for one in listed if one["name"].startswith(f"{self.name}-")]
+
+    def await_serving(self, seconds: float = 30) -> None:
+        """Every node comes to take requests; what asks it may see that a moment after it was so."""
+        deadline = time.monotonic() + seconds
+        while not all(node.ready and not node.draining and not node.state for node in self.region.nodes()):
+            assert time.monotonic() < deadline, self.region.nodes()
+            time.sleep(0.5)
 
     def get(self, path: str = "/", **options: str) -> tuple[int, str]:
         """Status and text of a request to the VIP."""

@@ -28,6 +28,13 @@ while '"peers":[{' in open("/etc/nginx/conf.d/du.conf").readline():
 print(time.time())
 """
 
+_CUT = """nft -f - <<'END'
+table inet cut {
+  chain in { type filter hook input priority -400; policy drop; iif lo accept; }
+  chain out { type filter hook output priority -400; policy drop; oif lo accept; }
+}
+END"""
+
 
 @pytest.fixture(scope="module")
 def bed(make_bed: Callable[[], Bed]) -> Iterator[Bed]:
@@ -139,6 +146,27 @@ def test_a_dead_node_is_out_of_rotation_in_two_seconds_and_its_address_has_moved
     lxc("start", front)
     await_rotation(other, 1)
     assert status(other)["vip"] is True, "the address stays where it is"
+
+
+@pytest.mark.alone
+def test_a_node_whose_packets_are_dropped_takes_the_address_from_nobody_for_long(
+    bed: Bed, nodes: tuple[str, str]
+) -> None:
+    """It hears nothing, takes the address, and says so by ARP, which no such rule drops."""
+    front, other = nodes
+    with answers(bed.region.status().vip) as gaps:
+        time.sleep(1)
+        sh(other, "sh", "-c", _CUT)
+        time.sleep(10)
+        believes = bed.region.status().vip in sh(other, "ip", "addr")
+        sh(other, "nft", "delete", "table", "inet", "cut")
+        time.sleep(3)
+    print(f"longest gap {gaps.longest:.2f} s")
+    assert believes, "nothing was tried"
+    assert gaps.longest < 3.0
+    for name in nodes:
+        await_rotation(name, 1)
+    assert [status(front)["vip"], status(other)["vip"]].count(True) == 1
 
 
 def test_serve_has_stayed_small(nodes: tuple[str, str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 
 import pytest
@@ -47,15 +46,6 @@ def untouched(bed: Bed, number: int) -> tuple[str, str, str]:
     node = next(node for node in bed.region.nodes() if node.name.endswith(f"-{number}"))
     hello = lxc("exec", node.name, "--", "nerdctl", "-n", "du", "ps", "--no-trunc", "--format", "{{.ID}}")
     return node.address, booted(node.name), hello
-
-
-def serving(bed: Bed, seconds: float = 20) -> bool:
-    """Whether every node comes to take requests; what asks it may see that a moment after it was so."""
-    deadline = time.monotonic() + seconds
-    while not all(node.ready and not node.draining and not node.state for node in bed.region.nodes()):
-        assert time.monotonic() < deadline, bed.region.nodes()
-        time.sleep(0.5)
-    return True
 
 
 def test_one_node_becomes_three_and_the_newest_tag_is_not_what_they_get(bed: Bed) -> None:
@@ -109,7 +99,7 @@ def test_a_node_on_its_way_out_is_taken_back_and_serves(bed: Bed) -> None:
     assert done.returncode == 0, done.stderr
     assert f"return     {going}" in done.stderr
     assert numbers(bed) == [1, 3]
-    assert serving(bed)
+    bed.await_serving()
     assert asked.failed == {}
 
 
@@ -119,7 +109,7 @@ def test_a_node_reboots_and_nobody_notices(bed: Bed) -> None:
         done = bed.run("node", "reboot", holder, "--yes", "--output", "json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["done"] == "rebooted"
-    assert serving(bed)
+    bed.await_serving()
     assert asked.failed == {}
 
 

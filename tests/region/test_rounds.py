@@ -101,7 +101,7 @@ def test_an_upgrade_goes_on_where_it_was_killed_and_only_who_asks_is_rebooted(be
 
 def test_afterwards_the_region_is_as_it_should_be_and_nothing_is_left_to_upgrade(bed: Bed) -> None:
     assert bed.region.plan().actions == ()
-    assert all(node.ready and not node.draining and not node.state for node in bed.region.nodes())
+    bed.await_serving()
     node = bed.instances()[0]
     done = bed.run("node", "upgrade", node, "--yes", "--output", "json", timeout=900)
     assert json.loads(done.stdout)["done"] == "up to date"
@@ -140,4 +140,4 @@ def test_an_upgrade_that_apt_refuses_says_who_is_done_and_leaves_the_node_servin
     sh(node, "mv /root/p/dpkg-deb /usr/bin/")
     assert done.returncode == 5, done.stderr
     assert f"{node} takes requests, as before" in done.stderr
-    assert all(one.ready and not one.draining and not one.state for one in bed.region.nodes())
+    bed.await_serving()

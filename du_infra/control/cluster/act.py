@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from du_infra.cluster.action import Action, Kind
 from du_infra.control.cluster import act_etcd, act_external, backup, vault
-from du_infra.control.cluster.act_restore import restore
+from du_infra.control.cluster.act_restore import reset, restore
 from du_infra.control.cluster.act_upgrade import upgrade
 from du_infra.control.cluster.datastore import EXTERNAL
 from du_infra.control.cluster.nodes import Nodes
@@ -161,4 +161,5 @@ _HANDLERS: Mapping[Kind, Callable[[Work, Action], None]] = {
     "verify-backup": _verify_backup,
     "upgrade": upgrade,
     "restore": restore,
+    "reset": reset,
 }

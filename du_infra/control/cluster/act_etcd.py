@@ -23,7 +23,9 @@ _POLL_SECONDS = 1.0
 def join_server(work: Work, action: Action, url: str, seconds: int) -> None:
     """With the servers' own token, which goes from one server to the other by SSH's standard input."""
     token = work.nodes.read(work.api(), SERVER_TOKEN).strip()
-    order = {"role": "server", "server": url, "token": token, "seconds": seconds}
+    member = work.seen.observed.find(action.node)
+    fresh = member is None or member.etcd is None
+    order = {"role": "server", "server": url, "token": token, "fresh": fresh, "seconds": seconds}
     work.nodes.order(work.node(action), "join", order, seconds)
 
 

@@ -1,4 +1,4 @@
-"""A cluster that lost its server goes on: on a new node from the backup, and with the agents, which are told of it."""
+"""A cluster that lost its servers goes on: from the backup, on a new node, or with what the one that is left has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from du_infra.errors import NotReady
 if TYPE_CHECKING:
     from du_infra.control.cluster.act import Work
 
-_SECONDS = 600.0
+_SECONDS = 900.0
+_RESET_SECONDS = 300
 
 
 def restore(work: Work, action: Action) -> None:
@@ -21,3 +22,8 @@ def restore(work: Work, action: Action) -> None:
         raise NotReady("there is no backup", where=action.node, todo="see docs/k3s-day2.md")
     newest = backup.verify(work.context, there[0], work.nodes.report)
     work.nodes.order(work.node(action), "restore", vault.archive_of(work.context, newest.name), _SECONDS)
+
+
+def reset(work: Work, action: Action) -> None:
+    """Have etcd on the node forget all other members, and K3s run on what it has. Killed anywhere it is done again."""
+    work.nodes.order(work.node(action), "reset", {"seconds": _RESET_SECONDS}, 2 * _RESET_SECONDS)

@@ -52,7 +52,7 @@ def check(context: RegionContext) -> None:
     Before anything is made or changed. Raises SpecError and Refused.
     """
     endpoint(context)
-    known = context.store.clusters.known(context.name) if context.state.is_dir() else None
+    known = context.store.clusters.known(context.name) if context.is_begun else None
     if known and known.datastore and (known.datastore == EXTERNAL) != is_wanted(context):
         there, asked = known.datastore, "an external datastore" if is_wanted(context) else "its servers' own disks"
         raise Refused(

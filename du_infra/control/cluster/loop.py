@@ -10,7 +10,7 @@ from functools import partial
 from du_infra.cluster.action import Action, Plan
 from du_infra.cluster.plan import plan_membership
 from du_infra.cluster.quorum import voters
-from du_infra.cluster.standing import well
+from du_infra.cluster.standing import usable, well
 from du_infra.cluster.state import Member, Observed, Wish
 from du_infra.control.cluster.access import give_access
 from du_infra.control.cluster.act import JOIN_SECONDS, Work
@@ -58,6 +58,14 @@ def settle(context: RegionContext, record: PoolRecord, report: Reporter) -> None
     give_access(Nodes(context, report), record.named(seen.api), living, _servers(record, seen.observed))
 
 
+def revive(context: RegionContext, record: PoolRecord, report: Reporter) -> None:
+    """Have the API answer, and the agents hear of it, once a person has agreed to what that costs; and no more.
+
+    Raises what :func:`settle` does.
+    """
+    _Loop(context, record, report, at_once=True).run(_hears)
+
+
 def part(
     context: RegionContext,
     record: PoolRecord,
@@ -94,7 +102,8 @@ Goal = Callable[[Wish, Observed], bool]
 class _Loop:
     """``leaving`` are to leave; of them the ``silent`` are taken for dead.
 
-    ``parted`` have left: all that is left of them is for the pool to destroy. ``tried``: how often a step was done.
+    ``at_once``: nothing is done beyond the goal. ``parted`` have left: all that is left of them is for the pool to
+    destroy. ``tried``: how often a step was done.
     """
 
     context: RegionContext
@@ -102,6 +111,7 @@ class _Loop:
     report: Reporter
     leaving: Collection[str] = ()
     silent: frozenset[str] = frozenset()
+    at_once: bool = False
     parted: set[str] = field(default_factory=set)
     tried: dict[tuple[Action, ...], int] = field(default_factory=dict)
 
@@ -115,8 +125,9 @@ class _Loop:
             plan = plan_membership(wish, seen.observed)
             if (now := replace(seen.observed, now=0.0)) != before:
                 before, since = now, time.monotonic()
-            gone = bool(self.leaving) and reached(wish, seen.observed)  # what else is amiss is not for their sake
-            if (not gone or _two_votes(seen.observed)) and self._act(plan, seen):
+            # what else is amiss is not for the sake of those who leave
+            gone = (bool(self.leaving) or self.at_once) and reached(wish, seen.observed)
+            if (not gone or (self.leaving and _two_votes(seen.observed))) and self._act(plan, seen):
                 continue
             if gone or reached(wish, seen.observed):
                 self._warn(plan)
@@ -180,6 +191,10 @@ def _next_stale(record: PoolRecord, seen: Look) -> str:
 def _all_well(wish: Wish, observed: Observed) -> bool:
     there = {m.name for m in observed.members}
     return observed.api and not unwell(wish, observed) and there.issuperset(wish.nodes)
+
+
+def _hears(_: Wish, observed: Observed) -> bool:
+    return observed.api and not any(m.astray or m.blind for m in observed.members if usable(m))
 
 
 def _have_left(names: Collection[str], _: Wish, observed: Observed) -> bool:

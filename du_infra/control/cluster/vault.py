@@ -50,7 +50,7 @@ def kept(context: RegionContext) -> list[Kept]:
 
     Those of a cluster that was there before this one, and what is not whole, do not count.
     """
-    known = context.store.clusters.known(context.name) if context.state.is_dir() else None
+    known = context.store.clusters.known(context.name) if context.is_begun else None
     found = [_noted(path) for path in folder_of(context).glob("*.json")] if known else []
     whole = [one for one in found if one and _size(archive_of(context, one.name)) == one.size]
     since = known.born if known else 0.0

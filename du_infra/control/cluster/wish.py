@@ -13,8 +13,8 @@ from du_infra.errors import Refused
 from du_infra.pool.plan import PoolRecord
 from du_infra.spec.k3s import K3sSpec
 
-NOT_YET: frozenset[Kind] = frozenset({"join-witness", "reset"})
-"""What the planner may ask for and nobody does yet; nor is a restore where the data was in etcd."""
+NOT_YET: frozenset[Kind] = frozenset({"join-witness"})
+"""What the planner may ask for and nobody does yet."""
 
 
 def wish_of(k3s: K3sSpec, record: PoolRecord, seen: Look, without: Collection[str] = ()) -> Wish:
@@ -44,9 +44,9 @@ def _is_part(member: Member) -> bool:
 def refuse_not_yet(steps: Iterable[Action]) -> None:
     """Raises Refused when an action is none that is done yet."""
     for action in steps:
-        if action.kind in NOT_YET or (action.kind == "restore" and action.datastore == "etcd"):
-            what = _WORDS.get(action.kind, f"`{action.kind}` is not done yet")
-            raise Refused(what, where=action.node, todo=f"it is needed because: {action.why}; see docs/cluster.md")
+        if action.kind in NOT_YET:
+            todo = f"it is needed because: {action.why}; see docs/cluster.md"
+            raise Refused(f"`{action.kind}` is not done yet", where=action.node, todo=todo)
 
 
 def refuse_what_follows(plan: Plan) -> None:
@@ -55,9 +55,6 @@ def refuse_what_follows(plan: Plan) -> None:
         refuse_not_yet(step)
         if any(action.kind not in ("backup", "verify-backup") for action in step):
             return
-
-
-_WORDS: dict[Kind, str] = {"restore": "a snapshot of etcd is not restored yet"}
 
 
 def refuse_parting(wish: Wish, observed: Observed) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeAlias, TypeVar
 
 from du_infra.control.context import RegionContext
+from du_infra.control.copies import settle_if_it_can
 from du_infra.control.leave import drain_node, mark, undrain_node
 from du_infra.control.machines import views_of
 from du_infra.control.node.boot import await_boot, present_boot
@@ -68,7 +69,9 @@ def while_away(
             back(context, record, node, report)
             error.done = error.done or f"{node} takes requests, as before"
         raise
-    return result(context, node, done, back(context, record, node, report), cut)
+    record = back(context, record, node, report)
+    settle_if_it_can(context, record, report)  # before the next one goes: its copies may have moved to that meanwhile
+    return result(context, node, done, record, cut)
 
 
 def patiently(context: RegionContext, record: PoolRecord, decide: Callable[[Mapping[str, NodeView]], T]) -> T:

@@ -30,7 +30,7 @@ def leave(context: RegionContext, node: str, report: Reporter) -> NodeResult:
     only node, Refused below fleet.yaml's min, when no other node is ready, or when the node refuses to be drained;
     a node that failed to leave serves on.
     """
-    if not context.state.is_dir():
+    if not context.is_begun:
         return result(context, node, "has left", PoolRecord())
     with locked(context, report), stage(report, STAGE, node):
         record = context.store.pool(context.name)

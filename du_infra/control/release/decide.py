@@ -21,7 +21,7 @@ _LOOK_SECONDS = 0.2
 
 def open_release(context: RegionContext, service: str = "") -> Rollout:
     """The open release of ``service``, or without it the only one of the region. Raises Refused."""
-    rows = context.store.rollouts.open(context.name) if context.state.is_dir() else {}
+    rows = context.store.rollouts.open(context.name) if context.is_begun else {}
     if service:
         site.service_of(context, service)
         rows = {name: row for name, row in rows.items() if name == service}

@@ -72,7 +72,7 @@ def standings(context: RegionContext, service: str = "") -> list[Standing]:
     names = [service] if service else list(context.services)
     for name in names:
         site.service_of(context, name)
-    if not context.state.is_dir():
+    if not context.is_begun:
         return [Standing(name, None, None, ()) for name in names]
     reports = observe_nodes(context, context.store.pool(context.name).nodes)
     over = over_words(context)
@@ -81,12 +81,12 @@ def standings(context: RegionContext, service: str = "") -> list[Standing]:
 
 def history(context: RegionContext, service: str = "", *, limit: int = 50) -> list[Rollout]:
     """The region's releases, or those of one service, the newest first."""
-    return context.store.rollouts.history(context.name, service, limit=limit) if context.state.is_dir() else []
+    return context.store.rollouts.history(context.name, service, limit=limit) if context.is_begun else []
 
 
 def at_work(context: RegionContext, service: str) -> Holder | None:
     """Who is at work on a service's release; None when nobody is."""
-    return context.store.leases.holder(lease_of(context, service)) if context.state.is_dir() else None
+    return context.store.leases.holder(lease_of(context, service)) if context.is_begun else None
 
 
 def under_way(context: RegionContext) -> dict[str, str]:

@@ -68,7 +68,7 @@ class Entrance:
     def store(self) -> Store:
         """The fleet's store. Raises Refused where there is none yet: no region was ever brought up."""
         first = next(iter(self.regions.values()))
-        if not first.state.is_dir():
+        if not first.is_begun:
             todo = f"`du-infra region up {first.name}` brings one up"
             raise Refused("no region of the fleet is up, so there is nothing to lead to", where=self.name, todo=todo)
         return first.store

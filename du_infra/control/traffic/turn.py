@@ -24,6 +24,7 @@ from du_infra.health.observers import watched_by
 from du_infra.pool.plan import PoolRecord
 from du_infra.progress import Reporter
 from du_infra.store.database import actor
+from du_infra.store.gate import fenced
 from du_infra.store.leases import Lease
 from du_infra.traffic.capacity import Demand
 from du_infra.traffic.course import Course
@@ -126,7 +127,8 @@ class Desk:
     @contextmanager
     def _lease(self) -> Iterator[Lease]:
         try:
-            with self.entrance.store.leases.held(self.entrance.lease, "changes what DNS answers") as lease:
+            leases = self.entrance.store.leases
+            with leases.held(self.entrance.lease, "changes what DNS answers") as lease, fenced(lease.fence):
                 yield lease
         except Busy as error:
             if error.where == self.entrance.lease:

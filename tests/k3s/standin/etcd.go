@@ -25,7 +25,7 @@ const (
 	tombstone    = "tombstone"
 )
 
-// etcdMember is this server's own member of the cluster's etcd.
+// etcdMember is this server's own member of the cluster's etcd. One that is alone forgets all others when it starts.
 type etcdMember struct {
 	config  *Config
 	folder  pki
@@ -34,6 +34,7 @@ type etcdMember struct {
 	address string
 	client  *clientv3.Client
 	running *embed.Etcd
+	alone   bool
 }
 
 // usesEtcd says whether this server keeps the cluster's data in an etcd of its own.
@@ -119,6 +120,7 @@ func (m *etcdMember) settings(initial []string, state string) (*embed.Config, er
 	made.TickMs, made.ElectionMs = etcdTick, etcdElection
 	made.LogLevel, made.LogOutputs = "error", []string{"stderr"}
 	made.InitialCluster, made.ClusterState = strings.Join(initial, ","), state
+	made.ForceNewCluster = m.alone
 	made.ClientTLSInfo = m.trust("server-client", "server-ca")
 	made.PeerTLSInfo = m.trust("peer-server-client", "peer-ca")
 	var err error

@@ -59,12 +59,14 @@ var groups = []group{
 	{list, refused, false, "airgap-extra-registry"},
 
 	{text, honoured, true, "advertise-address service-node-port-range cluster-domain agent-token agent-token-file"},
+	{text, honoured, true, "cluster-reset-restore-path"},
 	{text, honoured, true, "write-kubeconfig write-kubeconfig-mode write-kubeconfig-group flannel-backend"},
 	{text, honoured, true, "datastore-endpoint datastore-cafile datastore-certfile datastore-keyfile"},
 	{number, honoured, true, "https-listen-port"},
 	{commaList, honoured, true, "tls-san cluster-cidr service-cidr cluster-dns"},
 	{list, honoured, true, "kube-apiserver-arg kube-controller-manager-arg kube-scheduler-arg"},
 	{flag, honoured, true, "disable-scheduler disable-controller-manager disable-kube-proxy disable-agent cluster-init"},
+	{flag, honoured, true, "cluster-reset"},
 	{commaList, accepted, true, "disable"},
 	{flag, accepted, true, "disable-cloud-controller disable-network-policy disable-helm-controller tls-san-security"},
 	{flag, accepted, true, "flannel-ipv6-masq flannel-external-ip etcd-expose-metrics etcd-disable-snapshots"},
@@ -74,10 +76,10 @@ var groups = []group{
 	{text, accepted, true, "default-local-storage-path etcd-snapshot-name etcd-snapshot-dir"},
 	{text, accepted, true, "etcd-snapshot-schedule-cron"},
 	{list, accepted, true, "kube-cloud-controller-manager-arg etcd-arg"},
-	{flag, refused, true, "cluster-reset secrets-encryption embedded-registry disable-apiserver"},
+	{flag, refused, true, "secrets-encryption embedded-registry disable-apiserver"},
 	{flag, refused, true, "disable-etcd etcd-s3 etcd-s3-insecure etcd-s3-skip-ssl-verify kine-tls"},
 	{number, refused, true, "advertise-port"},
-	{text, refused, true, "cluster-reset-restore-path secrets-encryption-provider etcd-s3-endpoint etcd-s3-endpoint-ca"},
+	{text, refused, true, "secrets-encryption-provider etcd-s3-endpoint etcd-s3-endpoint-ca"},
 	{text, refused, true, "etcd-s3-access-key etcd-s3-secret-key etcd-s3-bucket etcd-s3-region etcd-s3-folder"},
 	{text, refused, true, "etcd-s3-timeout etcd-s3-proxy etcd-s3-config-secret etcd-s3-session-token"},
 }
@@ -117,6 +119,7 @@ var variables = map[string]string{
 	"datastore-certfile":    "K3S_DATASTORE_CERTFILE",
 	"datastore-keyfile":     "K3S_DATASTORE_KEYFILE",
 	"cluster-init":          "K3S_CLUSTER_INIT",
+	"cluster-reset":         "K3S_CLUSTER_RESET",
 }
 
 // shorthands are K3s's one-letter flags.

@@ -83,6 +83,9 @@ func serve(verb string, arguments []string) error {
 		return err
 	}
 	logf("info", "Starting k3s %s (stand-in)", version)
+	if config.Bool("cluster-reset") {
+		return resetCluster(ctx, config)
+	}
 	start := runAgent
 	if verb == "server" {
 		start = runServer

@@ -24,7 +24,7 @@ func runServer(ctx context.Context, config *Config) error {
 	if err != nil {
 		return err
 	}
-	folder := pki(config.path("server", "tls"))
+	folder, reset := pki(config.path("server", "tls")), takeResetFlag(config)
 	member, store, password, err := openDatastore(ctx, config, folder)
 	if err != nil {
 		return err
@@ -38,6 +38,11 @@ func runServer(ctx context.Context, config *Config) error {
 		return err
 	}
 	go deployManifests(ctx, config)
+	if reset {
+		if err := forgetOwnPassword(ctx, config, front.client); err != nil {
+			return err
+		}
+	}
 	if member != nil {
 		go member.markEtcd(ctx, front.client)
 		go member.followNodes(ctx, front.client)

@@ -36,7 +36,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(Region, "backup", backup)
     monkeypatch.setattr(Region, "backups", lambda _: [KEPT])
     monkeypatch.setattr(Region, "restore", restore)
-    monkeypatch.setattr(Region, "plan_restore", lambda _: Restoring(KEPT, ("demo-home-1",), ("demo-home-1",)))
+    monkeypatch.setattr(Region, "plan_restore", lambda _, **__: Restoring(KEPT, ("demo-home-1",), ("demo-home-1",)))
     return did
 
 

@@ -68,7 +68,8 @@ class World:
 
     ``secret``: the servers' token, which the first of them was told of or made: without it the data in an external
     datastore cannot be read. ``login``: the address by which that datastore lets servers in. ``etcd``: its members,
-    whether they have a vote. ``removing``: whom it was asked to let go, and has not yet.
+    whether they have a vote. ``removing``: whom it was asked to let go, and has not yet. ``revived``: whose etcd was
+    made one of its own by a reset or a restore.
     """
 
     hosts: dict[str, Host] = field(default_factory=dict)
@@ -82,6 +83,7 @@ class World:
     tokens: list[str] = field(default_factory=list)
     etcd: dict[str, bool] = field(default_factory=dict)
     removing: set[str] = field(default_factory=set)
+    revived: list[str] = field(default_factory=list)
     backups: int = 0
     saved: tuple[dict[str, dict[str, Any]], dict[str, str]] = field(default_factory=lambda: ({}, {}))
     stuck: set[str] = field(default_factory=set)
@@ -206,14 +208,25 @@ class World:
             host.etcd, host.service, host.moved = True, "starting", self.slept
         elif verb == "undo":
             host.etcd, host.service, host.migration = False, "starting", "undone"
+        elif verb == "reset":
+            self._reset(node.name, host)
         elif verb == "leave":
             host.service = "disabled"
         elif verb == "access":
             host.access = order
         self.end()
-        if verb in ("join", "start", "upgrade", "migrate", "undo"):
+        if verb in ("join", "start", "upgrade", "migrate", "undo", "reset"):
             while host.service == "starting" and host.slow is not None:
                 self.sleep(0)
+
+    def _reset(self, name: str, host: Host) -> None:
+        """Its member of etcd forgets all others, and the revisions that they may have counted beyond its own."""
+        assert (host.role, host.etcd, name in self.etcd) == ("server", True, True), "a server with etcd's data"
+        assert [*self.etcd] == [name] or not self.majority(), "a reset of a cluster that lives"
+        others = [h for one, h in self.hosts.items() if one != name and h.role == "server" and h.status == "running"]
+        assert all(h.service == "disabled" for h in others), "two clusters with the same data"
+        self.etcd, host.service, host.moved = {name: True}, "starting", self.slept
+        self.revived.append(name)
 
     def _restore(self, node: Node, verb: str, file: Path) -> None:
         """A backup is laid down: the cluster is as it was when it was made."""
@@ -224,6 +237,9 @@ class World:
         self.nodes, self.passwords = copy.deepcopy(self.saved)
         host = self.hosts[node.name]
         host.role, host.service, host.version = "server", "starting", self.version
+        if self.etcd:
+            self.etcd, host.etcd, host.moved = {node.name: True}, True, self.slept
+            self.revived.append(node.name)
         self.end()
         self.sleep(0)
 

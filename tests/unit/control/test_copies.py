@@ -42,6 +42,7 @@ class Cluster:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.slots, self.cpu = 2, 2, 90.0
         self.silent = ""
+        self.here = {node.name: 1 for node in NODES}
         self.orders: list[tuple[str, str, Mapping[str, Any]]] = []
         monkeypatch.setattr(Nodes, "order", self._order)
         for module in (copies, autoscale):
@@ -53,11 +54,17 @@ class Cluster:
         self.slots = min(self.slots, len(order["nodes"]))
 
     def reports(self, nodes: Sequence[Node] = NODES) -> list[NodeReport]:
-        told = {"count": self.count, "slots": self.slots, "ready": self.count, "here": 1, "cpu_percent": self.cpu}
-        row = {"name": "hello", "copies": told}
+        told = {"count": self.count, "slots": self.slots, "ready": self.count, "asked": 1, "cpu_percent": self.cpu}
         load = {"cpu_percent": 90.0, "memory_percent": 50.0, "rps": 10.0}
         return [
-            NodeReport(n.name, n.address, ready=True, services=(row,), load=load, reachable=n.name != self.silent)
+            NodeReport(
+                n.name,
+                n.address,
+                ready=True,
+                services=({"name": "hello", "copies": {**told, "here": self.here[n.name]}},),
+                load=load,
+                reachable=n.name != self.silent,
+            )
             for n in nodes
         ]
 
@@ -94,6 +101,69 @@ def test_what_a_node_that_is_gone_has_left_is_cleared(tmp_path: Path, cluster: C
     cluster.count, cluster.slots = 1, 3
     assert copies.settle(home, RECORD, silent)
     assert not copies.settle(home, RECORD, silent)
+
+
+def schedule(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *, bare: str, full: str, room: bool = True) -> None:
+    """All copies are on ``full``; a copy more is placed where none is, if there is ``room``, and a copy less is taken
+    from where several are."""
+    cluster.here = {bare: 0, full: 2}
+
+    def place(_: Nodes, node: Node, verb: str, told: Mapping[str, Any], seconds: float) -> None:
+        cluster.orders.append((node.name, verb, told))
+        cluster.count = max(told["copies"]["hello"], len(told["nodes"]))
+        placed = int(room) if cluster.count > 2 else cluster.here[bare]
+        cluster.here = {bare: placed, full: cluster.count - placed}
+
+    monkeypatch.setattr(Nodes, "order", place)
+
+
+def test_copies_that_share_a_node_are_spread_and_there_is_never_one_less(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, (bare, full) = region(tmp_path, "1"), (node.name for node in NODES)
+    schedule(cluster, monkeypatch, bare=bare, full=full)
+    assert copies.unsettled(home, cluster.reports()) == (f"hello: {bare} has no copy, and {full} more than one",)
+    assert copies.settle(home, RECORD, silent) == ("hello: each node has a copy again",)
+    assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
+    assert cluster.here == {bare: 1, full: 1}
+    assert copies.unsettled(home, cluster.reports()) == ()
+    assert copies.settle(home, RECORD, silent) == ()
+
+
+def test_a_copy_that_finds_no_place_there_is_given_up_with_a_word(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, (bare, full) = region(tmp_path, "1"), (node.name for node in NODES)
+    schedule(cluster, monkeypatch, bare=bare, full=full, room=False)
+    heard: list[Event] = []
+    assert copies.settle(home, RECORD, heard.append) == ()
+    assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
+    assert heard[-1].kind == "warning"
+    assert "may it take pods" in heard[-1].text
+
+
+def test_a_copy_that_never_gets_ready_is_given_up(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "_PLACED_SECONDS", -3600.0)
+    cluster.here = dict(zip(cluster.here, (0, 2), strict=True))
+    monkeypatch.setattr(Nodes, "order", lambda _, node, verb, told, seconds: cluster.orders.append((node, verb, told)))
+    assert copies.settle(region(tmp_path, "1"), RECORD, silent) == ()
+    assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
+
+
+def test_the_copies_too_many_go_also_when_the_nodes_are_not_heard_of_any_more(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.here = dict(zip(cluster.here, (0, 2), strict=True))
+
+    def fails(*_: object) -> bool:
+        raise Unreachable("does not answer", where="demo-home-1")
+
+    monkeypatch.setattr(copies, "_placed", fails)
+    with pytest.raises(Unreachable):
+        copies.settle(region(tmp_path, "1"), RECORD, silent)
+    assert [told["copies"] for _, _, told in cluster.orders] == [{"hello": 3}, {"hello": 1}]
 
 
 def test_after_nodes_have_left_trouble_is_only_a_warning(
@@ -170,6 +240,10 @@ def test_a_plan_shows_what_becomes_of_copies(tmp_path: Path, cluster: Cluster) -
     told = plan_region("home", pool, {}, {}, Goal(Aim("demo", "home", {})), found)
     assert [(a.kind, a.target, a.why) for a in told.actions if a.kind == "copies"] == [
         ("copies", "hello", "2 → 4: min is 4")
+    ]
+    cluster.slots = 3
+    assert [one.due for one in copies.plan_copies(region(tmp_path, "1"), cluster.reports())] == [
+        "1 slot(s) of nodes that are gone"
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from du_infra.autoscale.copies import Copies, Seen
+from du_infra.autoscale.state import Decision as Decided
 from du_infra.control import loop
 from du_infra.control.decision import Decision
 from du_infra.control.heal import Healed, Look
@@ -44,6 +47,9 @@ class World:
         self.autoscale: Any = None
         self.want = 2
         self.copies: tuple[Any, ...] = ()
+        self.crowded: tuple[str, ...] = ()
+        self.settled = 0
+        self.spread: tuple[str, ...] = ("hello: each node has a copy again",)
         monkeypatch.setattr(loop, "look", lambda context: Look(views=(View("a-1"),)))
         monkeypatch.setattr(loop, "plan_heal", lambda context, seen: self.plan)
         monkeypatch.setattr(loop, "unfinished", lambda context: self.begun)
@@ -55,6 +61,9 @@ class World:
         monkeypatch.setattr(loop, "plan_autoscale", self._plan_autoscale)
         monkeypatch.setattr(loop, "carry_out", self._carry_out)
         monkeypatch.setattr(loop, "scales", lambda context: bool(self.copies))
+        monkeypatch.setattr(loop, "unsettled", lambda context, reports: self.crowded)
+        monkeypatch.setattr(loop, "settle", self._settle)
+        monkeypatch.setattr(loop, "locked", lambda context, report: nullcontext())
         monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def _heal(self, context: object, report: object) -> Healed:
@@ -78,6 +87,10 @@ class World:
         changes = Wanted.changes or bool(self.copies)
         return SimpleNamespace(decision=Wanted(), copies=self.copies, changes=changes)
 
+    def _settle(self, *_: object) -> tuple[str, ...]:
+        self.settled += 1
+        return self.spread
+
     def _carry_out(self, *given: object) -> Any:
         up = SimpleNamespace(nodes=("a-1", "a-2")) if self.want != 1 else None
         return SimpleNamespace(up=up, told=bool(self.copies))
@@ -85,7 +98,7 @@ class World:
     def minder(self, *, dry_run: bool = False) -> Callable[[], Any]:
         minder = Minder("home", self.tell, silent, dry_run=dry_run)
         pool = SimpleNamespace(autoscale=self.autoscale)
-        context: Any = SimpleNamespace(spec=SimpleNamespace(pool=pool))
+        context: Any = SimpleNamespace(spec=SimpleNamespace(pool=pool), must_be_up=lambda: None)
         return lambda: minder.mind(context)
 
     def tell(self, decision: Decision) -> None:
@@ -253,15 +266,46 @@ def test_it_scales_where_the_fleet_says_so_and_nothing_is_amiss(world: World) ->
 
 
 def test_copies_of_services_are_scaled_where_nodes_are_not(world: World) -> None:
-    class Wanted:
-        changes = True
-
-        def __str__(self) -> str:
-            return "hello: 1 → 2: cpu 90 % against 70 %"
-
-    world.want, world.copies = 1, (Wanted(),)
+    busy = Copies("hello", Seen(1, 1, 1), Decided(1, 2, "cpu 90 % against 70 %"))
+    world.want, world.copies = 1, (busy,)
     world.minder()()
-    assert world.told == [("scale", str(Wanted())), ("done", str(Wanted()))]
+    assert world.told == [(kind, "hello: 1 → 2: cpu 90 % against 70 %") for kind in ("scale", "done")]
+
+
+CROWDED = "hello: a-1 has no copy, and a-2 more than one"
+
+
+def test_copies_that_share_a_node_are_spread_but_not_during_a_release(world: World) -> None:
+    mind = world.minder()
+    world.crowded, world.release = (CROWDED,), "hello is held"
+    mind()
+    assert world.settled == 0
+    world.release = ""
+    mind()
+    world.crowded = ()
+    mind()
+    assert world.settled == 1
+    assert world.told[:2] == [("scale", CROWDED), ("done", "hello: each node has a copy again")]
+    world.crowded = (CROWDED,)
+    world.minder(dry_run=True)()
+    assert world.settled == 1
+
+
+def test_copies_that_cannot_be_spread_are_tried_later_and_later(world: World) -> None:
+    mind = world.minder()
+    world.crowded, world.spread = (CROWDED,), ()
+    tries: list[int] = []
+    for second in range(100):
+        before, world.now = world.settled, 1000.0 + second
+        mind()
+        tries += [second] * (world.settled - before)
+    assert tries == [0, 5, 15, 35, 75]
+    assert world.told == [("scale", CROWDED)]
+    world.crowded = ()
+    mind()
+    world.crowded = (CROWDED,)
+    mind()
+    assert world.settled == len(tries) + 1
 
 
 def test_it_does_not_scale_while_a_node_is_in_a_bad_way(world: World) -> None:

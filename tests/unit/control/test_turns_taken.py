@@ -177,6 +177,14 @@ def test_a_round_goes_node_by_node_and_the_holder_of_the_address_is_last(world: 
     assert world.boots == dict.fromkeys(NAMES, 3)
 
 
+def test_copies_that_left_a_node_meanwhile_come_back_before_the_next_one_goes(
+    world: World, region: RegionContext
+) -> None:
+    with patch("du_infra.control.node.away.settle_if_it_can", lambda *_: world.step("settle copies")):
+        run_round(region, "reboot", silent)
+    assert world.done == [step for name in (B, C, A) for step in (*walk(name, "reboot"), "settle copies")]
+
+
 @pytest.mark.parametrize("lives", range(9))
 def test_a_round_of_reboots_that_is_killed_anywhere_reboots_each_node_once(
     world: World, region: RegionContext, lives: int

@@ -284,7 +284,7 @@ def _ends(world: World) -> None:
     """The process that was killed is gone, and its lease with it."""
     from du_infra.store.tables import leases
 
-    with world.entrance().store._engine.begin() as connection:
+    with world.entrance().store._gate.begin() as connection:
         connection.execute(leases.delete())
 
 

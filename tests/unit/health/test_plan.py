@@ -66,6 +66,21 @@ def test_the_json_form_has_the_documented_keys() -> None:
     assert {"name", "url", "slot", "release", "tag", "digest", "ready"} <= told["services"][0].keys()
 
 
+def test_copies_that_share_a_node_are_told_and_what_the_loss_of_that_node_costs() -> None:
+    def spread(*here: int) -> RegionStatus:
+        told = {"count": sum(here), "ready": sum(here)}
+        rows = [{"name": "hello", "ready": True, "copies": {**told, "here": many}} for many in here]
+        return status(*(node(number, services=(row,)) for number, row in enumerate(rows, 2)))
+
+    found = spread(0, 2)
+    assert found.services[0].crowded == "demo-home-2 has no copy, and demo-home-3 more than one"
+    assert "but all copies of hello are on demo-home-3: without it nobody answers" in found.survives
+    found = spread(0, 2, 1)
+    assert found.services[0].crowded
+    assert "all copies" not in found.survives
+    assert spread(1, 1).services[0].crowded == ""
+
+
 def test_what_survives_is_said_in_words() -> None:
     assert "outage" in status(node(2)).survives
     assert "the VIP moves" in status(node(2), node(3)).survives

@@ -12,7 +12,8 @@ import pytest
 
 from du_node import places
 from du_node.command import Done
-from du_node.k3s import access, files, join, unit, upgrade, view
+from du_node.errors import NodeError
+from du_node.k3s import access, files, join, move, reset, unit, upgrade, view
 
 TOKEN = f"K10{'ab' * 32}::abcdef.0123456789abcdef"
 
@@ -43,9 +44,16 @@ class Unit:
 
 @dataclass
 class Machine:
-    """``nodes``, ``pods`` and ``secrets`` are the cluster's, None for an API that does not answer."""
+    """``nodes``, ``pods`` and ``secrets`` are the cluster's, None for an API that does not answer.
 
-    units: dict[str, Unit] = field(default_factory=lambda: {"k3s.service": Unit(), "k3s-agent.service": Unit()})
+    ``resets``: what `k3s server --cluster-reset` was told, each time; ``ends``: its exit code, None for never.
+    """
+
+    units: dict[str, Unit] = field(
+        default_factory=lambda: {"k3s.service": Unit(), "k3s-agent.service": Unit(), reset.UNIT: Unit(loaded=False)}
+    )
+    resets: list[list[str]] = field(default_factory=list)
+    ends: int | None = 0
     nodes: list[dict[str, Any]] | None = None
     pods: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
@@ -61,7 +69,12 @@ class Machine:
 
     def run(self, argv: Sequence[str], **_: object) -> Done:
         self.ran.append([*argv])
-        programs = {"systemctl": self._systemctl, "journalctl": self._journal, "k3s": self._k3s}
+        programs = {
+            "systemctl": self._systemctl,
+            "systemd-run": self._systemd_run,
+            "journalctl": self._journal,
+            "k3s": self._k3s,
+        }
         done = programs[Path(argv[0]).name]([*argv[1:]])
         return done if isinstance(done, Done) else Done(0, done, "")
 
@@ -79,6 +92,19 @@ class Machine:
             assert "--no-block" in words, "a unit without a time limit is never waited for"
             found.active, found.starts = "activating", found.starts + 1
         return ""
+
+    def _systemd_run(self, words: list[str]) -> Done:
+        """K3s's own reset: it wants to be told of no other server, and leaves its mark."""
+        assert (self.server.active, self.server.enabled) == ("inactive", False), "K3s is off meanwhile"
+        told = json.loads(Path(files.CONFIG).read_text())
+        assert "server" not in told
+        assert not reset.flag().exists(), "K3s does it once"
+        self.resets.append(words[words.index("server") :])
+        if self.ends is None:
+            raise NodeError("tool", "took too long")
+        Path(files.DATA, "server/db/etcd/member/wal").mkdir(parents=True, exist_ok=True)
+        reset.flag().touch()
+        return Done(self.ends, "", "")
 
     def _journal(self, words: list[str]) -> str:
         return "\n".join(self.units[words[1]].says)
@@ -133,7 +159,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(files, "DEFAULTS", str(tmp_path / "default"))
     monkeypatch.setattr(files, "SERVER_KEYS", str(tmp_path / "k3s-server.yaml"))
     monkeypatch.setattr(places, "KUBE", str(tmp_path / "kube.json"))
-    for module in (unit, view, upgrade):
+    monkeypatch.setattr(move, "NOTE", str(tmp_path / "move.json"))
+    monkeypatch.setattr(reset, "NOTE", str(tmp_path / "reset.json"))
+    for module in (unit, view, upgrade, reset):
         monkeypatch.setattr(module, "run", made.run)
     for module in (join, access):
         monkeypatch.setattr(module, "_POLL_SECONDS", 0.0)

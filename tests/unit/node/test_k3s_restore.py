@@ -94,7 +94,7 @@ def test_killed_while_it_is_laid_down_it_is_set_up_as_nothing_and_goes_on(
     class Cut(BaseException):
         pass
 
-    def cut(*_: object) -> None:
+    def cut(*_: object, **__: object) -> None:
         raise Cut
 
     with monkeypatch.context() as patch:

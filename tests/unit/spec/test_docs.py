@@ -33,6 +33,7 @@ IN_WORDS = {
     ("PoolSpec", "max"): "50",
     ("PoolSpec", "autoscale"): "never",
     **{("AutoscaleSpec", name): "none" for name in TARGETS},
+    ("FleetSpec", "state_password"): "none",
     ("K3sSpec", "from"): "downloaded",
     ("K3sSpec", "datastore"): "none",
     ("RegionSpec", "services"): "all",

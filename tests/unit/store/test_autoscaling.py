@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ from du_infra.store.database import Store
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Autoscaling:
-    return Store("sqlite:///state.db", tmp_path).autoscaling
+def kept(store: Store) -> Autoscaling:
+    return store.autoscaling
 
 
 def test_samples_come_back_as_they_were_the_oldest_first(kept: Autoscaling) -> None:
@@ -63,15 +62,17 @@ def test_a_change_counts_from_its_beginning_and_then_from_its_end(
 
 
 def test_a_change_outlives_a_reboot_and_no_clock_makes_it_younger(
-    kept: Autoscaling, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kept = store.autoscaling
     kept.begin("home", 2, 3, "cpu")
     wall = time.time()
     monkeypatch.setattr(autoscaling, "boot", lambda: "another")
     for jump in (60, -60):
         monkeypatch.setattr(time, "time", lambda jump=jump: wall + jump)
         (change,) = kept.changes("home")
-        assert time.monotonic() - change.when == pytest.approx(60, abs=5)
+        age = 0 if store.shared else 60  # several machines go by the server's clock, and ours is nobody's matter
+        assert time.monotonic() - change.when == pytest.approx(age, abs=15)
 
 
 def test_changes_do_not_pile_up(kept: Autoscaling) -> None:
@@ -82,8 +83,7 @@ def test_changes_do_not_pile_up(kept: Autoscaling) -> None:
     assert found[0].before == 5
 
 
-def test_a_region_that_is_forgotten_leaves_nothing(tmp_path: Path) -> None:
-    store = Store("sqlite:///state.db", tmp_path)
+def test_a_region_that_is_forgotten_leaves_nothing(store: Store) -> None:
     store.autoscaling.add("home", Sample(100.0, 1))
     store.autoscaling.begin("home", 1, 2, "")
     store.forget("home")

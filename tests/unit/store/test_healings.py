@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from du_infra.health.heal import HOUR, Sighting, Start
-from du_infra.store import healings
+from du_infra.store import healings, sql
 from du_infra.store.database import Store
+from tests.shared_store import Opener
 
-URL = "sqlite:///.du/state.db"
 DEAD = {"a-2": Sighting("dead", 40.0)}
 
 
@@ -20,9 +18,12 @@ class Clocks:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.wall, self.monotonic_, self.boot = 1_000_000.0, 100.0, "boot-1"
         monkeypatch.setattr(healings, "time", self)
+        monkeypatch.setattr(sql, "now", self.now)
+        monkeypatch.setattr(healings, "now", self.now)
         monkeypatch.setattr(healings, "boot", lambda: self.boot)
 
-    def time(self) -> float:
+    def now(self, connection: object) -> float:
+        """The clock of the store."""
         return self.wall
 
     def monotonic(self) -> float:
@@ -38,13 +39,13 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clocks: Clocks) -> Store:
-    return Store(URL, tmp_path)
+def store(opened: Opener, clocks: Clocks) -> Store:
+    return opened()
 
 
-def test_what_was_seen_is_there_for_the_next_process(store: Store, tmp_path: Path) -> None:
+def test_what_was_seen_is_there_for_the_next_process(store: Store, opened: Opener) -> None:
     store.healings.see("a", DEAD)
-    again = Store(URL, tmp_path).healings.history("a", "hello is held")
+    again = opened().healings.history("a", "hello is held")
     assert (again.sightings, again.release, again.started) == (DEAD, "hello is held", {})
     assert store.healings.history("b", "").sightings == {}
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -18,24 +17,20 @@ from du_infra.store import owner as owners
 from du_infra.store.database import Store
 from du_infra.store.leases import Leases
 from du_infra.store.tables import leases as table
+from tests.shared_store import Opener
 
-URL = "sqlite:///state.db"
 NAME = "home/hello"
 HOLD = """
-import sys, time
-from pathlib import Path
-from du_infra.store.database import Store
-with Store("sqlite:///state.db", Path(sys.argv[1])).leases.held("home/hello", "release v2"):
+import time
+with opened().leases.held("home/hello", "release v2"):
     print("held", flush=True)
     time.sleep(60)
 """
 RACE = """
-import sys, time
-from pathlib import Path
+import time
 from du_infra.errors import Busy
-from du_infra.store.database import Store
-store = Store("sqlite:///state.db", Path(sys.argv[1]))
-log = Path(sys.argv[1]) / "log"
+store = opened()
+log = folder / "log"
 won = 0
 while won < 15:
     try:
@@ -50,22 +45,19 @@ print(won)
 """
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(URL, tmp_path)
-
-
-def process(script: str, folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True)
+def process(script: str, opened: Opener) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", opened.code + script], stdout=subprocess.PIPE, text=True)
 
 
 def quick(store: Store) -> Leases:
     """With a beat of 50 ms, so that a test can wait for several."""
-    return Leases(store._engine, beat=0.05, dead=0.2)
+    return Leases(store._gate, shared=store.shared, beat=0.05, dead=0.2)
 
 
 def rewrite(store: Store, **fields: object) -> None:
-    with store._engine.begin() as connection:
+    if "owner" in fields:
+        fields["token"] = "of another"
+    with store._gate.begin() as connection:
         connection.execute(update(table).values(**fields))
 
 
@@ -93,8 +85,8 @@ def test_two_names_do_not_meet(store: Store) -> None:
         pass
 
 
-def test_a_killed_holder_frees_it_at_once(store: Store, tmp_path: Path) -> None:
-    holder = process(HOLD, tmp_path)
+def test_a_killed_holder_frees_it_at_once(store: Store, opened: Opener) -> None:
+    holder = process(HOLD, opened)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     with pytest.raises(Busy, match=f"process {holder.pid}"), store.leases.held(NAME, "too early"):
@@ -107,10 +99,10 @@ def test_a_killed_holder_frees_it_at_once(store: Store, tmp_path: Path) -> None:
         assert time.monotonic() - began < 1
 
 
-def test_two_processes_that_race_are_never_in_at_once(store: Store, tmp_path: Path) -> None:
-    racers = [process(RACE, tmp_path) for _ in range(2)]
+def test_two_processes_that_race_are_never_in_at_once(opened: Opener) -> None:
+    racers = [process(RACE, opened) for _ in range(2)]
     won = [int(racer.communicate(timeout=60)[0]) for racer in racers]
-    lines = (tmp_path / "log").read_text().split()
+    lines = (opened.folder / "log").read_text().split()
     assert lines == ["in", "out"] * sum(won)
     assert won == [15, 15]
 
@@ -198,3 +190,10 @@ def test_before_a_reboot_is_gone_and_another_machine_is_not_for_us_to_say() -> N
     assert owners.Owner(me.user, me.host, "earlier", me.space, me.pid, me.start).gone
     assert not owners.Owner(me.user, "elsewhere", "earlier", me.space, 1, "1").gone
     assert not owners.Owner(me.user, me.host, me.boot, "another", 1, "1").gone
+
+
+def test_among_several_machines_a_namesake_of_another_boot_is_not_gone() -> None:
+    me = owners.this_process()
+    assert not owners.Owner(me.user, me.host, "another", me.space, me.pid, me.start).vanished
+    assert owners.Owner(me.user, "elsewhere", me.boot, me.space, me.pid, "1").vanished
+    assert not me.vanished

@@ -5,17 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-import pytest
-
 from du_infra.release.state import Rollout
 from du_infra.store.database import Store
-
-URL = "sqlite:///.du/state.db"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(URL, tmp_path)
 
 
 def rollout(service: str = "hello", release: str = "v2-bb", **fields: object) -> Rollout:
@@ -84,12 +75,12 @@ def test_a_number_is_never_given_out_again(store: Store) -> None:
 
 
 def test_a_store_from_before_there_were_releases_opens(tmp_path: Path) -> None:
-    store = Store(URL, tmp_path)
-    owner = store.owner()
-    with sqlite3.connect(store.path) as old:
+    url = "sqlite:///state.db"
+    owner = Store(url, tmp_path).owner()
+    with sqlite3.connect(tmp_path / "state.db") as old:
         old.execute("DROP TABLE rollouts")
         old.execute("DROP TABLE leases")
-    again = Store(URL, tmp_path)
+    again = Store(url, tmp_path)
     assert again.owner() == owner
     assert again.rollouts.history("home") == []
 

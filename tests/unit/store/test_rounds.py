@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from du_infra.pool.turns import Round
 from du_infra.store.database import Store
-
-URL = "sqlite:///.du/state.db"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(URL, tmp_path)
+from tests.shared_store import Opener
 
 
-def test_the_next_process_sees_what_is_done_and_whose_turn_it_is(store: Store, tmp_path: Path) -> None:
+def test_the_next_process_sees_what_is_done_and_whose_turn_it_is(store: Store, opened: Opener) -> None:
     begun = store.rounds.begin("home", "reboot", "ann@desk")
     begun = store.rounds.change("home", replace(begun, done=("a-2",), turn="a-1", boot="17"))
-    assert Store(URL, tmp_path).rounds.open("home", "reboot") == begun
+    assert opened().rounds.open("home", "reboot") == begun
     assert begun == Round("reboot", ("a-2",), "a-1", "17", "ann@desk", begun.started)
 
 
