@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from du_infra.control.traffic.entrance import Entrance
     from du_infra.control.traffic.orders import TrafficPlan, TrafficResult
     from du_infra.control.traffic.status import Explained, TrafficStatus
+    from du_infra.control.traffic.waves import WaveResult
     from du_infra.fleet import Fleet
+    from du_infra.traffic.itinerary import WavePlan
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,42 @@ class Traffic:
     def undrain(self, region: str, *, report: Reporter = silent) -> TrafficResult:
         """See ``TrafficOrder.undrain``."""
         return self.carry_out(TrafficOrder.undrain(region), report=report)
+
+    def plan_release(
+        self,
+        service: str,
+        tag: str,
+        *,
+        observe: float | None = None,
+        canary: Sequence[int] | None = None,
+        batch: int | None = None,
+        report: Reporter = silent,
+    ) -> WavePlan:
+        """What releasing ``service`` at ``tag`` through the world would do, or still has to do; changes nothing.
+
+        ``observe``, ``canary`` and ``batch`` are of the release in each region, as ``Region.release`` has them. Raises
+        Refused where a region is not up, another release is open, or nothing is allowed to change.
+        """
+        from du_infra.control.traffic.waves import plan_waves
+
+        options = {"observe": observe, "canary": canary, "batch": batch}
+        return plan_waves(self._entrance(), service, tag, options, report)
+
+    def release(self, plan: WavePlan, *, report: Reporter = silent) -> WaveResult:
+        """Do what was planned: wave after wave, each share held until gateways have seen it; nobody is asked.
+
+        It is through when this returns. When it fails anywhere everything goes back, in all regions, and NotReady is
+        raised. Killed, the same plan made again goes on. Raises Busy while another process is at it.
+        """
+        from du_infra.control.traffic.waves import release_waves
+
+        return release_waves(self._entrance(), plan, report)
+
+    def abort_release(self, service: str = "", *, report: Reporter = silent) -> WaveResult:
+        """Have a release that goes through the world go back everywhere. Raises Refused when none does."""
+        from du_infra.control.traffic.waves import abort_waves
+
+        return abort_waves(self._entrance(), service, report)
 
     def _entrance(self) -> Entrance:
         from du_infra.control.traffic.entrance import Entrance

@@ -314,7 +314,9 @@ class Region:
     ) -> ReleasePlan:
         """What ``release`` would do, for ``carry_out`` to do it later; changes nothing."""
         from du_infra.control.release.begin import Wish, plan_release
+        from du_infra.control.traffic.bring import leave_to_waves
 
+        leave_to_waves(self._context(), service)
         return plan_release(self._context(), service, tag, Wish(observe, canary, batch, hold), report)
 
     def rollback(self, service: str, *, to: str = "", report: Reporter = silent) -> ReleaseResult:
@@ -327,7 +329,9 @@ class Region:
     def plan_rollback(self, service: str, *, to: str = "") -> ReleasePlan:
         """What ``rollback`` would do, for ``carry_out`` to do it later; changes nothing."""
         from du_infra.control.release.begin import plan_rollback
+        from du_infra.control.traffic.bring import leave_to_waves
 
+        leave_to_waves(self._context(), service)
         return plan_rollback(self._context(), service, to)
 
     def carry_out(self, plan: ReleasePlan, *, report: Reporter = silent) -> ReleaseResult:

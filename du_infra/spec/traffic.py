@@ -124,7 +124,7 @@ class TrafficSpec(Model):
         default_factory=dict, description="Requests a second that a region can bear; without it that is measured."
     )
     max_shift: Percent = Field(
-        default=Percent("100%"), description="How much of the answers may be moved by plan within an hour."
+        default=Percent("100%"), description="How much of the answers may be moved by plan within an hour; 100%: any."
     )
     per_hour: int = Field(
         default=30, ge=2, le=1000, description="How often the record may change in an hour; half of that by plan."

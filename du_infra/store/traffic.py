@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    update,
 )
 from sqlalchemy.exc import IntegrityError
 
@@ -165,6 +166,16 @@ class Traffic:
             alone(connection, name)
             connection.execute(delete(memories).where(memories.c.name == name))
             connection.execute(insert(memories).values(row | _moment(connection)))
+
+    def progressed(self, name: str, progress: Progress) -> None:
+        """Keep how far a release's wave is; what else the last pass left stays."""
+        with self._gate.begin() as connection:
+            alone(connection, name)
+            row = connection.execute(select(memories).where(memories.c.name == name)).first()
+            if row is not None:
+                since = None if progress.since is None else progress.since - _shift(row, now(connection))
+                told = json.dumps({"since": since, "ran": sorted(progress.ran)})
+                connection.execute(update(memories).where(memories.c.name == name).values(progress=told))
 
     def standings(self) -> dict[str, Standing]:
         """How every region stood when it was last looked at, on this boot's clock."""

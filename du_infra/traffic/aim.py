@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from du_infra.spec import TrafficSpec
-from du_infra.traffic.shares import alike, whole
+from du_infra.traffic.shares import HUNDRED, alike, whole
 from du_infra.traffic.state import Capabilities
 
 SETTLE_SECONDS = 5.0
 """What a change takes at most until every server answers it (gdnsd looks every 2 s)."""
+NO_LIMIT = 1e6
+"""As ``max_shift``: more than can be moved within an hour."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Settings:
     settle: float = 35.0
     min_requests: int = 100
     min_regions: int = 1
-    max_shift: float = 1.0
+    max_shift: float = NO_LIMIT
     per_hour: int = 30
     freeze: bool = False
     weighted: bool = True
@@ -68,7 +70,7 @@ def settings_of(spec: TrafficSpec, able: Capabilities | None = None) -> Settings
         settle=spec.ttl.seconds + SETTLE_SECONDS,
         min_requests=spec.min_requests,
         min_regions=spec.min_regions,
-        max_shift=spec.max_shift.points / 100,
+        max_shift=spec.max_shift.points / 100 if spec.max_shift.points < HUNDRED else NO_LIMIT,
         per_hour=spec.per_hour,
         freeze=spec.freeze,
         weighted=able is None or able.weights,

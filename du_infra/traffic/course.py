@@ -25,7 +25,8 @@ class Course:
     While ``service`` goes through the world ("" while none does), ``wave`` says in which wave it is, from 0, and
     ``step`` at which of the wave's shares. ``number`` is its own, ``previous`` the one before it, ``origin`` the one
     before the release began; 0 for none. ``actor``, ``why``, ``at`` (unix seconds): who wanted it, why, and when.
-    ``file``: the weights that fleet.yaml had then.
+    ``tag``: what the release is called. ``file``: the weights that fleet.yaml had then. ``back``: the service that went
+    back with this course ("" for none), until each region runs what is pinned.
     """
 
     weights: Mapping[str, int]
@@ -41,6 +42,8 @@ class Course:
     why: str = ""
     at: float = 0.0
     file: Mapping[str, int] = field(default_factory=dict)
+    back: str = ""
+    tag: str = ""
 
     @property
     def under_way(self) -> bool:
@@ -67,7 +70,12 @@ def course_from(told: Mapping[str, Any]) -> Course:
 
 def revert(course: Course, before: Course) -> Course:
     """Back to a course of before: its pins, wave and weights, all three, as the newest one."""
-    return replace(before, number=0, previous=course.number)
+    return replace(before, number=0, previous=course.number, back=course.service)
+
+
+def settled(course: Course) -> Course:
+    """The course of a release that went back, once every region is back."""
+    return _next(course, back="")
 
 
 def shift(course: Course, region: str, percent: int) -> Course:
@@ -83,7 +91,7 @@ def shift(course: Course, region: str, percent: int) -> Course:
         raise Refused(
             f"{course.service} goes through the world, in wave {course.wave + 1}: the shares are what it is judged by",
             where=region,
-            todo="wait for its end, or stop it with `du-infra release abort`",
+            todo="wait for its end, or stop it with `du-infra release abort --waves`",
         )
     if region in course.drained:
         raise Refused("the region is drained", where=region, todo=f"`du-infra traffic undrain {region}`")

@@ -75,36 +75,43 @@ def rules_of(spec: TrafficSpec, regions: Collection[str], settle: float) -> Rule
     return Rules(tuple(wave for wave in waves if wave), shares, spec.soak.seconds, settle, spec.min_requests)
 
 
-def begin(course: Course, service: str, release: str, rules: Rules) -> Course:
+def begin(course: Course, service: str, release: str, rules: Rules, tag: str = "") -> Course:
     """The first course of a release: the first wave's pins, and its regions at the first share of the answers.
 
-    Raises Refused while another release goes through the world, and where nothing is pinned that it could go back to.
+    Raises Refused while another release goes through the world, or back, and where nothing is pinned that it could go
+    back to.
     """
+    if course.back:
+        what = f"{course.back} went back, and not every region is back yet"
+        raise Refused(what, where=service, todo=f"`du-infra release abort {course.back} --waves` brings them back")
     if unpinned := [name for wave in rules.waves for name in wave if not course.pinned(service, name)]:
         what = f"no release of {service} is pinned in {', '.join(unpinned)}, so that there is nothing to go back to"
         raise Refused(what, where=service, todo="bring these regions up first: `du-infra region up NAME`")
     if course.under_way:
         what = f"{course.service} goes through the world already, and is in wave {course.wave + 1}"
-        raise Refused(what, where=service, todo="wait for its end, or stop it with `du-infra release abort`")
-    first = replace(course, service=service, number=0, previous=course.number, origin=course.number)
+        raise Refused(what, where=service, todo="wait for its end, or stop it with `du-infra release abort --waves`")
+    first = replace(course, service=service, tag=tag, number=0, previous=course.number, origin=course.number)
     return _at(first, course.weights, release, rules)
 
 
 def expected(course: Course, origin: Course, region: str, rules: Rules) -> dict[str, frozenset[str]]:
-    """Which releases may answer in a region, by service; where nothing is pinned, any.
+    """Which releases may answer in a region, by service; any of those that go neither through the world nor back.
 
     In the wave that is under way that is the old one, too: it serves until the new one does.
     """
-    found = {}
-    for service, regions in course.pins.items():
-        if pin := regions.get(region):
-            found[service] = frozenset({pin})
-    if course.under_way and region in rules.waves[course.wave]:
-        old = origin.pinned(course.service, region)
-        found[course.service] = found[course.service] | {old}
-        if not old:
-            del found[course.service]
-    return found
+    service = course.service or course.back
+    pin = course.pinned(service, region)
+    if not pin:
+        return {}
+    if not course.under_way or region not in _wave(course, rules):
+        return {service: frozenset({pin})}
+    old = origin.pinned(service, region)
+    return {service: frozenset({pin, old})} if old else {}
+
+
+def _wave(course: Course, rules: Rules) -> tuple[str, ...]:
+    """None where fleet.yaml has fewer waves than when the release began."""
+    return rules.waves[course.wave] if course.wave < len(rules.waves) else ()
 
 
 def due(course: Course, sight: Sight, rules: Rules, now: float) -> tuple[str, ...]:
@@ -139,11 +146,11 @@ def advance(course: Course, origin: Course, sight: Sight, rules: Rules, progress
     if now - since < rules.soak:
         why = f"as it should be for {now - since:.0f} s, soak is {rules.soak:.0f} s"
         return Turn("wait", why, Progress(since, ran))
-    following = _following(course, origin, rules)
-    if not following.under_way:
-        return Turn("done", f"{course.service} serves in every wave", Progress(), following)
-    why = f"wave {following.wave + 1} of {len(rules.waves)} at {percent_of(following, rules)} % of the answers"
-    return Turn("advance", why, Progress(None, ran), following)
+    after = following(course, origin, rules)
+    if not after.under_way:
+        return Turn("done", f"{course.service} serves in every wave", Progress(), after)
+    why = f"wave {after.wave + 1} of {len(rules.waves)} at {percent_of(after, rules)} % of the answers"
+    return Turn("advance", why, Progress(None, ran), after)
 
 
 def percent_of(course: Course, rules: Rules) -> int:
@@ -152,7 +159,7 @@ def percent_of(course: Course, rules: Rules) -> int:
     return round(HUNDRED * sum(shares.get(name, 0.0) for name in rules.waves[course.wave]))
 
 
-def _following(course: Course, origin: Course, rules: Rules) -> Course:
+def following(course: Course, origin: Course, rules: Rules) -> Course:
     """The next share of this wave, or the first of the next one, or the end."""
     release = next(course.pinned(course.service, name) for name in rules.waves[course.wave])
     step = replace(course, number=0, previous=course.number, step=course.step + 1)

@@ -34,6 +34,24 @@ def region_option(function: F) -> F:
     return cast(F, fleet_option(which(verb)))
 
 
+def waves_option(function: F) -> F:
+    """``--waves`` beside those: with it the verb is given ``region`` None, and ``traffic``, which is None without."""
+
+    @functools.wraps(function)
+    def verb(*args: Any, region_name: str | None, fleet_file: Path, waves: bool, **options: Any) -> Any:
+        if not waves:
+            return function(*args, region=_region_of(fleet_file, region_name), traffic=None, **options)
+        if region_name:
+            raise SpecError("--waves goes through all regions", where=f"--region {region_name}", todo="leave one out")
+        from du_infra.fleet import load
+
+        return function(*args, region=None, traffic=load(fleet_file).traffic, **options)
+
+    which = click.option("--region", "region_name", metavar="NAME", help="The region; needed if there are several.")
+    through = click.option("--waves", is_flag=True, help="Through all regions, by fleet.yaml's waves.")
+    return cast(F, fleet_option(which(through(verb))))
+
+
 def _region_of(fleet_file: Path, name: str | None) -> Region:
     from du_infra.fleet import load
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from du_infra.cli.options import output_option, seconds, yes_option
-from du_infra.cli.release.shared import carry_out, region_option
+from du_infra.cli.release.shared import carry_out, waves_option
 from du_infra.errors import SpecError
 
 if TYPE_CHECKING:
+    from du_infra.entrance import Traffic
     from du_infra.fleet import Region
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,15 +58,31 @@ def _wish_options(function: F) -> F:
 @click.argument("service")
 @click.argument("tag")
 @_wish_options
-@region_option
+@waves_option
 @output_option
 @yes_option
-def command(service: str, tag: str, region: Region, wish: dict[str, Any], output: str, yes: bool) -> None:
+def command(
+    service: str,
+    tag: str,
+    region: Region | None,
+    traffic: Traffic | None,
+    wish: dict[str, Any],
+    output: str,
+    yes: bool,
+) -> None:
     """Have SERVICE go live at TAG, with fleet.yaml's other settings. Prints what it would do, and asks.
 
-    It is watched; if it does badly everything goes back by itself, and the exit code says why.
+    It is watched; if it does badly everything goes back by itself, and the exit code says why. With --waves it goes
+    through all regions, wave after wave, a share of the answers at a time; the same command goes on where it was
+    killed.
     """
     if not service or not tag:
         raise SpecError("which service, and which version?", todo="make release SERVICE=hello TAG=v2")
+    if traffic is not None:
+        from du_infra.cli.release.through import start
+
+        start(traffic, service, tag, wish, output, yes=yes)
+        return
+    assert region is not None
     plan = region.plan_release(service, tag, **wish)
     carry_out(plan, f"Release {service} {tag}?", region, output, yes=yes)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from du_infra.control.traffic.counting import Counting
 from du_infra.control.traffic.entrance import Entrance
-from du_infra.control.traffic.sightings import Board, Votes, silent_of, votes_of
-from du_infra.health.quorum import Expected, first_standing, judge_regions
+from du_infra.control.traffic.sightings import Board, Votes, runs_of, silent_of, votes_of
+from du_infra.health.quorum import STALE_INTERVALS, Expected, first_standing, judge_regions
 from du_infra.health.state import Standing
 from du_infra.pool.plan import PoolRecord
 from du_infra.traffic.aim import Aim, Settings, aim_of, settings_of
@@ -17,6 +17,7 @@ from du_infra.traffic.capacity import Load, load_of
 from du_infra.traffic.course import Course
 from du_infra.traffic.memory import Memory
 from du_infra.traffic.plan import Facts, Plan, plan_traffic
+from du_infra.traffic.seen import Seen as Counted
 from du_infra.traffic.state import Capabilities, Record
 from du_infra.traffic.waves import Progress, expected, rules_of
 
@@ -25,7 +26,9 @@ from du_infra.traffic.waves import Progress, expected, rules_of
 class View:
     """What a pass saw and made of it. ``record``: what DNS has been told; ``now`` of the monotonic clock.
 
-    ``silent``: regions none of whose nodes tells anything, and why not.
+    ``silent``: regions none of whose nodes tells anything, and why not. ``counted``: what gateways took since DNS last
+    changed. ``runs``: while a release goes through the world or back, by service and region the one that a majority of
+    its observers sees answer there.
     """
 
     now: float
@@ -41,6 +44,8 @@ class View:
     plan: Plan
     observers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
+    counted: Counted | None = None
+    runs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Judge:
@@ -103,7 +108,25 @@ def look(entrance: Entrance, seen: Seen, course: Course, judge: Judge, counting:
     aim = aim_of(entrance.spec, addresses, course.weights, frozenset(course.drained))
     plan = plan_traffic(aim, Facts(record, standings, loads, counted), memory, settings, now)
     who, silent = entrance.observers, silent_of(seen.board)
-    return View(now, course, aim, settings, record, votes, standings, loads, memory, progress, plan, who, silent)
+    oldest = now - STALE_INTERVALS * entrance.patience.interval
+    runs = runs_of(seen.board, who, addresses, oldest) if course.service or course.back else {}
+    return View(
+        now,
+        course,
+        aim,
+        settings,
+        record,
+        votes,
+        standings,
+        loads,
+        memory,
+        progress,
+        plan,
+        who,
+        silent,
+        counted,
+        runs,
+    )
 
 
 def pins_of(entrance: Entrance, course: Course, settings: Settings) -> dict[str, Expected]:

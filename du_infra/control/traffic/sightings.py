@@ -6,12 +6,13 @@ its own clock does not matter, and an answer that took long makes what it says o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from du_infra.health.heal import CONTROLLER
-from du_infra.health.quorum import Expected, Vote, vote_of
+from du_infra.health.quorum import Expected, Vote, majority, vote_of
 from du_infra.health.state import NodeReport
 
 Votes = Mapping[str, Mapping[str, Vote]]
@@ -123,6 +124,28 @@ def votes_of(
                 newest = max(seen, key=lambda one: one.at)
                 given[observer] = vote(newest, fleet, name, expected.get(name, {}))
         found[name] = given
+    return found
+
+
+def runs_of(
+    board: Board, observers: Mapping[str, Sequence[str]], addresses: Mapping[str, str], oldest: float
+) -> dict[str, dict[str, str]]:
+    """By service and region, the release that a majority of the region's observers sees answer there since ``oldest``.
+
+    Where there is no such majority the region is not there.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name, who in observers.items():
+        told: Counter[tuple[str, str]] = Counter()
+        for observer in who:
+            seen = [one for one in _seen(board, observer, name) if one.address == addresses.get(name) and one.said]
+            newest = max(seen, key=lambda one: one.at, default=None)
+            if newest and newest.said and newest.at >= oldest:
+                releases = newest.said.get("releases", {})
+                told.update((service, one.get("release", "")) for service, one in releases.items())
+        for (service, release), times in told.items():
+            if times >= majority(len(who)):
+                found.setdefault(service, {})[name] = release
     return found
 
 

@@ -15,6 +15,7 @@ from du_infra.health.quorum import STALE_INTERVALS
 from du_infra.progress import Reporter
 from du_infra.spec.suggest import did_you_mean
 from du_infra.store.traffic import Decided
+from du_infra.traffic.aim import NO_LIMIT
 from du_infra.traffic.course import Course
 from du_infra.traffic.guard import Budget, drain_refusal
 from du_infra.traffic.shares import percent, share_of
@@ -210,7 +211,9 @@ def _guards(view: View) -> list[str]:
         f"per_hour: {len(budget.changes)} of {settings.per_hour} changes within an hour"
         + (f"; nothing more: {budget.spent}" if budget.spent else "")
         + (f"; by plan nothing more: {budget.spent_by_plan}" if budget.spent_by_plan else ""),
-        f"max_shift: {percent(budget.left)} may still be moved by plan within this hour",
+        "max_shift: no limit"
+        if settings.max_shift >= NO_LIMIT
+        else f"max_shift: {percent(budget.left)} may still be moved by plan within this hour",
         f"min_regions: {settings.min_regions}",
     ]
     return ["freeze: nothing is changed"] * settings.freeze + found + list(view.plan.notes)

@@ -85,6 +85,9 @@ class World:
         self.dns = FakeDns()
         self.sees: Callable[[str, str], bool | None] = lambda observer, region: True
         self.load = {"rps": 10.0, "cpu_percent": 5.0}
+        self.runs: dict[str, str] = {}
+        self.counts: dict[str, int] = {}
+        self._text = ""
         self.write(text)
         clock = SimpleNamespace(monotonic=lambda: self.now)
         for module in (look, turn, dns):
@@ -109,19 +112,28 @@ class World:
         """As another process sees it."""
         return Entrance(load_spec(self.file), self.folder)
 
+    def same(self) -> Entrance:
+        """The same one as long as fleet.yaml is: a store is not opened, nor a file read, for each look."""
+        text = self.file.read_text()
+        if text != self._text:
+            self._text, self._same = text, self.entrance()
+        return self._same
+
     def desk(self, *, dry_run: bool = False) -> Desk:
         return Desk(self.entrance(), Watcher(lambda *_: []), silent, dry_run=dry_run)
 
     def board(self, name: str = CONTROLLER) -> Board:
         """What everybody has seen just now."""
-        entrance = self.entrance()
+        entrance = self.same()
         addresses = entrance.addresses(entrance.records())
         own = {region: one for region, at in addresses.items() if at and (one := self._saw(CONTROLLER, region, at))}
         nodes = {}
         for observer, watched in watched_by(entrance.observers).items():
             saw = {region: one for region in watched if (one := self._saw(observer, region, addresses[region]))}
             nodes[observer] = {
-                f"demo-{observer}-1": NodeWord(f"demo-{observer}-1", self.now, saw, self.load, "first", 0)
+                f"demo-{observer}-1": NodeWord(
+                    f"demo-{observer}-1", self.now, saw, self.load, "first", self.counts.get(observer, 0)
+                )
             }
         return Board(own, nodes)
 
@@ -129,8 +141,15 @@ class World:
         well = self.sees(observer, region)
         if well is None:
             return None
-        said = {"ready": True, "fleet": "demo", "region": region, "why": "", "releases": {}} if well else None
+        said = (
+            {"ready": True, "fleet": "demo", "region": region, "why": "", "releases": self._releases(region)}
+            if well
+            else None
+        )
         return Sighting(self.now - 0.5, address, said, "" if well else "does not answer within 1.5 s")
+
+    def _releases(self, region: str) -> dict[str, dict[str, str]]:
+        return {"hello": {"release": self.runs[region]}} if region in self.runs else {}
 
     def dies(self, *dead: str) -> None:
         """From now on nobody hears from these."""

@@ -1,0 +1,98 @@
+"""Who brings regions to their releases while passes go on: a thread for each region that is being brought."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from du_infra.control.context import RegionContext
+from du_infra.control.traffic import bring
+from du_infra.control.traffic.bring import Order
+from du_infra.errors import Busy, DuError
+from du_infra.progress import Event, Reporter
+
+STAGE = "waves"
+_FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0
+
+Bring = Callable[[RegionContext, Order, Reporter], None]
+Start = Callable[[Callable[[], None]], None]
+
+
+@dataclass
+class _Trip:
+    """One region on its way: ``order`` while it is worked on, then ``trouble``, and when it may be tried again."""
+
+    order: Order | None = None
+    trouble: str = ""
+    wait: float = _FIRST_WAIT
+    not_before: float = float("-inf")
+
+
+def in_a_thread(work: Callable[[], None]) -> None:
+    """It is not waited for: what it began goes on by the store when it is gone."""
+    threading.Thread(target=work, daemon=True, name="wave").start()
+
+
+class Hands:
+    """``bring_one`` and ``start`` are stood in for by tests."""
+
+    def __init__(
+        self,
+        regions: Mapping[str, RegionContext],
+        report: Reporter,
+        bring_one: Bring = bring.bring,
+        start: Start = in_a_thread,
+    ) -> None:
+        self._regions, self._report, self._bring, self._start = regions, report, bring_one, start
+        self._trips: dict[str, _Trip] = {}
+
+    @property
+    def at_work(self) -> list[str]:
+        """The regions that are being brought somewhere."""
+        return [name for name, trip in self._trips.items() if trip.order]
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Where it did not work, and why."""
+        return {name: trip.trouble for name, trip in self._trips.items() if trip.trouble and not trip.order}
+
+    def bring(self, orders: Mapping[str, Order], *, one_by_one: bool) -> None:
+        """Set out with those that may be tried now; ``one_by_one``: with none while another is on its way."""
+        for name, order in orders.items():
+            trip = self._trips.setdefault(name, _Trip())
+            if trip.order or time.monotonic() < trip.not_before or (one_by_one and self.at_work):
+                continue
+            trip.order = order
+            self._start(lambda name=name, order=order: self._go(name, order))  # type: ignore[misc]
+
+    def turn_back(self, names: Iterable[str]) -> None:
+        """Have releases that are on their way forward there end at once; what they did goes back with them."""
+        for name in names:
+            trip = self._trips.get(name)
+            if trip and trip.order and not trip.order.back:
+                bring.stop(self._regions[name], trip.order.service)
+
+    def forget_troubles(self) -> None:
+        """What is wanted is something else now."""
+        self._trips = {name: trip for name, trip in self._trips.items() if trip.order}
+
+    def _go(self, name: str, order: Order) -> None:
+        trip = self._trips[name]
+        try:
+            self._bring(self._regions[name], order, self._report)
+        except Busy:
+            trip.not_before = time.monotonic() + _FIRST_WAIT
+        except DuError as error:
+            self._failed(name, trip, str(error))
+        except Exception as error:
+            self._failed(name, trip, f"unforeseen: {type(error).__name__}: {error}")
+        else:
+            trip.trouble, trip.wait = "", _FIRST_WAIT
+        trip.order = None
+
+    def _failed(self, name: str, trip: _Trip, why: str) -> None:
+        trip.trouble = why
+        trip.not_before, trip.wait = time.monotonic() + trip.wait, min(2 * trip.wait, _LONGEST_WAIT)
+        self._report(Event("warning", STAGE, why, name))

@@ -1,0 +1,303 @@
+"""A release through the world, by waves: everywhere or back everywhere, killed anywhere, with stand-in regions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from du_infra.control.context import RegionContext
+from du_infra.control.traffic import bring, hands, voyage, waves
+from du_infra.control.traffic.bring import Order
+from du_infra.control.traffic.entrance import Entrance
+from du_infra.control.traffic.hands import Hands
+from du_infra.control.traffic.voyage import Voyage
+from du_infra.control.traffic.waves import WaveResult, abort_waves, plan_waves, release_waves
+from du_infra.control.traffic.wish import course_of, keep
+from du_infra.errors import Busy, NotReady, Refused, SpecError
+from du_infra.progress import Reporter, silent
+from du_infra.store.traffic import Traffic
+from du_infra.traffic import course as courses
+from du_infra.traffic.course import Course
+from du_infra.traffic.itinerary import WavePlan
+from tests.unit.control_traffic.test_minder import Eyes
+from tests.unit.control_traffic.test_turn import _ends
+from tests.unit.control_traffic.world import FLEET, NAME, Killed, World
+
+SEA = FLEET.replace(
+    "min_requests: 0",
+    "min_requests: 0\n  soak: 10s\n  ttl: 1s\n  hold: 4s\n  waves: [[a], [b, c]]\n  weights: {a: 40, b: 30, c: 30}",
+)
+
+
+class Sea:
+    """A world whose regions get releases at once: ``bad`` ones fail there, ``sick`` ones answer nobody with v2."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.world = world
+        world.write(SEA)
+        world.runs = dict.fromkeys("abc", "v1-1")
+        self.bad: Mapping[str, str] = {}
+        self.sick: frozenset[str] = frozenset()
+        self.calls: list[str] = []
+        self.kill_at = ""
+        self.patience = 900.0
+        self.each_pass: Callable[[], None] = lambda: None
+        world.sees = lambda observer, region: not (region in self.sick and world.runs[region] == "v2-1")
+        for module in (hands, voyage):
+            clock = SimpleNamespace(monotonic=lambda: world.now, sleep=self._sleep)
+            monkeypatch.setattr(module, "time", clock)
+        monkeypatch.setattr(waves, "plan_release", self._planned)
+        world.run(world.desk(), 12)
+
+    def plan(self, tag: str = "v2") -> WavePlan:
+        return plan_waves(self.world.entrance(), "hello", tag, {}, silent)
+
+    def release(self, tag: str = "v2") -> WaveResult:
+        return release_waves(self.world.entrance(), self.plan(tag), silent, self._make)
+
+    def abort(self) -> WaveResult:
+        return abort_waves(self.world.entrance(), "", silent, self._make)
+
+    @property
+    def course(self) -> Course:
+        return course_of(self.world.same())
+
+    @property
+    def weights(self) -> dict[str, int]:
+        assert self.world.dns.record
+        return {name: one.weight for name, one in self.world.dns.record.endpoints.items() if one.up}
+
+    def _make(self, entrance: Entrance, order: Order, report: Reporter) -> Voyage:
+        there = Hands(entrance.regions, report, self._bring, lambda work: work())
+        return Voyage(entrance, order, report, Eyes(self.world), there)
+
+    def _bring(self, context: RegionContext, order: Order, report: Reporter) -> None:
+        self.calls.append(f"{context.name} {order.release}")
+        if self.kill_at == context.name:
+            raise Killed
+        if context.name in self.bad and not order.back:
+            raise NotReady(self.bad[context.name])
+        self.world.runs[context.name] = order.release
+
+    def _planned(self, context: RegionContext, service: str, tag: str, *_: object) -> Any:
+        return SimpleNamespace(region=context.name, release=f"{tag}-1", previous=self.world.runs[context.name])
+
+    def _sleep(self, seconds: float) -> None:
+        self.each_pass()
+        self.world.now += 2.0
+        self.patience -= 2.0
+        if self.patience < 0:
+            raise Killed
+
+
+@pytest.fixture
+def sea(world: World, monkeypatch: pytest.MonkeyPatch) -> Sea:
+    return Sea(world, monkeypatch)
+
+
+STEPS = (
+    "wave 1 of 2 at 25 % of the answers",
+    "wave 1 of 2 at 40 % of the answers",
+    "wave 2 of 2 at 5 % of the answers",
+    "wave 2 of 2 at 25 % of the answers",
+    "wave 2 of 2 at 50 % of the answers",
+    "wave 2 of 2 at 60 % of the answers",
+    "hello serves in every wave",
+)
+CALM = {"a": 40, "b": 30, "c": 30}
+
+
+def test_the_plan_names_waves_shares_and_what_serves_now_and_changes_nothing(sea: Sea) -> None:
+    before = sea.course
+    plan = sea.plan()
+    assert [(leg.regions, leg.shares) for leg in plan.legs] == [(("a",), (5, 25, 40)), (("b", "c"), (5, 25, 50, 60))]
+    told = plan.to_json()
+    assert (told["release"], told["previous"]) == ("v2-1", dict.fromkeys("abc", "v1-1"))
+    assert (told["soak_s"], told["goes_on"], plan.there) == (10.0, False, False)
+    assert sea.course == before
+
+
+def test_it_goes_region_by_region_wave_by_wave_and_share_by_share(sea: Sea) -> None:
+    result = sea.release()
+    assert (result.state, result.steps) == ("done", STEPS)
+    assert sea.calls == ["a v2-1", "b v2-1", "c v2-1"]
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v2-1"), CALM)
+    assert (sea.course.under_way, sea.course.pins["hello"]) == (False, dict.fromkeys("abc", "v2-1"))
+    assert sea.release().state == "unchanged"
+
+
+def test_one_that_fails_in_the_first_wave_goes_back_and_the_second_never_hears_of_it(sea: Sea) -> None:
+    sea.bad = {"a": "7 % of its answers were errors"}
+    with pytest.raises(NotReady) as error:
+        sea.release()
+    assert error.value.what == "hello v2 went back: hello failed in a: 7 % of its answers were errors"
+    assert "every region is back" in error.value.done
+    assert {call.split()[0] for call in sea.calls} == {"a"}
+    assert (sea.world.runs, sea.weights, sea.course.back) == (dict.fromkeys("abc", "v1-1"), CALM, "")
+
+
+def test_one_that_fails_in_the_second_wave_goes_back_in_all_regions_that_have_it(sea: Sea) -> None:
+    sea.bad = {"c": "it does not start"}
+    with pytest.raises(NotReady, match="hello failed in c: it does not start"):
+        sea.release()
+    assert sea.calls[:3] == ["a v2-1", "b v2-1", "c v2-1"]
+    assert sorted(sea.calls[3:]) == ["a v1-1", "b v1-1"]
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v1-1"), CALM)
+
+
+def test_a_region_that_goes_down_with_it_takes_it_back(sea: Sea) -> None:
+    def later() -> None:
+        if sea.course.step == 1:
+            sea.sick = frozenset("a")
+
+    sea.each_pass = later
+    with pytest.raises(NotReady, match="a went down with v2-1: down by "):
+        sea.release()
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v1-1"), CALM)
+
+
+def test_it_goes_on_only_when_gateways_have_seen_the_share(sea: Sea) -> None:
+    sea.world.write(SEA.replace("min_requests: 0", "min_requests: 100"))
+    told: list[str] = []
+    sea.patience = 60.0
+    plan = sea.plan()
+    with pytest.raises(Killed):
+        release_waves(sea.world.entrance(), plan, lambda event: told.append(event.text), sea._make)
+    assert "0 requests are too few to judge by, 100 are needed" in told
+    assert (sea.course.wave, sea.course.step) == (0, 0)
+    _ends(sea.world)
+
+    def take_requests() -> None:
+        assert sea.world.dns.record
+        for name, share in sea.world.dns.record.shares().items():
+            sea.world.counts[name] = sea.world.counts.get(name, 0) + round(400 * share)
+
+    sea.each_pass, sea.patience = take_requests, 1200.0
+    assert sea.release().steps == STEPS
+
+
+@pytest.mark.parametrize("region", "abc")
+def test_killed_while_a_region_gets_it_the_same_command_goes_on(sea: Sea, region: str) -> None:
+    sea.kill_at = region
+    with pytest.raises(Killed):
+        sea.release()
+    _ends(sea.world)
+    sea.kill_at = ""
+    assert sea.plan().goes_on
+    assert sea.release().state == "done"
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v2-1"), CALM)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("method", ["set_course", "progressed"])
+@pytest.mark.parametrize("bad", [False, True])
+def test_killed_at_any_word_to_the_store_the_same_command_ends_it(
+    sea: Sea, monkeypatch: pytest.MonkeyPatch, method: str, after: bool, bad: bool
+) -> None:
+    sea.bad = {"b": "it does not start"} if bad else {}
+    real: Callable[..., Any] = getattr(Traffic, method)
+    left = {"calls": 0}
+
+    def dies(*given: Any) -> Any:
+        left["calls"] += 1
+        mine = left["calls"] % 4 == 1
+        if mine and not after:
+            raise Killed
+        found = real(*given)
+        if mine:
+            raise Killed
+        return found
+
+    monkeypatch.setattr(Traffic, method, dies)
+    for _ in range(60):
+        try:
+            assert sea.release().state == "done"
+        except Killed:
+            _ends(sea.world)
+        except NotReady as error:
+            assert bad
+            assert "it does not start" in error.what
+            break
+        else:
+            assert not bad
+            break
+    else:
+        raise AssertionError("it never ends")
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v1-1" if bad else "v2-1"), CALM)
+
+
+def test_killed_on_the_way_back_the_same_command_ends_that(sea: Sea) -> None:
+    sea.bad, sea.patience = {"b": "it does not start"}, 600.0
+
+    def stop() -> None:
+        if sea.course.back:
+            raise Killed
+
+    sea.each_pass = stop
+    with pytest.raises(Killed):
+        sea.release()
+    sea.world.runs["a"] = "v2-1"  # as if it had not begun there
+    _ends(sea.world)
+    sea.each_pass = lambda: None
+    assert sea.plan().goes_back
+    with pytest.raises(NotReady, match="went back: hello failed in b"):
+        sea.release()
+    assert (sea.world.runs, sea.course.back) == (dict.fromkeys("abc", "v1-1"), "")
+
+
+def test_what_is_under_way_is_stopped_by_abort(sea: Sea) -> None:
+    sea.patience = 60.0
+    with pytest.raises(Killed):
+        sea.release()
+    _ends(sea.world)
+    sea.patience = 600.0
+    with pytest.raises(Refused, match="hello v2 goes through the world already"):
+        sea.plan("v3")
+    assert sea.abort().state == "aborted"
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v1-1"), CALM)
+    with pytest.raises(Refused, match="no release goes through the world"):
+        sea.abort()
+
+
+def test_two_processes_do_not_take_it_through_and_an_abort_beside_one_is_left_to_it(sea: Sea) -> None:
+    entrance, plan = sea.world.entrance(), sea.plan()
+    with entrance.store.leases.held(f"waves of {NAME}", "takes a release through the world"):
+        with pytest.raises(Busy) as error:
+            release_waves(sea.world.entrance(), plan, silent, sea._make)
+        assert "abort --waves" in error.value.todo
+        waves._begin(entrance, plan)
+        assert sea.abort().steps == ("whoever is at work on it goes back",)
+    assert sea.course.back == "hello"
+
+
+def test_a_drained_region_gets_it_at_the_end(sea: Sea) -> None:
+    entrance = sea.world.entrance()
+    keep(entrance, courses.drain(sea.course, "c"), "drain c")
+    sea.world.run(sea.world.desk(), 30)
+    assert sea.release().state == "done"
+    assert sea.calls[-1] == "c v2-1"
+    assert sea.course.drained == ("c",)
+
+
+def test_meanwhile_a_region_is_not_released_by_hand(sea: Sea) -> None:
+    entrance, plan = sea.world.entrance(), sea.plan()
+    bring.leave_to_waves(entrance.regions["a"], "hello")
+    waves._begin(entrance, plan)
+    with pytest.raises(Refused, match="goes through the world by waves"):
+        bring.leave_to_waves(entrance.regions["a"], "hello")
+    bring.leave_to_waves(entrance.regions["a"], "other")
+
+
+def test_what_is_no_release_through_the_world_is_refused_before_anything_is_done(sea: Sea) -> None:
+    with pytest.raises(SpecError, match="no region runs a service helo"):
+        plan_waves(sea.world.entrance(), "helo", "v2", {}, silent)
+    sea.world.write(f"{SEA}  freeze: true\n")
+    with pytest.raises(Refused, match="guard freeze"):
+        sea.plan()
+    sea.world.write(SEA)
+    sea.world.runs["b"] = ""
+    with pytest.raises(Refused, match="no release of hello is pinned in b"):
+        sea.plan()
