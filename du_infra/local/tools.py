@@ -35,6 +35,9 @@ TOOLS = (
     Tool("docker-registry", "the local registry", "docker-registry"),
 )
 
+EXTRAS = {"traffic": (Tool("gdnsd", "answers DNS for a fleet of several regions", "gdnsd"),)}
+"""What only some need, by what for: a region does without."""
+
 PACKAGES_ON_UBUNTU = {"lxd": "", "lxd-client": "", "lxcfs": ""}
 """Ubuntu has LXD as a snap, lxcfs inside it."""
 
