@@ -19,12 +19,14 @@ from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unf
 from du_infra.control.lock import locked
 from du_infra.control.parallel import each
 from du_infra.control.resume import plan_unfinished, resume
+from du_infra.control.watch import Watcher
 from du_infra.errors import Busy, DuError
 from du_infra.health.resume import Resume
 from du_infra.progress import Reporter
 from du_infra.spec import load_spec, region_of
 
 Kind: TypeAlias = Literal["start", "replace", "resume", "scale", "backup", "done", "left", "well", "busy", "failed"]
+About: TypeAlias = Literal["healing", "autoscale", "upkeep"]
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
 _LEAST_INTERVAL = 0.1
@@ -36,13 +38,15 @@ class Decision:
 
     ``kind``: "start", "replace", "resume", "scale", "backup" are about to be done; "done" has been; "left" is amiss and
     left alone; "well" comes after trouble, and answers a dry run; "busy": another du-infra is at work; "failed": what
-    was tried did not work. ``node`` is "" where the region is meant.
+    was tried did not work. ``node`` is "" where the region is meant. ``about`` says which part of the loop's work it
+    belongs to: "upkeep" is backups, and the fleet file itself.
     """
 
     region: str
     kind: Kind
     text: str
     node: str = ""
+    about: About = "healing"
 
 
 Teller: TypeAlias = Callable[[Decision], None]
@@ -62,8 +66,11 @@ class Minder:
         *,
         dry_run: bool = False,
         stopping: Callable[[], bool] = lambda: False,
+        watcher: Watcher | None = None,
     ) -> None:
         self._stopping = stopping
+        self._watcher = watcher or Watcher()
+        self._about: About = "healing"
         self._region = region
         self._tell = tell
         self._report = report
@@ -79,7 +86,13 @@ class Minder:
 
     def mind(self, context: RegionContext) -> DuError | None:
         """One pass. What goes wrong is told, and returned for who makes only one."""
-        self._saying = set()
+        self._watcher.began(self._region)
+        error = self._mind(context)
+        self._watcher.ended(self._region, error)
+        return error
+
+    def _mind(self, context: RegionContext) -> DuError | None:
+        self._saying, self._about = set(), "healing"
         try:
             self._pass(context)
         except Busy as error:
@@ -91,7 +104,8 @@ class Minder:
             return self._failed(DuError(f"unforeseen: {type(error).__name__}: {error}"))
         finally:
             if not self._saying and (self._told or self._well):
-                self._tell(Decision(self._region, "well", self._well or "nothing is amiss any more"))
+                self._about = "healing"
+                self._decide("well", self._well or "nothing is amiss any more")
             self._well = ""
             self._told = frozenset(self._saying)
         return None
@@ -104,6 +118,7 @@ class Minder:
         if self._asked:  # who asks what would be done wants an answer, if only that it is nothing
             self._asked, self._well = False, _well(seen)
         plan, begun = plan_heal(context, seen), unfinished(context)
+        self._watcher.saw(context, seen, plan)
         for words in (*plan.why, *(plan.early if self._dry_run else ())):
             self._say("left", words)
         waits = open_release(context) if begun else ""
@@ -127,7 +142,7 @@ class Minder:
         if self._dry_run or time.monotonic() < self._not_before:
             return
         for node, words in heal(context, self._report).done.items():
-            self._tell(Decision(self._region, "done", words, node))
+            self._decide("done", words, node)
 
     def _resume(self, context: RegionContext, seen: Look, unwell: Set[str]) -> bool:
         """Whether other work than a replacement of ours was cut off, and goes on; told when it is sure, under the lock,
@@ -142,7 +157,7 @@ class Minder:
             self._tell_unfinished(found)
             return True
         for node, words in resume(context, self._report, self._tell_unfinished, dry_run=self._dry_run).items():
-            self._tell(Decision(self._region, "done", words, node))
+            self._decide("done", words, node)
         return True
 
     def _tell_unfinished(self, found: Resume) -> None:
@@ -156,7 +171,9 @@ class Minder:
         """Only where nothing is amiss: a node too few is healing's matter first."""
         if not context.spec.pool.autoscale and not scales(context):
             return
+        self._about = "autoscale"
         planned = plan_autoscale(context, seen.reports)
+        self._watcher.scaled(self._region, planned)
         due = [f"{one.service}: {one.due}" for one in planned.copies if one.changes]
         for words in [*due, *([str(planned.decision)] if planned.decision.changes else [])]:
             self._say("scale", words)
@@ -164,15 +181,16 @@ class Minder:
             return
         done = carry_out(context, planned, self._report)
         for words in due if done.told else ():
-            self._tell(Decision(self._region, "done", words))
+            self._decide("done", words)
         if done.up:
-            self._tell(Decision(self._region, "done", f"{len(done.up.nodes)} node(s)"))
+            self._decide("done", f"{len(done.up.nodes)} node(s)")
 
     def _settle(self, context: RegionContext, seen: Look) -> None:
         """Copies in a cluster that are too many, or that share a node while another has none.
 
         What does not help is tried later and later: a node that takes no pods has none for a reason.
         """
+        self._about = "autoscale"
         due = () if open_release(context) else unsettled(context, seen.reports)
         for words in due:
             self._say("scale", words)
@@ -182,7 +200,7 @@ class Minder:
             with locked(context, self._report):
                 done = settle(context, context.must_be_up(), self._report)
             for words in done:
-                self._tell(Decision(self._region, "done", words))
+                self._decide("done", words)
             self._settle_from = time.monotonic() + self._settle_wait
             self._settle_wait = min(self._settle_wait * 2, _LONGEST_WAIT)
 
@@ -190,11 +208,12 @@ class Minder:
         """Once a day, what the region's cluster keeps; only where nothing is amiss."""
         if not due(context):
             return
+        self._about = "upkeep"
         self._say("backup", "the cluster has no backup of the last 24 hours")
         if self._dry_run or time.monotonic() < self._not_before:
             return
         made = region_backup(context, self._report).backup
-        self._tell(Decision(self._region, "done", f"backup {made.name}, read back"))
+        self._decide("done", f"backup {made.name}, read back")
 
     def _failed(self, error: DuError) -> DuError:
         """Told, and tried again later and later: a provider that is in trouble must not be asked for ever more."""
@@ -208,7 +227,12 @@ class Minder:
         key = f"{kind} {node} {re.sub(r'[0-9]+ s', '', text)}"
         self._saying.add(key)
         if key not in self._told:
-            self._tell(Decision(self._region, kind, text, node))
+            self._decide(kind, text, node)
+
+    def _decide(self, kind: Kind, text: str, node: str = "") -> None:
+        decision = Decision(self._region, kind, text, node, self._about)
+        self._tell(decision)
+        self._watcher.told(decision)
 
 
 def _well(seen: Look) -> str:
@@ -222,17 +246,25 @@ def _well(seen: Look) -> str:
 class ControlLoop:
     """Minds the regions of a fleet file, or those in ``regions``; each at its own pace, in a thread of its own.
 
-    ``tell`` and ``report`` are called from several threads.
+    ``tell``, ``report`` and ``watcher`` are called from several threads.
     """
 
     def __init__(
-        self, file: Path, regions: Sequence[str], tell: Teller, report: Reporter, *, dry_run: bool = False
+        self,
+        file: Path,
+        regions: Sequence[str],
+        tell: Teller,
+        report: Reporter,
+        *,
+        dry_run: bool = False,
+        watcher: Watcher | None = None,
     ) -> None:
         self._file = file
         self._regions = regions
         self._tell = tell
         self._report = report
         self._dry_run = dry_run
+        self._watcher = watcher or Watcher()
         self._contexts: dict[str, RegionContext] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._mistake = ""
@@ -241,6 +273,7 @@ class ControlLoop:
     def once(self) -> DuError | None:
         """One pass over every region; the first thing that went wrong. Raises SpecError for a wrong fleet file."""
         self._contexts = self._read()
+        self._watcher.minded(self._contexts, "")
         minders = [(self._minder(name), context) for name, context in self._contexts.items()]
         return next((error for error in each(lambda pair: pair[0].mind(pair[1]), minders) if error), None)
 
@@ -252,6 +285,7 @@ class ControlLoop:
         ``tell`` raised.
         """
         self._contexts = self._read()
+        self._watcher.minded(self._contexts, "")
         while not stop.is_set():
             for name in self._contexts.keys() - self._threads.keys():
                 thread = threading.Thread(target=self._mind, args=(name, interval, stop), daemon=True, name=name)
@@ -283,7 +317,8 @@ class ControlLoop:
         self._threads.pop(name, None)
 
     def _minder(self, name: str, stopping: Callable[[], bool] = lambda: False) -> Minder:
-        return Minder(name, self._tell, self._report, dry_run=self._dry_run, stopping=stopping)
+        report = self._watcher.listening(name, self._report)
+        return Minder(name, self._tell, report, dry_run=self._dry_run, stopping=stopping, watcher=self._watcher)
 
     def _read(self) -> dict[str, RegionContext]:
         fleet = load_spec(self._file)
@@ -305,4 +340,7 @@ class ControlLoop:
         except DuError as error:
             if str(error) != self._mistake:
                 self._mistake = str(error)
-                self._tell(Decision("", "failed", f"{error}; what the file said before holds"))
+                decision = Decision("", "failed", f"{error}; what the file said before holds", about="upkeep")
+                self._tell(decision)
+                self._watcher.told(decision)
+        self._watcher.minded(self._contexts, self._mistake)

@@ -20,7 +20,7 @@ from du_infra.errors import DuError, Refused, SpecError, ToolMissing
 from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.pool.wish import Scaled
-from du_infra.store import autoscaling, clusters, healings, leases, rollouts, rounds, tables
+from du_infra.store import autoscaling, clusters, healings, leases, rollouts, rounds, seeing, tables, told
 from du_infra.store.migrate import add_missing_columns
 
 _SQLITE = "sqlite:///"
@@ -56,6 +56,8 @@ class Store:
         self.autoscaling = autoscaling.Autoscaling(self._engine)
         self.rounds = rounds.Rounds(self._engine)
         self.clusters = clusters.Clusters(self._engine)
+        self.seeing = seeing.Seeing(self._engine)
+        self.told = told.Told(self._engine)
 
     def _unusable(self, error: DatabaseError) -> DuError:
         where, words = str(self.path), str(error.orig)
@@ -147,6 +149,7 @@ class Store:
             autoscaling.forget(connection, region)
             rounds.forget(connection, region)
             clusters.forget(connection, region)
+            told.forget(connection, region)
 
     def record_release(self, region: str, release: dict[str, Any]) -> None:
         """Keep a release for ever; the same one twice is kept once.

@@ -98,7 +98,7 @@ class Healings:
         return History(
             sightings={row.node: Sighting(row.condition, row.since) for row in seen},
             started={row.node: Start(row.started, row.start_failed) for row in seen if row.started is not None},
-            replaced=[now - age for row in rows if (age := _age(row)) < HOUR],
+            replaced=[now - age for row in rows if (age := age_of(row)) < HOUR],
             release=release,
         )
 
@@ -159,7 +159,7 @@ def forget(connection: Connection, region: str) -> None:
     connection.execute(delete(healings).where(healings.c.region == region))
 
 
-def _age(row: Row[Any]) -> float:
+def age_of(row: Row[Any]) -> float:
     """How long ago a replacement began; by the clock that can be set only where this machine was booted since."""
     return float(time.monotonic() - row.clock if row.boot == boot() else abs(time.time() - row.started))
 

@@ -1,0 +1,84 @@
+"""What the store knows of a region besides its nodes, read in one go: for who shows it, and changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, select
+
+from du_infra.health.heal import HOUR
+from du_infra.seeing.state import EventSeen, LeaseSeen, ReleaseSeen
+from du_infra.store import tables
+from du_infra.store.healings import age_of, healings
+from du_infra.store.leases import DEAD_SECONDS
+from du_infra.store.owner import parse
+
+_RELEASES = 20
+_EVENTS = 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The newest releases and events of a region, who is at work, and its replacements: open ones, and of an hour."""
+
+    releases: tuple[ReleaseSeen, ...] = ()
+    leases: tuple[LeaseSeen, ...] = ()
+    events: tuple[EventSeen, ...] = ()
+    replacing: int = 0
+    replaced: int = 0
+
+
+class Seeing:
+    """Reads what others wrote; a look is one connection, however much there is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of(self, region: str) -> Stored:
+        """What is kept of a region. Raises what SQLAlchemy does when the store does not answer."""
+        with self._engine.connect() as connection:
+            return _read(connection, region)
+
+
+def _read(connection: Connection, region: str) -> Stored:
+    rollouts, leases, events = tables.rollouts, tables.leases, tables.events
+    of_region = leases.c.name.startswith(f"{region}/", autoescape=True)
+    held = connection.execute(select(leases).where(of_region).order_by(leases.c.name)).all()
+    newest = select(rollouts).where(rollouts.c.region == region).order_by(rollouts.c.id.desc()).limit(_RELEASES)
+    released = connection.execute(newest).all()
+    latest = select(events).where(events.c.region == region).order_by(events.c.id.desc()).limit(_EVENTS)
+    happened = connection.execute(latest).all()
+    replaced = connection.execute(select(healings).where(healings.c.region == region)).all()
+    signed = tuple(_lease(row) for row in held if not parse(row.owner).gone)
+    return Stored(
+        releases=tuple(_release(row, region, signed) for row in released),
+        leases=signed,
+        events=tuple(EventSeen(row.time, row.actor, row.kind, row.text) for row in happened),
+        replacing=sum(row.state == "running" for row in replaced),
+        replaced=sum(age_of(row) < HOUR for row in replaced),
+    )
+
+
+def _lease(row: Row[Any]) -> LeaseSeen:
+    return LeaseSeen(row.name, parse(row.owner).who, row.what, row.taken, max(0.0, time.time() - row.beat))
+
+
+def _release(row: Row[Any], region: str, leases: Sequence[LeaseSeen]) -> ReleaseSeen:
+    """One that runs and that nobody signs for was cut off. Who comes to do something about it makes sure of that first
+    (store.leases); here nobody waits for it."""
+    at_work = any(one.name == f"{region}/{row.service}" and one.signed < DEAD_SECONDS for one in leases)
+    return ReleaseSeen(
+        id=row.id,
+        service=row.service,
+        kind=row.kind,
+        release=row.release,
+        previous=row.previous,
+        actor=row.actor,
+        state="cut-off" if row.state == "running" and not at_work else row.state,
+        why=row.why,
+        started=row.started,
+        ended=row.ended,
+    )
