@@ -19,7 +19,7 @@ _OK, _OPTIONAL, _MISSING = click.style("ok     ", fg="green"), "not had", click.
 @click.command("doctor")
 @click.option("--fix", "mend", is_flag=True, help="Install what is missing with apt.")
 @click.option("--quiet", is_flag=True, help="Say only what is missing.")
-@click.option("--for", "also", multiple=True, type=click.Choice(["traffic"]), help="What else it is to do.")
+@click.option("--for", "also", multiple=True, type=click.Choice(["traffic", "browser"]), help="What else it is to do.")
 @output_option
 @yes_option
 def command(mend: bool, quiet: bool, also: tuple[str, ...], output: str, yes: bool) -> None:

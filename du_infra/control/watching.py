@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -33,8 +32,7 @@ T = TypeVar("T", bound="Eyes")
 def harmless(method: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P], None]:
     """``method``, whose every failure is counted and goes no further: that nobody sees a region must not harm it."""
 
-    @functools.wraps(method)
-    def guarded(self: T, *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(self: T, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(self, *args, **kwargs)
         except Exception:
@@ -57,6 +55,7 @@ class Eyes(Watcher):
         self.board.minded(fleet, boots, mistake)
         if self._sender and contexts:
             context = next(iter(contexts.values()))
+            self.board.hooks(frozenset(context.fleet.notify))
             self._sender.use(context.fleet.fleet, context.folder, context.fleet.notify)
 
     def listening(self, region: str, report: Reporter) -> Reporter:

@@ -69,15 +69,20 @@ class Hook:
             self._deadline = deadline
             self._changed.notify_all()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._thread.is_alive()
+
     def join(self, seconds: float) -> None:
         """Wait until it has ended, but no longer."""
         self._thread.join(max(0.0, seconds))
 
-    def address(self) -> None:
-        """Raises SpecError or Refused when the address or the secret cannot be read, or is none."""
-        self._sources()
-
     def _work(self) -> None:
+        try:  # whoever looks at the beginning is told then, and not in the night
+            self._sources()
+        except DuError as error:
+            self._complain(str(error))
         while (message := self._next()) is not None:
             outcome = self._deliver(message)
             with self._changed:

@@ -7,7 +7,7 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -72,7 +72,7 @@ def _connected(parts: SplitResult, seconds: float) -> Iterator[http.client.HTTPC
     host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
     plain = socket.create_connection((host, port), timeout=seconds)
     made = [plain]
-    cut = threading.Timer(seconds, lambda: [_cut(one) for one in made])
+    cut = threading.Timer(seconds, _cut, (made,))
     cut.daemon = True
     cut.start()
     connection = http.client.HTTPConnection(host, port)
@@ -91,9 +91,11 @@ def _connected(parts: SplitResult, seconds: float) -> Iterator[http.client.HTTPC
         plain.close()
 
 
-def _cut(one: socket.socket) -> None:
-    with suppress(OSError):
-        socket.socket.shutdown(one, socket.SHUT_RDWR)
+def _cut(made: Sequence[socket.socket]) -> None:
+    """Not by the TLS socket's own method: that would say goodbye first, and wait."""
+    for one in made:
+        with suppress(OSError):
+            socket.socket.shutdown(one, socket.SHUT_RDWR)
 
 
 def _login(parts: SplitResult) -> dict[str, str]:

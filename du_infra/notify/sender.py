@@ -36,17 +36,13 @@ class Sender:
         """These are the webhooks from now on; those that stayed the same keep what waits."""
         with self._lock:
             self._fleet = fleet
+            self._going = [hook for hook in self._going if hook.alive]
             for name in [name for name, hook in self._hooks.items() if specs.get(name) != hook.spec]:
                 hook = self._hooks.pop(name)
                 hook.end(time.monotonic() + self._rules.limit)
                 self._going.append(hook)
             for name in specs.keys() - self._hooks.keys():
                 self._hooks[name] = Hook(name, specs[name], folder, self._tally, self._say, self._rules)
-
-    def check(self) -> None:
-        """Raises SpecError or Refused when the address or the secret of a webhook cannot be read."""
-        for hook in list(self._hooks.values()):
-            hook.address()
 
     def wanted(self, kind: str) -> bool:
         """Whether anybody wants to be told of such a thing."""

@@ -59,9 +59,11 @@ class Life:
     def ended(self, now: float, error: str, *, busy: bool) -> Life:
         """A pass has ended."""
         took = 0.0 if self.running is None else now - self.running
-        counts = {"busy": self.busy + 1} if busy else {"failed": self.failed + 1} if error else {"done": self.done + 1}
         over = replace(self, alive=now, running=None, doing="", ended_at=now, last=took, error=error)
-        return replace(over, seconds=self.seconds + took, **counts)
+        over = replace(over, seconds=self.seconds + took)
+        if busy:
+            return replace(over, busy=self.busy + 1)
+        return replace(over, failed=self.failed + 1) if error else replace(over, done=self.done + 1)
 
     def silent(self, now: float) -> float:
         """For how long nothing has been heard."""

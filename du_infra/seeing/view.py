@@ -16,6 +16,11 @@ CARDS = 24
 CHIPS = 2000
 REFRESH_SECONDS = 5
 _ROWS = 30
+_UNSEEN: Mapping[str, Any] = {
+    **dict.fromkeys(("place", "survives", "load", "healing"), ""),
+    **dict.fromkeys(("why", "nodes", "services"), ()),
+    "wanted": 0,
+}
 
 
 class Tile(NamedTuple):
@@ -93,7 +98,7 @@ def _region(seen: Snapshot, name: str) -> dict[str, Any]:
         "error": words.short(life.error),
         "took": "" if life.ended_at is None else f"{life.last:.1f} s",
         "autoscale": words.short(f"{scaled.nodes} → {scaled.want}: {scaled.why}") if scaled else "",
-        **(_found(found) if found else {"place": "", "why": [], "nodes": [], "services": []}),
+        **(_found(found) if found else _UNSEEN),
     }
 
 

@@ -55,7 +55,13 @@ def test_decisions_are_objects_for_programs(file: Path, ends_with: Any) -> None:
     ends_with(None)
     first, _ = [json.loads(line) for line in run(file, "--output", "json").stdout.splitlines()]
     assert first.pop("time").endswith("Z")
-    assert first == {"region": "home", "kind": "replace", "text": "dead for 31 s", "node": "demo-home-2"}
+    assert first == {
+        "region": "home",
+        "kind": "replace",
+        "text": "dead for 31 s",
+        "node": "demo-home-2",
+        "about": "healing",
+    }
 
 
 def test_what_failed_in_the_only_pass_is_the_exit_code(file: Path, ends_with: Any) -> None:

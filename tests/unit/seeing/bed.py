@@ -42,9 +42,7 @@ def region(name: str, nodes: tuple[NodeSeen, ...] = (), why: tuple[str, ...] = (
         ServiceStatus(service, f"http://{service}.example.com/", "blue", f"v{tag}", f"v{tag}", "", not why)
         for service, tag in (("hello", 2), ("shop", 7))
     )
-    status = RegionStatus(
-        name, "lxd", "containerd", "nginx", not why, "198.18.1.1", states, services, SURVIVES, why
-    )
+    status = RegionStatus(name, "lxd", "containerd", "nginx", not why, "198.18.1.1", states, services, SURVIVES, why)
     known = {
         "at": time.monotonic(),
         "wanted": len(nodes),
