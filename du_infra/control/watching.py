@@ -13,6 +13,7 @@ from du_infra.errors import Busy, DuError
 from du_infra.health.heal import Healing
 from du_infra.health.plan import judge
 from du_infra.notify.notes import Note, of_decision, of_releases
+from du_infra.pool.wish import nodes_wanted
 from du_infra.progress import Event, Reporter, line
 from du_infra.seeing.board import Board
 from du_infra.seeing.nodes import front_report, nodes_seen
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T", bound="Eyes")
 
+_READS = 20
+
 
 def harmless(method: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P], None]:
     """``method``, whose every failure is counted and goes no further: that nobody sees a region must not harm it."""
@@ -42,17 +45,27 @@ def harmless(method: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[
 
 
 class Eyes(Watcher):
-    """Fills a board from what the loop tells, and hands notes to a sender; with neither it costs nothing."""
+    """Fills a board from what the loop tells, and hands notes to a sender.
 
-    def __init__(self, board: Board, sender: Sender | None = None) -> None:
+    ``shown``: whether anybody can see the board. The store is read for it at most ``_READS`` times a second, however
+    many regions there are: what is shown of it may be some seconds older than the rest.
+    """
+
+    def __init__(self, board: Board, sender: Sender | None = None, *, shown: bool = True) -> None:
         self.board = board
         self._sender = sender
+        self._shown = shown
+        self._minded = 1
+        self._stored: dict[str, tuple[float, Stored]] = {}
 
     @harmless
     def minded(self, contexts: Mapping[str, RegionContext], mistake: str) -> None:
         fleet = next((context.fleet.fleet for context in contexts.values()), "")
         boots = {name: context.spec.pool.boot_timeout.seconds for name, context in contexts.items()}
         self.board.minded(fleet, boots, mistake)
+        self._minded = max(1, len(contexts))
+        for name in self._stored.keys() - contexts.keys():
+            self._stored.pop(name, None)
         if self._sender and contexts:
             context = next(iter(contexts.values()))
             self.board.hooks(frozenset(context.fleet.notify))
@@ -71,11 +84,15 @@ class Eyes(Watcher):
 
     @harmless
     def saw(self, context: RegionContext, seen: Look, plan: Healing) -> None:
-        stored = context.store.seeing.of(context.name) if context.state.is_dir() else Stored()
-        self.board.saw(region_seen(context, seen, plan, stored))
-        if self._sender and self._sender.wanted("release"):
+        sender = self._sender if self._sender and self._sender.wanted("release") else None
+        if not (self._shown or sender):
+            return
+        stored, fresh = self._of_store(context)
+        if self._shown:
+            self.board.saw(region_seen(context, seen, plan, stored))
+        if sender and fresh:
             for note in self._news(context, stored):
-                self._sender.send(note)
+                sender.send(note)
 
     @harmless
     def scaled(self, region: str, planned: Autoscaled) -> None:
@@ -97,6 +114,16 @@ class Eyes(Watcher):
     def _doing(self, region: str, event: Event) -> None:
         self.board.doing(region, line(event).strip())
 
+    def _of_store(self, context: RegionContext) -> tuple[Stored, bool]:
+        """What the store knows, and whether it was read just now."""
+        now = time.monotonic()
+        until, kept = self._stored.get(context.name, (0.0, Stored()))
+        if now < until or not context.state.is_dir():
+            return kept, False
+        kept = context.store.seeing.of(context.name)
+        self._stored[context.name] = now + self._minded / _READS, kept
+        return kept, True
+
     def _news(self, context: RegionContext, stored: Stored) -> list[Note]:
         """What has become of releases since somebody was told of them last."""
         kept, name = context.store.told, context.name
@@ -114,7 +141,7 @@ def region_seen(context: RegionContext, seen: Look, plan: Healing, stored: Store
     return RegionSeen(
         at=time.monotonic(),
         status=status,
-        wanted=context.wish.nodes if seen.record.nodes else 0,
+        wanted=context.nodes or nodes_wanted(context.spec.pool, stored.scaled) if seen.record.nodes else 0,
         nodes=nodes_seen(seen.views, seen.reports, plan.sightings),
         measured=sample_of(joined, seen.reports, time.monotonic()) if joined else None,
         healing=HealingSeen(heal.enabled, stored.replacing, stored.replaced, heal.per_hour),

@@ -19,6 +19,7 @@ from du_infra.seeing.http import Request, Response, plain
 
 _METHODS = "GET, HEAD"
 _FRESH_SECONDS = 1.0
+_SHARE = 20
 _KEPT = 32
 _HARDENED = {
     "Cache-Control": "no-store",
@@ -33,7 +34,8 @@ _HARDENED = {
 class Site:
     """Answers requests from a board. ``token``: without it nobody gets more than whether the loop lives.
 
-    What is made is kept for a second: a thousand who ask cost no more than one.
+    What is made is kept for a second, and for twenty times as long as it took: a thousand who ask cost no more than
+    one, and never more than a twentieth of a CPU for each path.
     """
 
     def __init__(self, board: Board, token: str = "") -> None:
@@ -76,12 +78,14 @@ class Site:
     def _fresh(self, request: Request, make: Callable[[Request], Response]) -> Response:
         key = (request.path, request.query)
         with self._lock:
-            made, response = self._kept.get(key, (0.0, None))
-            if response is None or time.monotonic() - made >= _FRESH_SECONDS:
+            until, response = self._kept.get(key, (0.0, None))
+            began = time.monotonic()
+            if response is None or began >= until:
                 response = make(request)
                 if len(self._kept) >= _KEPT:
                     self._kept.clear()
-                self._kept[key] = time.monotonic(), response
+                now = time.monotonic()
+                self._kept[key] = now + max(_FRESH_SECONDS, _SHARE * (now - began)), response
         return response
 
     def _health(self, request: Request) -> Response:

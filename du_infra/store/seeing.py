@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select
 
 from du_infra.health.heal import HOUR
+from du_infra.pool.wish import Scaled
 from du_infra.seeing.state import EventSeen, LeaseSeen, ReleaseSeen
 from du_infra.store import tables
 from du_infra.store.healings import age_of, healings
@@ -22,13 +23,15 @@ _EVENTS = 20
 
 @dataclass(frozen=True)
 class Stored:
-    """The newest releases and events of a region, who is at work, and its replacements: open ones, and of an hour."""
+    """The newest releases and events of a region, who is at work, its replacements (open ones, and of an hour), and
+    what the last scale asked for."""
 
     releases: tuple[ReleaseSeen, ...] = ()
     leases: tuple[LeaseSeen, ...] = ()
     events: tuple[EventSeen, ...] = ()
     replacing: int = 0
     replaced: int = 0
+    scaled: Scaled | None = None
 
 
 class Seeing:
@@ -44,7 +47,7 @@ class Seeing:
 
 
 def _read(connection: Connection, region: str) -> Stored:
-    rollouts, leases, events = tables.rollouts, tables.leases, tables.events
+    rollouts, leases, events, wishes = tables.rollouts, tables.leases, tables.events, tables.pool_wishes
     of_region = leases.c.name.startswith(f"{region}/", autoescape=True)
     held = connection.execute(select(leases).where(of_region).order_by(leases.c.name)).all()
     newest = select(rollouts).where(rollouts.c.region == region).order_by(rollouts.c.id.desc()).limit(_RELEASES)
@@ -52,6 +55,7 @@ def _read(connection: Connection, region: str) -> Stored:
     latest = select(events).where(events.c.region == region).order_by(events.c.id.desc()).limit(_EVENTS)
     happened = connection.execute(latest).all()
     replaced = connection.execute(select(healings).where(healings.c.region == region)).all()
+    wish = connection.execute(select(wishes).where(wishes.c.region == region)).first()
     signed = tuple(_lease(row) for row in held if not parse(row.owner).gone)
     return Stored(
         releases=tuple(_release(row, region, signed) for row in released),
@@ -59,6 +63,7 @@ def _read(connection: Connection, region: str) -> Stored:
         events=tuple(EventSeen(row.time, row.actor, row.kind, row.text) for row in happened),
         replacing=sum(row.state == "running" for row in replaced),
         replaced=sum(age_of(row) < HOUR for row in replaced),
+        scaled=Scaled(wish.nodes, wish.mark, wish.actor, wish.time) if wish else None,
     )
 
 

@@ -72,7 +72,7 @@ def watched(page: PageAt | None, report: Reporter, *, interval: float, dry_run: 
     sender = None if dry_run else Sender(report, board.hook)
     try:
         with _page(board, page) if page else nullcontext():
-            yield Eyes(board, sender)
+            yield Eyes(board, sender, shown=page is not None)
     finally:
         if sender:
             sender.close(_GRACE_SECONDS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from du_infra.control import watching
 from du_infra.control.context import RegionContext
 from du_infra.control.heal import Look, votes_of
 from du_infra.control.loop import ControlLoop, Decision
@@ -23,9 +27,12 @@ from du_infra.pool.state import Node
 from du_infra.progress import Event, silent
 from du_infra.release.state import Rollout
 from du_infra.seeing.board import Board
+from du_infra.seeing.http import Limits
 from du_infra.seeing.state import NodeStanding
 from du_infra.spec import load_spec
+from du_infra.store.seeing import Stored
 from tests.unit.notify.receiver import Receiver, receiving, wait_for
+from tests.unit.seeing.bed import ask, shown
 
 FLEET = """fleet: demo
 regions:
@@ -159,9 +166,22 @@ def test_a_loop_that_cannot_be_seen_goes_on_and_it_is_counted(context: RegionCon
     assert found.board.snapshot().errors == 4
 
 
-def test_a_real_loop_fills_the_board_and_says_what_is_wrong_with_its_file(context: RegionContext) -> None:
-    import threading
+def test_the_store_is_read_the_less_often_the_more_regions_there_are(
+    context: RegionContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    monkeypatch.setattr("du_infra.store.seeing.Seeing.of", lambda self, region: read.append(region) or Stored())
+    found = eyes(context)
+    found.minded({**{f"r{number}": context for number in range(20 * 3600)}, "home": context}, "")
+    for _ in range(3):
+        found.saw(context, look(told("a-1")), Healing())
+    assert read == ["home"]
+    unseen = Eyes(Board(), shown=False)
+    unseen.saw(context, look(told("a-1")), Healing())
+    assert read == ["home"] and unseen.board.snapshot().regions == {}
 
+
+def test_a_real_loop_fills_the_board_and_says_what_is_wrong_with_its_file(context: RegionContext) -> None:
     board, stop, said = Board(interval=0.1), threading.Event(), []
     loop = ControlLoop(context.folder / "fleet.yaml", (), said.append, silent, watcher=Eyes(board))
     thread = threading.Thread(target=loop.run, args=(0.1, stop), daemon=True)
@@ -181,6 +201,38 @@ def test_a_real_loop_fills_the_board_and_says_what_is_wrong_with_its_file(contex
     assert not thread.is_alive()
 
 
+def test_while_a_pass_hangs_the_page_answers_and_the_other_regions_are_minded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, FLEET.replace("services:", "  away: {provider: lxd}\nservices:"))
+    hanging, stop, board = threading.Event(), threading.Event(), Board(interval=0.1)
+
+    def look(context: RegionContext) -> Look:
+        if context.name == "home":
+            hanging.wait(120)
+        return Look()
+
+    monkeypatch.setattr("du_infra.control.loop.look", look)
+    loop = ControlLoop(tmp_path / "fleet.yaml", (), lambda decision: None, silent, watcher=Eyes(board))
+    thread = threading.Thread(target=loop.run, args=(0.1, stop), daemon=True)
+    thread.start()
+    try:
+        with shown(board, limits=Limits(read=60, clients=8)) as address:
+            slow = [socket.create_connection((address.host, address.port), timeout=60) for _ in range(30)]
+            wait_for(lambda: (life := board.snapshot().lives.get("away")) and life.done > 3)
+            told = json.loads(ask(address, "/api/status")[2])
+            home = next(one for one in told["regions"] if one["name"] == "home")
+            assert (home["ready"], home["pass"]["done"]) == (None, 0)
+            assert home["pass"]["running_seconds"] > 0
+            for one in slow:
+                one.close()
+    finally:
+        hanging.set()
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+
+
 def test_a_decision_is_shown_and_told(context: RegionContext) -> None:
     found = eyes(context)
     found.told(Decision("home", "replace", "dead for 31 s", "a-2"))
@@ -191,7 +243,9 @@ def test_a_decision_is_shown_and_told(context: RegionContext) -> None:
     )
 
 
-def test_releases_are_told_once_whoever_looks_and_none_of_the_past(tmp_path: Path) -> None:
+def test_releases_are_told_once_whoever_looks_and_none_of_the_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = made(tmp_path, FLEET + NOTIFY)
     store = context.store
     row = Rollout(0, "home", "hello", "start", "v1-1", "", "ann@desk", {}, time.time())
@@ -202,6 +256,9 @@ def test_releases_are_told_once_whoever_looks_and_none_of_the_past(tmp_path: Pat
         watchers = [eyes(context, Sender(silent, rules=Rules(waits=(), limit=10))) for _ in range(2)]
         for each in watchers:
             each.saw(context, Look(), Healing())
+        monkeypatch.setattr(watching, "_READS", 1e9)
+        for each in watchers:
+            each._stored.clear()
         made_row = store.rollouts.begin(replace(row, release="v2-1", previous="v1-1"))
         for each in watchers:
             each.saw(context, Look(), Healing())

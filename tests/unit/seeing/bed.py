@@ -65,7 +65,9 @@ def sick() -> RegionSeen:
     """A region that has lost a node, and whose release went back."""
     dead = node("demo-fsn-2", 12, standing="dead", machine="stopped", why="its machine is stopped", cpu_percent=None)
     dead = replace(dead, memory_percent=None, disk_percent=None)
-    nodes = (node("demo-fsn-1", 11, front=True, cpu_percent=93.0), dead, node("demo-fsn-3", 13, standing="joining"))
+    fresh = replace(dead, name="demo-fsn-3", address="198.18.1.13", standing="joining", machine="running")
+    fresh = replace(fresh, why="its machine is running")
+    nodes = (node("demo-fsn-1", 11, front=True, cpu_percent=93.0), dead, fresh)
     bad = release(3, "rolled-back", why="errors 4.1 % against the old copy's own 0.2 %", service="shop")
     return region(
         "fsn",

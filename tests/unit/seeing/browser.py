@@ -45,8 +45,8 @@ class Browser:
         return self._ask("POST", f"/session/{self._session}/execute/sync", {"script": script, "args": []})
 
     def shot(self, file: Path) -> None:
-        """A picture of the whole page."""
-        found = self._devtools("Page.captureScreenshot", {"captureBeyondViewport": True})
+        """A picture of what the window shows."""
+        found = self._devtools("Page.captureScreenshot", {})
         file.write_bytes(base64.b64decode(found["data"]))
 
     def close(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -133,13 +135,10 @@ def test_a_page_of_a_thousand_regions_fits_a_phone(window: Browser) -> None:
         assert window.run("return document.querySelectorAll('.chips a').length") == 976
 
 
-def test_the_picture_in_the_docs_can_be_made_again(window: Browser, tmp_path: object) -> None:
+def test_the_picture_in_the_docs_can_be_made_again(window: Browser, tmp_path: Path) -> None:
     """``DU_PICTURE=FILE`` keeps it."""
-    import os
-    from pathlib import Path
-
-    file = Path(os.environ.get("DU_PICTURE") or Path(str(tmp_path)) / "page.png")
-    window.size(1180, 1000)
+    file = Path(os.environ.get("DU_PICTURE") or tmp_path / "page.png")
+    window.size(1180, 1130)
     with shown(board()) as address:
         window.open(f"http://{address}/")
         window.shot(file)
