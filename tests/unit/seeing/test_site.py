@@ -115,6 +115,8 @@ def test_health_tells_a_loop_that_has_stopped(monkeypatch: pytest.MonkeyPatch) -
     with shown(made) as address:
         page = ask(address, "/")[2]
         assert "The loop has stopped" in page and "✓" not in page.partition("</head>")[0]
+        cards = re.findall(r'<article class="card (\w+)">\s*<header>.*?</header>', page, flags=re.S)
+        assert cards == ["bad", "bad", "bad"]
 
 
 def test_while_a_pass_hangs_it_is_shown_how_old_everything_is() -> None:
