@@ -115,6 +115,12 @@ class Hook:
             address, secret = self._sources()
         except DuError as error:
             return Outcome(str(error), again=True)
+        try:
+            return self._post(address, secret, message)
+        except Exception as error:  # its words may hold the address, and the next message must have its turn
+            return Outcome(f"unforeseen: {type(error).__name__}", again=True)
+
+    def _post(self, address: str, secret: str, message: Message) -> Outcome:
         left = self._rules.limit if self._deadline is None else max(0.1, self._deadline - time.monotonic())
         signed = headers(message, secret, int(time.time()))
         outcome = post(address_of(address, self._where), message.body, signed, min(self._rules.limit, left))

@@ -241,6 +241,23 @@ def test_no_part_of_an_address_or_a_key_is_ever_said(bed: Bed) -> None:
     assert not [words for words in (*bed.said, *map(str, bed.seen.values())) if "hunter" in words]
 
 
+def test_what_nobody_foresaw_is_told_by_its_kind_alone_and_the_next_message_has_its_turn(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def post(*given: Any) -> Any:
+        raise KeyError("hunter2")
+
+    with receiving(Receiver()) as receiver:
+        monkeypatch.setattr("du_infra.notify.hook.post", post)
+        bed.use(receiver.url)
+        bed.sender.send(NOTE)
+        wait_for(lambda: bed.seen["ops"].failed)
+        monkeypatch.undo()
+        bed.sender.send(NOTE)
+        wait_for(lambda: bed.seen["ops"].delivered)
+    assert bed.said == ["ops: unforeseen: KeyError"]
+
+
 def test_a_source_that_cannot_be_read_is_told_at_once_and_used_when_it_is_there(tmp_path: Path) -> None:
     bed = Bed(tmp_path, Rules(waits=(0.05,) * 400, limit=5))
     bed.sender.use("demo", tmp_path, {"ops": HookSpec(url=SecretSource(file="later"))})
