@@ -13,40 +13,43 @@ from du_infra.errors import ToolMissing
 if TYPE_CHECKING:
     from du_infra.local.doctor import Finding
 
+_OK, _OPTIONAL, _MISSING = click.style("ok     ", fg="green"), "not had", click.style("missing", fg="red")
+
 
 @click.command("doctor")
 @click.option("--fix", "mend", is_flag=True, help="Install what is missing with apt.")
 @click.option("--quiet", is_flag=True, help="Say only what is missing.")
+@click.option("--for", "also", multiple=True, type=click.Choice(["traffic", "browser"]), help="What else it is to do.")
 @output_option
 @yes_option
-def command(mend: bool, quiet: bool, output: str, yes: bool) -> None:
+def command(mend: bool, quiet: bool, also: tuple[str, ...], output: str, yes: bool) -> None:
     """Say what this machine has and lacks for running a local region. Exit code 3 when something is missing."""
     from du_infra.cli.progress_view import progress_view
     from du_infra.local import doctor
 
-    findings = doctor.examine()
-    packages = sorted({f.package for f in findings if not f.ok and f.package})
+    findings = doctor.examine(also)
+    packages = doctor.lacking(findings)
     if mend and packages:
         confirm(f"Install {', '.join(packages)} with apt-get?", yes)
         with progress_view() as report:
             doctor.fix(findings, report)
-        findings = doctor.examine()
+        findings = doctor.examine(also)
     if output == "json":
         echo_json([asdict(finding) for finding in findings])
     else:
         _show(findings, quiet)
-    if not all(finding.ok for finding in findings):
+    if not all(finding.ok or finding.optional for finding in findings):
         raise SystemExit(ToolMissing.exit_code)
 
 
 def _show(findings: list[Finding], quiet: bool) -> None:
     for finding in findings:
-        if finding.ok and quiet:
+        if quiet and (finding.ok or finding.optional):
             continue
-        mark = click.style("ok     ", fg="green") if finding.ok else click.style("missing", fg="red")
+        mark = _OK if finding.ok else _OPTIONAL if finding.optional else _MISSING
         todo = f"  → {finding.todo}" if finding.todo else ""
         click.echo(f"{finding.name:<16} {mark}  {finding.detail}{todo}")
-    lacking = [finding.name for finding in findings if not finding.ok]
+    lacking = [finding.name for finding in findings if not finding.ok and not finding.optional]
     if lacking == ["root"]:
         click.echo("The local cloud needs root: run the same command with sudo.", err=True)
     elif lacking:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from du_infra import paths
 from du_infra.engines.process import run
 from du_infra.errors import EngineFailed, ToolMissing
-from du_infra.local.tools import EXTRA_ON_UBUNTU, PACKAGES_ON_UBUNTU, TOOLS, Tool
+from du_infra.local.tools import EXTRA_ON_UBUNTU, EXTRAS, PACKAGES_ON_UBUNTU, TOOLS, Tool
 from du_infra.progress import Event, Reporter
 
 STAGE = "doctor"
@@ -20,32 +20,41 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/snap/bin"
 _NEEDED_BYTES = 5_000_000_000
 _APT_SECONDS = 900
 _NO_PACKAGES = "apt-get update"
+_STARTED_BY_APT = {"docker-registry", "gdnsd"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: ``ok``, or what to do (``todo``) and which package has it, if one has."""
+    """One thing looked at: ``ok``, or what to do (``todo``) and which package has it, if one has.
+
+    ``optional``: not there, and nothing asked for needs it; ``fix`` leaves it away.
+    """
 
     name: str
     ok: bool
     detail: str
     todo: str = ""
     package: str = ""
+    optional: bool = False
 
 
-def examine() -> list[Finding]:
-    """Look at everything the local cloud needs; changes nothing."""
+def examine(also: Collection[str] = ()) -> list[Finding]:
+    """Look at everything the local cloud needs, and what it does not; changes nothing.
+
+    ``also`` names what else is wanted, of the keys of ``tools.EXTRAS``.
+    """
     release = _os_release()
-    return [_root(), *(_tool(tool, release) for tool in TOOLS), *_extras(release), _terraform(), _disk()]
+    needed = [_root(), *(_tool(tool, release) for tool in TOOLS), *_extras(release), _terraform(), _disk()]
+    return [*needed, *(_optional(tool, use, use in also) for use, tools in EXTRAS.items() for tool in tools)]
 
 
 def fix(findings: Sequence[Finding], report: Reporter) -> None:
     """Install the missing packages with apt.
 
     Raises ToolMissing without root or apt, EngineFailed with apt's last words. What apt starts of its own
-    accord is stopped again: Debian's registry would listen on every address.
+    accord is stopped again: Debian's registry and its DNS server would listen on every address.
     """
-    packages = sorted({finding.package for finding in findings if not finding.ok and finding.package})
+    packages = lacking(findings)
     if not packages:
         return
     if os.geteuid() != 0:
@@ -64,8 +73,14 @@ def fix(findings: Sequence[Finding], report: Reporter) -> None:
         report(Event("warning", STAGE, f"{_NO_PACKAGES}: {(error.detail.splitlines() or [error.what])[-1]}"))
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     run(install, what=f"install {', '.join(packages)}", timeout=_APT_SECONDS, env=environment)
-    if "docker-registry" in packages and Path("/run/systemd/system").is_dir():
-        run(["systemctl", "disable", "--now", "docker-registry"], what="stop the packaged registry")
+    started = sorted(_STARTED_BY_APT & set(packages))
+    if started and Path("/run/systemd/system").is_dir():
+        run(["systemctl", "disable", "--now", *started], what=f"stop {', '.join(started)}, which apt started")
+
+
+def lacking(findings: Sequence[Finding]) -> list[str]:
+    """The packages that ``fix`` installs."""
+    return sorted({one.package for one in findings if not one.ok and not one.optional and one.package})
 
 
 def _root() -> Finding:
@@ -82,6 +97,13 @@ def _tool(tool: Tool, release: str) -> Finding:
     if where is None:
         return Finding(tool.program, False, tool.purpose, f"apt-get install {tool.package}", tool.package)
     return Finding(tool.program, True, where)
+
+
+def _optional(tool: Tool, use: str, wanted: bool) -> Finding:
+    found = _tool(tool, "")
+    if found.ok or wanted:
+        return found
+    return replace(found, optional=True, detail=f"{tool.purpose}; only for {use}", todo=f"du-infra doctor --for {use}")
 
 
 def _extras(release: str) -> list[Finding]:

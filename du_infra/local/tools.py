@@ -35,6 +35,15 @@ TOOLS = (
     Tool("docker-registry", "the local registry", "docker-registry"),
 )
 
+EXTRAS = {
+    "traffic": (Tool("gdnsd", "answers DNS for a fleet of several regions", "gdnsd"),),
+    "browser": (
+        Tool("chromium", "shows the status page to tests", "chromium"),
+        Tool("chromedriver", "has a browser do what tests say", "chromium-driver"),
+    ),
+}
+"""What only some need, by what for: a region does without."""
+
 PACKAGES_ON_UBUNTU = {"lxd": "", "lxd-client": "", "lxcfs": ""}
 """Ubuntu has LXD as a snap, lxcfs inside it."""
 

@@ -13,6 +13,7 @@ from du_infra.spec.container import SecretName, SecretSource, VolumePath
 from du_infra.spec.cross import cross_complaints
 from du_infra.spec.heal import HealSpec
 from du_infra.spec.k3s import K3sSpec
+from du_infra.spec.notify import HookSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.replicas import Replicas, ReplicasSpec
 from du_infra.spec.rules import (
@@ -203,6 +204,9 @@ class FleetSpec(Model):
     )
     regions: dict[Name, RegionSpec] = Field(min_length=1, description="The regions by name; at least one.")
     services: dict[Name, ServiceSpec] = Field(default_factory=dict, description="The services by name.")
+    notify: dict[Name, HookSpec] = Field(
+        default_factory=dict, description="Webhooks by name, which are told of what du-infra decides."
+    )
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:

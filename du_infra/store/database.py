@@ -19,7 +19,19 @@ from du_infra.pool.plan import PoolRecord
 from du_infra.pool.state import Node
 from du_infra.pool.wish import Scaled
 from du_infra.spec.container import SecretSource
-from du_infra.store import autoscaling, clusters, controllers, healings, leases, rollouts, rounds, sqlite, tables
+from du_infra.store import (
+    autoscaling,
+    clusters,
+    controllers,
+    healings,
+    leases,
+    rollouts,
+    rounds,
+    seeing,
+    sqlite,
+    tables,
+    told,
+)
 from du_infra.store.gate import Gate
 from du_infra.store.migrate import prepare
 from du_infra.store.sql import alone, put_once
@@ -55,6 +67,8 @@ class Store:
         self.rounds = rounds.Rounds(gate)
         self.clusters = clusters.Clusters(gate)
         self.controllers = controllers.Controllers(beats)
+        self.seeing = seeing.Seeing(gate)
+        self.told = told.Told(gate)
 
     def claim(self, fleet: str) -> None:
         """Note whose store this is, the first time. Raises Refused when it is another fleet's."""
@@ -157,6 +171,7 @@ class Store:
             autoscaling.forget(connection, region)
             rounds.forget(connection, region)
             clusters.forget(connection, region)
+            told.forget(connection, region)
 
     def record_release(self, region: str, release: dict[str, Any]) -> None:
         """Keep a release for ever; the same one twice is kept once.

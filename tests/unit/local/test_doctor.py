@@ -46,6 +46,25 @@ def test_on_ubuntu_lxd_comes_from_its_snap(monkeypatch: pytest.MonkeyPatch) -> N
     assert found["lxd"].package == ""
 
 
+def test_what_only_traffic_needs_is_told_and_installed_only_when_asked_for(
+    calls: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda program, path=None: None if program == "gdnsd" else "/bin/x")
+    without = {finding.name: finding for finding in doctor.examine()}["gdnsd"]
+    assert without.optional and "only for traffic" in without.detail and "--for traffic" in without.todo
+    doctor.fix([without], silent)
+    assert calls == []
+    wanted = {finding.name: finding for finding in doctor.examine(["traffic"])}["gdnsd"]
+    assert not wanted.optional and not wanted.ok
+    assert doctor.lacking([without, wanted]) == ["gdnsd"]
+
+
+def test_a_browser_is_only_for_tests(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda program, path=None: None if "chrom" in program else "/bin/x")
+    assert "chromium" not in doctor.lacking(doctor.examine())
+    assert {"chromium", "chromium-driver"} <= set(doctor.lacking(doctor.examine(["browser"])))
+
+
 def test_only_what_is_missing_is_installed_each_package_once(calls: list[list[str]]) -> None:
     missing = [Finding("ssh", False, "", "", "openssh-client"), Finding("ssh-keygen", False, "", "", "openssh-client")]
     doctor.fix([*missing, Finding("skopeo", True, "")], silent)

@@ -86,8 +86,8 @@ def test_wrong_files_are_not_valid(case: Path) -> None:
 def test_every_object_refuses_unknown_keys() -> None:
     found = list(objects(SCHEMA))
     # fleet, regions, services, region, pool, autoscale, heal, k3s,
-    # service, env, replicas, volumes, secrets, secret, release
-    assert len(found) == 15
+    # service, env, replicas, volumes, secrets, secret, release, notify, hook
+    assert len(found) == 17
     assert all(part["additionalProperties"] is False for part in found)
 
 
