@@ -24,7 +24,7 @@ venv-dev:
 	@scripts/bootstrap dev
 
 setup-dev: venv-dev
-	@$(DU) doctor --fix --yes --quiet --for traffic --for browser
+	@$(DU) doctor --fix --yes --quiet --for traffic --for browser --for postgres
 
 region-up: setup ## Bring REGION up; run it again at any time
 	@$(DU) region up $(REGION) --fleet $(FLEET) $(YESFLAG)

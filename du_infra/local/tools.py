@@ -41,6 +41,7 @@ EXTRAS = {
         Tool("chromium", "shows the status page to tests", "chromium"),
         Tool("chromedriver", "has a browser do what tests say", "chromium-driver"),
     ),
+    "postgres": (Tool("initdb", "makes stores for tests that machines share", "postgresql"),),
 }
 """What only some need, by what for: a region does without."""
 

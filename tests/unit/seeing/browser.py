@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.lacking import without
 
 _FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
 _SECONDS = 300
@@ -71,10 +70,7 @@ class Browser:
 def browser(folder: Path) -> Iterator[Browser]:
     """A window, as long as it is needed. Where there is no Chromium the test is skipped; in CI that is a failure."""
     missing = [tool for tool in ("chromium", "chromedriver") if not shutil.which(tool)]
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"not installed: {', '.join(missing)}; `du-infra doctor --fix --for browser`", pytrace=False)
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}; `du-infra doctor --fix --for browser`")
+    without(f"not installed: {', '.join(missing)}; `du-infra doctor --fix --for browser`" if missing else "")
     driver = subprocess.Popen(
         ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
