@@ -25,7 +25,8 @@ def typed(*arguments: str) -> str:
         ),
         (
             ("release", "SERVICE=hello", "TAG=v2", "OBSERVE=5s", "CANARY=5,25", "BATCH=2", "HOLD=1", "YES=1"),
-            'release start "hello" "v2" --region home --fleet fleet.yaml --yes --observe 5s --canary 5,25 --batch 2 --hold',
+            'release start "hello" "v2" --region home --fleet fleet.yaml --yes '
+            "--observe 5s --canary 5,25 --batch 2 --hold",
         ),
         (("region-scale", "REGION=fsn", "NODES=3"), 'region scale fsn "3" --fleet fleet.yaml'),
     ],
