@@ -62,8 +62,8 @@ def test_a_region_grows_and_shrinks_in_the_end_and_no_request_is_lost(bed: Bed, 
     assert at_rest(bed) == [first]
     assert booted(first) == before
     assert_none_lost(asked)
-    assert provider.failed > 0
-    assert (provider.unread > 0) == (reads > 0)
+    assert provider.failed + provider.unread > 0
+    assert reads or not provider.unread
 
 
 def test_a_node_that_is_lost_is_replaced_in_the_end_and_once(bed: Bed) -> None:
