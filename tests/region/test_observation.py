@@ -123,8 +123,8 @@ def test_a_lack_of_memory_takes_it_back_and_is_named(node: Node) -> None:
     assert set(release.failed) <= LOST
 
 
-@on(clusters=True)
 @pytest.mark.parametrize("tag", ["never-ready", "slow-start"])
+@on(clusters=True)
 def test_what_is_not_ready_in_time_gets_no_request(node: Node, tag: str) -> None:
     release = Release(node, tag, start_timeout=4)
     text = taken_back(node, release, "not-ready")
@@ -141,8 +141,8 @@ def test_what_starts_slowly_and_has_the_time_goes_live(node: Node) -> None:
     assert set(release.load.releases) == {node.hello(tag)["release"] for tag in ("v1", "slow-start")}
 
 
-@on(clusters=True)
 @pytest.mark.parametrize("tag", ["exits-at-once", "ignores-sigterm"])
+@on(clusters=True)
 def test_an_old_copy_that_is_rude_to_sigterm_loses_no_request(node: Node, tag: str) -> None:
     for release in (Release(node, tag, observe=0, stop_grace=1), Release(node, "v1", observe=1)):
         assert release.code == 0, release.lines
