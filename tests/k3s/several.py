@@ -30,10 +30,16 @@ class SeveralServers(K3sBed):
         rows = "time:.lastTimestamp,what:.involvedObject.name,why:.reason,words:.message"
         return self.kubectl(f"get events -A --sort-by=.lastTimestamp -o custom-columns={rows}")
 
+    def refused(self, number: int) -> str:
+        """The requests that a node's gateway did not answer well, each as in its log, and what du-node said of late."""
+        look = "awk '$NF >= 400' /var/log/du/access.log | tail -n 40; journalctl -q -o short-precise -n 40 -u du-node"
+        return self.sh(number, look).stdout
+
     def copies(self) -> dict[str, int]:
         """How many copies each node has that are to stay."""
         told = json.loads(self.kubectl("-n du-infra get pods -o json"))["items"]
-        return dict(Counter(pod["spec"]["nodeName"] for pod in told if "deletionTimestamp" not in pod["metadata"]))
+        staying = [pod for pod in told if "deletionTimestamp" not in pod["metadata"]]
+        return dict(Counter(pod["spec"].get("nodeName", "") for pod in staying))
 
     def writes(self, number: int) -> bool:
         """Whether something can be written by the API of this node's server."""
