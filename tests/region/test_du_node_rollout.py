@@ -145,8 +145,11 @@ def test_a_release_that_is_held_is_seen_on_the_preview_port_alone_until_it_is_le
     assert node.apply(held)[1][-1]["steps"] == 0
     assert node.apply(free)[0] == 0
     assert live(node) == "v1"
-    with pytest.raises(OSError, match="refused"):
-        ask(node, port=8081)
+    if node.gateway == "envoy":  # its port stays open, with nothing behind it
+        assert ask(node, port=8081)[0] == ""
+    else:
+        with pytest.raises(ConnectionRefusedError):
+            ask(node, port=8081)
 
 
 @on()
