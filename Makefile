@@ -24,7 +24,7 @@ venv-dev:
 	@scripts/bootstrap dev
 
 setup-dev: venv-dev
-	@$(DU) doctor --fix --yes --quiet --for traffic
+	@$(DU) doctor --fix --yes --quiet --for traffic --for browser --for postgres
 
 region-up: setup ## Bring REGION up; run it again at any time
 	@$(DU) region up $(REGION) --fleet $(FLEET) $(YESFLAG)
@@ -70,8 +70,8 @@ format: venv-dev ## Bring the code into its form
 	.venv/bin/ruff check -q --fix-only .
 	.venv/bin/ruff format -q .
 
-faults: setup-dev ## Every fault at every step of a release, on every runtime and gateway (hours)
-	DU_FAULTS=all .venv/bin/pytest -s tests/faults
+faults: setup-dev ## Every fault at every step of a release, bad releases, a pool in every kind of trouble (many hours)
+	DU_FAULTS=all .venv/bin/pytest -s tests/faults tests/region/test_observation.py tests/region/test_du_node_rollout.py
 
 bench: setup-dev ## Measure the goals on this machine; docs/performance.md has the results
 	.venv/bin/python -m bench

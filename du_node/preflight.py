@@ -29,10 +29,12 @@ _ARCHITECTURES = {
 
 
 def preflight(service: Service, tool: Runtime, *, pull: bool) -> None:
-    """Refuse a release that this node cannot carry. ``pull`` says that the image has still to be fetched; where it is
-    there, its architecture is looked at now, else after the pull. Raises NodeError no-room or image."""
+    """Refuse a release that this node cannot carry. ``pull`` says that the image has still to be fetched; then the
+    controller's word counts for its architecture, and it is looked at again after the pull. Raises NodeError no-room
+    or image."""
     need_memory(service, running_mb(service, tool))
     if pull:
+        _fits(service, service.architectures)
         need_disk(service, tool.storage)
     else:
         need_architecture(service, tool)
@@ -69,11 +71,17 @@ def need_memory(service: Service, running: int = 0) -> None:
 
 def need_architecture(service: Service, tool: Runtime) -> None:
     """Refuse an image in the runtime's store that is made for another kind of machine."""
-    image, node = tool.architecture(service.image), machine()
-    if image and image != node:
+    image = tool.architecture(service.image)
+    _fits(service, (image,) if image else ())
+
+
+def _fits(service: Service, made_for: tuple[str, ...]) -> None:
+    """Refuse it where it is made for others only; where nobody knows, it may be tried."""
+    node = machine()
+    if made_for and node not in made_for:
         raise NodeError(
             "image",
-            f"{service.name} {service.tag} is made for {image}, and this node is {node}",
+            f"{service.name} {service.tag} is made for {' and '.join(made_for)}, and this node is {node}",
             todo=f"build the image for {node}, or for both",
             service=service.name,
         )

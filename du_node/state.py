@@ -40,8 +40,8 @@ class Service:
     seconds. ``volumes`` are (name, folder in the container), ``secrets`` (name, fingerprint of the value).
 
     ``config`` is a hash of everything the container is made of; ``size_mb`` is the image's size in the
-    registry, 0 when the controller did not say. ``rollout`` is how it goes live, ``copies`` the fewest and the most
-    that a cluster runs of it: not what it is.
+    registry, 0 when the controller did not say, and ``architectures`` those that it is made for, none in that case.
+    ``rollout`` is how it goes live, ``copies`` the fewest and the most that a cluster runs of it: not what it is.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Service:
     start_timeout: int = 60
     stop_grace: int = 10
     size_mb: int = 0
+    architectures: tuple[str, ...] = ()
     cpus: float = 0.0
     volumes: tuple[tuple[str, str], ...] = ()
     secrets: tuple[tuple[str, str], ...] = ()

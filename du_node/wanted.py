@@ -76,6 +76,7 @@ def _service(data: object, place: int) -> Service:
         start_timeout=within(data, "start_timeout", where, 1, 3600, 60),
         stop_grace=within(data, "stop_grace", where, 0, 3600, 10),
         size_mb=within(data, "size_mb", where, 0, 1 << 20, 0),
+        architectures=_strings(get(data, "architectures", list, where, []), where),
         cpus=number(data, "cpus", where, 0, 1024, 0.0),
         volumes=pairs(data, "volumes", _VOLUME, _FOLDER, where),
         secrets=pairs(data, "secrets", SECRET, FINGERPRINT, where),

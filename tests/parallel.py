@@ -25,8 +25,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
 LOCKS = Path(tempfile.gettempdir(), f"du-tests-{os.getuid()}")
-_KIND = re.compile(r"\[(nginx|envoy|containerd|docker)\b")
+_KIND = re.compile(r"\[((?:containerd|docker|k3s)-(?:nginx|envoy)|nginx|envoy|containerd|docker)\b")
 _SHOWN = 25
+_FIRST = tuple(
+    f"tests/region/test_{name}.py"
+    for name in ("rounds", "pool", "healing", "autoscale", "membership", "hooks", "release")
+)
+"""Files of few tests that take minutes (the summary at the end says which): begun late, they would be waited for."""
 
 
 def piece(nodeid: str) -> str:
@@ -43,7 +48,8 @@ def needs_nodes(file: str) -> bool:
 
 
 class Lanes(LoadScopeScheduling):
-    """The pieces with most tests come first; one worker begins with those without nodes, the others with those with."""
+    """The longest pieces come first, then those with most tests; one worker begins with those without nodes, the others
+    with those with."""
 
     _beside: Any = None
     """The worker that begins without nodes."""
@@ -62,7 +68,13 @@ class Lanes(LoadScopeScheduling):
 
     def _suiting(self, node: Any) -> list[str]:
         with_nodes = node is not self._beside
-        return [scope for scope in self.workqueue if needs_nodes(scope.partition(" ")[0]) == with_nodes]
+        suiting = [scope for scope in self.workqueue if needs_nodes(scope.partition(" ")[0]) == with_nodes]
+        return sorted(suiting, key=_place)
+
+
+def _place(scope: str) -> int:
+    file = scope.partition(" ")[0]
+    return _FIRST.index(file) if file in _FIRST else len(_FIRST)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,13 +1,10 @@
 """A real PostgreSQL for tests and benches: Debian's, in a folder of its own, on a socket of its own, as nobody's root.
 
-It is not the machine's own server: nothing of that is asked or touched. Where the package is missing it is installed,
-without the server that Debian would make and start; where that is not possible the tests are skipped, and in CI that is
-a failure.
+It is not the machine's own server: nothing of that is asked or touched.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import secrets
@@ -21,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _SECONDS = 60
-_NO_SERVER = Path("/etc/postgresql-common/createcluster.d/du-tests.conf")
 _USERS = ("postgres", "nobody")
 # Nothing of it must outlive the test, so it need not reach the disk; what a server does is the same.
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -34,22 +30,9 @@ def programs() -> Path | None:
     return found[-1].parent if found else None
 
 
-def install() -> str:
-    """Have the programs; "" when they are there, else why not. Several processes may want it at once."""
-    with Path(tempfile.gettempdir(), "du-postgres-install.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if programs():
-            return ""
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            return "PostgreSQL is not installed, and installing it needs root and apt-get"
-        _NO_SERVER.parent.mkdir(parents=True, exist_ok=True)
-        _NO_SERVER.write_text("create_main_cluster = false\n")
-        for argv in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "postgresql"]):
-            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            done = subprocess.run(["apt-get", *argv], env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                return f"PostgreSQL cannot be installed: {done.stderr[-300:]}"
-        return "" if programs() else "apt-get installed no PostgreSQL"
+def why_no_postgres() -> str:
+    """Why there can be no server, or "" when there can."""
+    return "" if programs() else "PostgreSQL is not installed; `du-infra doctor --fix --for postgres`"
 
 
 class Postgres:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ import pytest
 from du_infra.spec.container import SecretSource
 from du_infra.store import postgres
 from du_infra.store.database import Store
-from tests.postgres import Postgres, install
+from tests.lacking import without
+from tests.postgres import Postgres, why_no_postgres
 from tests.postgres import postgres as running
 
 
@@ -43,10 +43,7 @@ def opened(): return Store({self.url!r}, folder, SecretSource(file=file) if file
 @pytest.fixture(scope="session")
 def server() -> Iterator[Postgres]:
     """A PostgreSQL for the tests of this worker."""
-    if why_not := install():
-        if os.environ.get("CI") == "true":
-            pytest.fail(why_not, pytrace=False)
-        pytest.skip(why_not)
+    without(why_no_postgres())
     with running() as made:
         yield made
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.controllers.crew import Crew
 from bench.report import Row, at_most
-from tests.postgres import install, postgres
+from tests.postgres import postgres, why_no_postgres
 
 CONTROLLERS = 4
 REGIONS = int(os.environ.get("DU_REGIONS", "1000"))
@@ -29,7 +29,7 @@ _AGAIN_SECONDS = 15
 
 def measure() -> Iterator[Row]:
     """Figures of one run."""
-    if why_not := install():
+    if why_not := why_no_postgres():
         raise SystemExit(why_not)
     with ExitStack() as stack:
         server = stack.enter_context(postgres(durable=True))

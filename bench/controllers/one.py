@@ -19,7 +19,8 @@ from du_infra.autoscale.state import Sample
 from du_infra.control import share
 from du_infra.control.context import RegionContext
 from du_infra.control.decision import Decision
-from du_infra.control.loop import ControlLoop, Minder
+from du_infra.control.loop import ControlLoop
+from du_infra.control.minder import Minder
 from du_infra.errors import DuError
 from du_infra.progress import silent
 from du_infra.store.owner import Owner, this_process

@@ -9,6 +9,7 @@ import click
 
 from du_infra.cli.options import confirm, echo_json, output_option, yes_option
 from du_infra.errors import ToolMissing
+from du_infra.local.tools import EXTRAS
 
 if TYPE_CHECKING:
     from du_infra.local.doctor import Finding
@@ -19,7 +20,7 @@ _OK, _OPTIONAL, _MISSING = click.style("ok     ", fg="green"), "not had", click.
 @click.command("doctor")
 @click.option("--fix", "mend", is_flag=True, help="Install what is missing with apt.")
 @click.option("--quiet", is_flag=True, help="Say only what is missing.")
-@click.option("--for", "also", multiple=True, type=click.Choice(["traffic"]), help="What else it is to do.")
+@click.option("--for", "also", multiple=True, type=click.Choice([*EXTRAS]), help="What else it is to do.")
 @output_option
 @yes_option
 def command(mend: bool, quiet: bool, also: tuple[str, ...], output: str, yes: bool) -> None:

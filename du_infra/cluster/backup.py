@@ -14,16 +14,16 @@ def fresh(observed: Observed) -> bool:
     return observed.backup is not None and observed.now - observed.backup.at <= FRESH_SECONDS
 
 
-def first_backed_up(observed: Observed, before: str, *, read_back: bool = False) -> Action | None:
+def first_backed_up(observed: Observed, before: str) -> Action | None:
     """What is still to be done for a backup ``before`` something, on a server that is well; None when there is one.
 
-    ``read_back``: it is also to be verified. A datastore that is somebody else's is theirs to back up.
+    One that nobody has read back is none. A datastore that is somebody else's is theirs to back up.
     """
     able = [member for member in servers(observed) if well(member)]
     if observed.datastore == "external" or not able:
         return None
     if not fresh(observed):
         return Action("backup", able[0].name, f"a copy of the data before {before}")
-    if read_back and observed.backup and not observed.backup.verified:
+    if observed.backup and not observed.backup.verified:
         return Action("verify-backup", able[0].name, f"the copy has to be read back before {before}")
     return None

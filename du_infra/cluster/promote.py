@@ -43,7 +43,7 @@ def _from_sqlite(observed: Observed, plan: Seats, holder: Member) -> Turn:
         return NOTHING
     if not well(holder):
         return wait(f"{holder.name} moves to etcd once it is well")
-    if backup := first_backed_up(observed, "the move to etcd", read_back=True):
+    if backup := first_backed_up(observed, "the move to etcd"):
         return one(backup)
     return one(Action("migrate", holder.name, "more servers are to join, and sqlite is for one alone"))
 

@@ -12,19 +12,23 @@ from typing import TypeAlias
 
 from du_infra.cluster.state import Member, Observed, Wish
 
-Parsed: TypeAlias = tuple[int, int, int, int]
+Parsed: TypeAlias = tuple[int, int, int, int, int]
+"""Major, minor, patch, candidate, revision of K3s's own."""
+
+_FINAL = 1_000_000
+"""In the place of the candidate's number where it is none: a release comes after all of its candidates."""
 
 BROKEN_MIGRATION = {"v1.32.5": "k3s issue 12478"}
 """Versions on which the move from sqlite to etcd fails, whatever their K3s revision, and where that is told."""
 
 
 def parse(version: str) -> Parsed:
-    """``v1.34.1+k3s1`` as numbers that can be compared; zeros for what is no version."""
-    found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(?:\+k3s(\d+))?", version)
+    """``v1.34.1+k3s1`` or ``v1.34.1-rc1+k3s1`` as numbers that can be compared; zeros for what is no version."""
+    found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)(?:-rc(\d+))?(?:\+k3s(\d+))?", version)
     if not found:
-        return (0, 0, 0, 0)
-    major, minor, patch, revision = (int(part or 0) for part in found.groups())
-    return (major, minor, patch, revision)
+        return (0, 0, 0, 0, 0)
+    major, minor, patch, candidate, revision = found.groups()
+    return (int(major), int(minor), int(patch), int(candidate or _FINAL), int(revision or 0))
 
 
 def minor(version: str) -> int:
@@ -44,7 +48,7 @@ def highest(versions: Iterable[str]) -> str:
 
 def broken_migration(version: str) -> str:
     """Where it is told that the move to etcd fails on this version; "" when it is not known to."""
-    return BROKEN_MIGRATION.get(version.partition("+")[0], "")
+    return BROKEN_MIGRATION.get(re.split("[-+]", version)[0], "")
 
 
 def next_version(current: str, goal: str, releases: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ Kind: TypeAlias = (
     Literal["start", "replace", "resume", "scale", "backup", "done", "left", "waits", "well", "busy", "failed", "share"]
     | TrafficKind
 )
+About: TypeAlias = Literal["healing", "autoscale", "upkeep", "traffic"]
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,18 @@ class Decision:
     ``kind``: "start", "replace", "resume", "scale", "backup" are about to be done; "done" has been; "left" is amiss and
     left alone; "well" comes after trouble, and answers a dry run; "busy": another du-infra is at work; "failed": what
     was tried did not work; "share": which regions this controller minds now. ``node`` is "" where the region is meant.
+    ``about`` says which part of the loop's work it belongs to: "upkeep" is backups, the fleet file itself, and which
+    regions are minded.
 
-    Of the world's entrance: what was done has the kinds of ``traffic.words``, and what is to be done and may not yet is
-    "waits"; ``region`` is "" where the whole entrance is meant.
+    Of the world's entrance ("traffic"): what was done has the kinds of ``traffic.words``, and what is to be done and
+    may not yet is "waits"; ``region`` is "" where the whole entrance is meant.
     """
 
     region: str
     kind: Kind
     text: str
     node: str = ""
+    about: About = "healing"
 
 
 Teller: TypeAlias = Callable[[Decision], None]

@@ -1,223 +1,52 @@
-"""The loop that minds regions: each pass looks, decides, and does what is due. No error of a pass ends it."""
+"""The loop that minds regions: all of the fleet file, or its share of them among several controllers."""
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
-from typing import Literal
 
-from du_infra.control.autoscale import carry_out, plan_autoscale
-from du_infra.control.cluster.backup import due, region_backup
 from du_infra.control.context import RegionContext
-from du_infra.control.copies import scales, settle, unsettled
 from du_infra.control.decision import Decision, Kind, Teller
-from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
-from du_infra.control.lock import locked
-from du_infra.control.resume import plan_unfinished, resume
+from du_infra.control.minder import Minder
 from du_infra.control.share import All, Share, Shared
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.minder import TrafficMinder
-from du_infra.errors import Busy, DuError, SpecError
-from du_infra.health.resume import Resume
+from du_infra.control.watch import Watcher
+from du_infra.errors import DuError, SpecError
 from du_infra.parallel import each
 from du_infra.progress import Reporter
 from du_infra.spec import load_spec, region_of
 
-_FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
 _LEAST_INTERVAL, _LONGEST_NAP = 0.1, 1.0
 _TRAFFIC = " the entrance"  # no region's name begins with a blank
-
-
-class Minder:
-    """Minds one region, pass by pass. ``dry_run``: says what it would do, and changes nothing.
-
-    A pass that finds that the loop is ``stopping`` when it has looked begins nothing.
-    """
-
-    def __init__(
-        self,
-        region: str,
-        tell: Teller,
-        report: Reporter,
-        *,
-        dry_run: bool = False,
-        stopping: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._stopping = stopping
-        self._region = region
-        self._tell = tell
-        self._report = report
-        self._dry_run = dry_run
-        self._told: frozenset[str] = frozenset()
-        self._asked = dry_run
-        self._well = ""
-        self._saying: set[str] = set()
-        self._wait = _FIRST_WAIT
-        self._not_before = 0.0
-        self._settle_wait = _FIRST_WAIT
-        self._settle_from = 0.0
-
-    def mind(self, context: RegionContext) -> DuError | None:
-        """One pass. What goes wrong is told, and returned for who makes only one."""
-        self._saying = set()
-        try:
-            self._pass(context)
-        except Busy as error:
-            self._say("busy", str(error))
-            return error
-        except DuError as error:
-            return self._failed(error)
-        except Exception as error:
-            return self._failed(DuError(f"unforeseen: {type(error).__name__}: {error}"))
-        finally:
-            if not self._saying and (self._told or self._well):
-                self._tell(Decision(self._region, "well", self._well or "nothing is amiss any more"))
-            self._well = ""
-            self._told = frozenset(self._saying)
-        return None
-
-    def _pass(self, context: RegionContext) -> None:
-        seen = look(context)
-        if self._stopping():
-            self._saying = {*self._told}
-            return
-        if self._asked:  # who asks what would be done wants an answer, if only that it is nothing
-            self._asked, self._well = False, _well(seen)
-        plan, begun = plan_heal(context, seen), unfinished(context)
-        for words in (*plan.why, *(plan.early if self._dry_run else ())):
-            self._say("left", words)
-        waits = open_release(context) if begun else ""
-        for node, why in begun.items():
-            if waits:
-                self._say("left", f"its replacement waits: {waits}", node)
-            else:
-                self._say("resume", f"its replacement goes on: {why}", node)
-        for action in plan.actions:
-            self._say(action.kind, action.why, action.node)
-        if plan.actions or (begun and not waits):  # else the lock would be taken for nothing, from who ends the release
-            self._heal(context)
-        elif not begun and not self._resume(context, seen, plan.sightings.keys()) and not plan.sightings and seen.views:
-            self._scale(context, seen)
-            self._settle(context, seen)
-            self._back_up(context)
-        if time.monotonic() >= self._not_before:
-            self._wait = _FIRST_WAIT
-
-    def _heal(self, context: RegionContext) -> None:
-        if self._dry_run or time.monotonic() < self._not_before:
-            return
-        for node, words in heal(context, self._report).done.items():
-            self._tell(Decision(self._region, "done", words, node))
-
-    def _resume(self, context: RegionContext, seen: Look, unwell: Set[str]) -> bool:
-        """Whether other work than a replacement of ours was cut off, and goes on; told when it is sure, under the lock,
-        that nobody is at it. A node that is unwell for another reason than that comes first."""
-        found = plan_unfinished(context, seen)
-        if unwell - found.work.keys():
-            return False
-        if found.waits or not found.work:
-            self._tell_unfinished(found)
-            return False
-        if time.monotonic() < self._not_before:
-            self._tell_unfinished(found)
-            return True
-        for node, words in resume(context, self._report, self._tell_unfinished, dry_run=self._dry_run).items():
-            self._tell(Decision(self._region, "done", words, node))
-        return True
-
-    def _tell_unfinished(self, found: Resume) -> None:
-        for node, words in found.work.items():
-            if found.waits:
-                self._say("left", f"{words}, and that waits: {found.waits}", node)
-            else:
-                self._say("resume", f"{words}: that was cut off, and goes on", node)
-
-    def _scale(self, context: RegionContext, seen: Look) -> None:
-        """Only where nothing is amiss: a node too few is healing's matter first."""
-        if not context.spec.pool.autoscale and not scales(context):
-            return
-        planned = plan_autoscale(context, seen.reports)
-        due = [f"{one.service}: {one.due}" for one in planned.copies if one.changes]
-        for words in [*due, *([str(planned.decision)] if planned.decision.changes else [])]:
-            self._say("scale", words)
-        if not planned.changes or self._dry_run or time.monotonic() < self._not_before:
-            return
-        done = carry_out(context, planned, self._report)
-        for words in due if done.told else ():
-            self._tell(Decision(self._region, "done", words))
-        if done.up:
-            self._tell(Decision(self._region, "done", f"{len(done.up.nodes)} node(s)"))
-
-    def _settle(self, context: RegionContext, seen: Look) -> None:
-        """Copies in a cluster that are too many, or that share a node while another has none.
-
-        What does not help is tried later and later: a node that takes no pods has none for a reason.
-        """
-        due = () if open_release(context) else unsettled(context, seen.reports)
-        for words in due:
-            self._say("scale", words)
-        if not due:
-            self._settle_wait, self._settle_from = _FIRST_WAIT, 0.0
-        elif not self._dry_run and time.monotonic() >= max(self._not_before, self._settle_from):
-            with locked(context, self._report):
-                done = settle(context, context.must_be_up(), self._report)
-            for words in done:
-                self._tell(Decision(self._region, "done", words))
-            self._settle_from = time.monotonic() + self._settle_wait
-            self._settle_wait = min(self._settle_wait * 2, _LONGEST_WAIT)
-
-    def _back_up(self, context: RegionContext) -> None:
-        """Once a day, what the region's cluster keeps; only where nothing is amiss."""
-        if not due(context):
-            return
-        self._say("backup", "the cluster has no backup of the last 24 hours")
-        if self._dry_run or time.monotonic() < self._not_before:
-            return
-        made = region_backup(context, self._report).backup
-        self._tell(Decision(self._region, "done", f"backup {made.name}, read back"))
-
-    def _failed(self, error: DuError) -> DuError:
-        """Told, and tried again later and later: a provider that is in trouble must not be asked for ever more."""
-        self._say("failed", "; ".join(part for part in (str(error), error.detail[-400:], error.todo) if part))
-        self._not_before = time.monotonic() + self._wait
-        self._wait = min(self._wait * 2, _LONGEST_WAIT)
-        return error
-
-    def _say(self, kind: Kind, text: str, node: str = "") -> None:
-        """Tell, unless the pass before has told the same but for its numbers of seconds."""
-        key = f"{kind} {node} {re.sub(r'[0-9]+ s', '', text)}"
-        self._saying.add(key)
-        if key not in self._told:
-            self._tell(Decision(self._region, kind, text, node))
-
-
-def _well(seen: Look) -> str:
-    """What was seen of a region in which nothing is amiss."""
-    if not seen.views:
-        return "it is not up, so there is nothing to mind"
-    taking = [view.name for view in seen.views if view.serving]
-    return f"nothing is amiss: {len(taking)} of {len(seen.views)} node(s) take requests ({', '.join(taking) or 'none'})"
 
 
 class ControlLoop:
     """Minds the regions of a fleet file, or those in ``regions``; each at its own pace, in a thread of its own.
 
     Unless it is for some ``regions`` only, it minds the way to all of them as well, where the file has ``traffic:``.
-    ``tell`` and ``report`` are called from several threads.
+    ``tell``, ``report`` and ``watcher`` are called from several threads.
     """
 
     def __init__(
-        self, file: Path, regions: Sequence[str], tell: Teller, report: Reporter, *, dry_run: bool = False
+        self,
+        file: Path,
+        regions: Sequence[str],
+        tell: Teller,
+        report: Reporter,
+        *,
+        dry_run: bool = False,
+        watcher: Watcher | None = None,
     ) -> None:
         self._file = file
         self._regions = regions
         self._tell = tell
         self._report = report
         self._dry_run = dry_run
+        self._watcher = watcher or Watcher()
         self._contexts: dict[str, RegionContext] = {}
         self._entrance: Entrance | None = None
         self._threads: dict[str, threading.Thread] = {}
@@ -231,6 +60,7 @@ class ControlLoop:
     def once(self) -> DuError | None:
         """One pass over every region; the first thing that went wrong. Raises SpecError for a wrong fleet file."""
         self._contexts = self._read()
+        self._watcher.minded(self._contexts, self._contexts.keys(), "")
         minders = [(self._minder(name), context) for name, context in self._contexts.items()]
         first = self._traffic_minder().once(self._entrance) if self._entrance else None
         errors = each(lambda pair: pair[0].mind(pair[1]), minders)
@@ -246,12 +76,15 @@ class ControlLoop:
         interval = max(interval, _LEAST_INTERVAL)
         self._contexts = self._read()
         self._share = self._sharing()
+        self._watcher.minded(self._contexts, frozenset(), "")
         self._share.start()
         read = time.monotonic()
         while not stop.is_set():
-            for name in self._share.held():
-                if name in self._contexts and name not in self._threads:
-                    self._begin(name, self._mind, name, interval, stop)
+            ours = self._contexts.keys() & self._share.held()
+            leaving = self._contexts.keys() & self._under_way()
+            self._watcher.minded(self._contexts, ours | leaving, self._mistake)
+            for name in ours - self._threads.keys():
+                self._begin(name, self._mind, name, interval, stop)
             if self._entrance and _TRAFFIC not in self._threads:
                 self._begin(_TRAFFIC, self._mind_traffic, stop)
             stop.wait(min(interval, _LONGEST_NAP))
@@ -273,11 +106,14 @@ class ControlLoop:
         context = next(iter(self._contexts.values()))
         if self._dry_run or not context.shared:
             return All(lambda: self._contexts.keys())
-        return Shared(context.store.controllers, lambda: self._contexts.keys(), self._idle, self._tell_share)
+        return Shared(context.store.controllers, lambda: self._contexts.keys(), self._idle, self._decide)
 
     def _idle(self, name: str) -> bool:
+        return name not in self._under_way()
+
+    def _under_way(self) -> Set[str]:
         with self._turns:
-            return name not in self._at_work
+            return {*self._at_work}
 
     def _turn(self, name: str) -> str | None:
         """Begin a pass over a region that is ours, by the token that is returned. None when it is not ours.
@@ -289,9 +125,6 @@ class ControlLoop:
             if token is not None:
                 self._at_work.add(name)
             return token
-
-    def _tell_share(self, kind: Literal["share", "failed"], words: str) -> None:
-        self._tell(Decision("", kind, words))
 
     def _begin(self, name: str, work: Callable[..., None], *given: object) -> None:
         self._threads[name] = threading.Thread(target=work, args=given, daemon=True, name=name)
@@ -313,7 +146,11 @@ class ControlLoop:
         self._threads.pop(_TRAFFIC, None)
 
     def _traffic_minder(self) -> TrafficMinder:
-        return TrafficMinder(self._tell, self._report, dry_run=self._dry_run)
+        return TrafficMinder(self._tell_both, self._report, dry_run=self._dry_run)
+
+    def _tell_both(self, decision: Decision) -> None:
+        self._tell(decision)
+        self._watcher.told(decision)
 
     def _mind(self, name: str, interval: float, stop: threading.Event) -> None:
         # What this thread starts inherits that: Ctrl-C in a terminal goes to the whole process group, and what is under
@@ -342,7 +179,8 @@ class ControlLoop:
         self._threads.pop(name, None)
 
     def _minder(self, name: str, stopping: Callable[[], bool] = lambda: False) -> Minder:
-        return Minder(name, self._tell, self._report, dry_run=self._dry_run, stopping=stopping)
+        report = self._watcher.listening(name, self._report)
+        return Minder(name, self._tell, report, dry_run=self._dry_run, stopping=stopping, watcher=self._watcher)
 
     def _read(self) -> dict[str, RegionContext]:
         self._stamp = self._state_of_file()
@@ -377,4 +215,8 @@ class ControlLoop:
         except DuError as error:
             if str(error) != self._mistake:
                 self._mistake = str(error)
-                self._tell(Decision("", "failed", f"{error}; what the file said before holds"))
+                self._decide("failed", f"{error}; what the file said before holds")
+
+    def _decide(self, kind: Kind, text: str) -> None:
+        """Tell what is about the loop itself, and no region."""
+        self._tell_both(Decision("", kind, text, about="upkeep"))

@@ -19,13 +19,15 @@ _TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Image:
-    """What a registry has under a tag: the digest ("sha256:…"), and the size of its layers as they are stored, in MB.
+    """What a registry has under a tag: the digest ("sha256:…"), the size of its layers as they are stored, in MB, and
+    the architectures that it is made for, in the words of images ("amd64").
 
     Of an image for several architectures, the size is that of this machine's.
     """
 
     digest: str
     size_mb: int
+    architectures: tuple[str, ...] = ()
 
 
 def digest(image: str, tag: str, *, plain_http: bool = False) -> str:
@@ -39,17 +41,27 @@ def inspect(image: str, tag: str, *, plain_http: bool = False) -> Image:
     Raises SpecError when the registry has no such image, Unreachable when it does not answer, ToolMissing
     without skopeo.
     """
-    raw = _manifest(f"{image}:{tag}", plain_http)
+    raw = _ask(f"{image}:{tag}", plain_http)
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     manifest = json.loads(raw)
     if choices := manifest.get("manifests"):
-        manifest = json.loads(_manifest(f"{image}@{_of_this_machine(choices)}", plain_http))
-    return Image(digest, -(-sum(layer["size"] for layer in manifest.get("layers", ())) // 1_000_000))
+        made_for = [_architecture(one.get("platform")) for one in choices]
+        manifest = json.loads(_ask(f"{image}@{_of_this_machine(choices)}", plain_http))
+    else:
+        made_for = [_architecture(json.loads(_ask(f"{image}@{digest}", plain_http, "--config")))]
+    size_mb = -(-sum(layer["size"] for layer in manifest.get("layers", ())) // 1_000_000)
+    return Image(digest, size_mb, tuple(sorted({one for one in made_for if one})))
 
 
-def _manifest(reference: str, plain_http: bool) -> bytes:
-    """The manifest's own bytes: their SHA-256 is the digest (OCI image specification, "descriptor")."""
-    command = [need("skopeo"), "inspect", "--raw", *(["--tls-verify=false"] if plain_http else [])]
+def _architecture(about: Mapping[str, Any] | None) -> str:
+    """Of an image's platform or configuration; "" where it says none, as what stands beside images in an index does."""
+    found = str((about or {}).get("architecture") or "")
+    return "" if found == "unknown" else found
+
+
+def _ask(reference: str, plain_http: bool, *what: str) -> bytes:
+    """The manifest's own bytes: their SHA-256 is the digest (OCI image specification, "descriptor"). Or ``what``."""
+    command = [need("skopeo"), "inspect", "--raw", *what, *(["--tls-verify=false"] if plain_http else [])]
     try:
         done = subprocess.run(
             [*command, f"docker://{reference}"], capture_output=True, timeout=_TIMEOUT_SECONDS, check=False

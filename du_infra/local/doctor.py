@@ -17,6 +17,8 @@ from du_infra.progress import Event, Reporter
 STAGE = "doctor"
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/snap/bin"
+_POSTGRES = Path("/usr/lib/postgresql")  # Debian has its server's programs in a folder for each version below
+_NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/du-infra.conf")
 _NEEDED_BYTES = 5_000_000_000
 _APT_SECONDS = 900
 _NO_PACKAGES = "apt-get update"
@@ -71,6 +73,8 @@ def fix(findings: Sequence[Finding], report: Reporter) -> None:
     except EngineFailed as error:
         # One broken source among many must not stop the rest; what is missing then is said by the install.
         report(Event("warning", STAGE, f"{_NO_PACKAGES}: {(error.detail.splitlines() or [error.what])[-1]}"))
+    if "postgresql" in packages:
+        _without_cluster(_NO_CLUSTER)
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     run(install, what=f"install {', '.join(packages)}", timeout=_APT_SECONDS, env=environment)
     started = sorted(_STARTED_BY_APT & set(packages))
@@ -89,7 +93,7 @@ def _root() -> Finding:
 
 
 def _tool(tool: Tool, release: str) -> Finding:
-    where = shutil.which(tool.program, path=_PATH)
+    where = shutil.which(tool.program, path=_path())
     if where is None and release == "ubuntu" and tool.package in PACKAGES_ON_UBUNTU:
         if tool.program == "lxcfs":
             return Finding(tool.program, True, "part of LXD's snap")
@@ -97,6 +101,16 @@ def _tool(tool: Tool, release: str) -> Finding:
     if where is None:
         return Finding(tool.program, False, tool.purpose, f"apt-get install {tool.package}", tool.package)
     return Finding(tool.program, True, where)
+
+
+def _path() -> str:
+    return ":".join([_PATH, *map(str, sorted(_POSTGRES.glob("*/bin")))])
+
+
+def _without_cluster(file: Path) -> None:
+    """Have Debian's package bring PostgreSQL's programs alone: else it makes a server, and starts it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("create_main_cluster = false\n", encoding="utf-8")
 
 
 def _optional(tool: Tool, use: str, wanted: bool) -> Finding:

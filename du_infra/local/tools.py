@@ -35,7 +35,14 @@ TOOLS = (
     Tool("docker-registry", "the local registry", "docker-registry"),
 )
 
-EXTRAS = {"traffic": (Tool("gdnsd", "answers DNS for a fleet of several regions", "gdnsd"),)}
+EXTRAS = {
+    "traffic": (Tool("gdnsd", "answers DNS for a fleet of several regions", "gdnsd"),),
+    "browser": (
+        Tool("chromium", "shows the status page to tests", "chromium"),
+        Tool("chromedriver", "has a browser do what tests say", "chromium-driver"),
+    ),
+    "postgres": (Tool("initdb", "makes stores for tests that machines share", "postgresql"),),
+}
 """What only some need, by what for: a region does without."""
 
 PACKAGES_ON_UBUNTU = {"lxd": "", "lxd-client": "", "lxcfs": ""}

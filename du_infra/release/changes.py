@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from du_infra.release.plan import SIZE, content_of
+from du_infra.release.plan import ARCHITECTURES, SIZE, content_of
 
-_SILENT = ("name", "image", "release", "tag", "digest", SIZE)
+_SILENT = ("name", "image", "release", "tag", "digest", SIZE, ARCHITECTURES)
 _NAMED = ("env", "secrets")
 _UNITS = {"memory_mb": " MB", "start_timeout": " s", "stop_grace": " s"}
 

@@ -17,8 +17,11 @@ _WANTED_VERSION = 1
 _WAY = "way"
 SIZE = "size_mb"
 """The image's size in the registry: a node looks whether it has room. No part of what a release is."""
+ARCHITECTURES = "architectures"
+"""Those that the image is made for: a node looks before it pulls. No part of what a release is."""
 COPIES = "replicas"
 """The fewest and the most copies, where a cluster runs them. No part of what a release is."""
+_BESIDE = ("rollout", SIZE, ARCHITECTURES, COPIES)
 
 
 def digest_of(value: object) -> str:
@@ -74,7 +77,5 @@ def wanted_of(fleet: str, region: str, entries: Sequence[Mapping[str, Any]]) -> 
     """
     services = sorted((dict(entry) for entry in entries), key=lambda entry: str(entry["name"]))
     head: Json = {"version": _WANTED_VERSION, "fleet": fleet, "region": region}
-    aims = [
-        {key: value for key, value in service.items() if key not in ("rollout", SIZE, COPIES)} for service in services
-    ]
+    aims = [{key: value for key, value in service.items() if key not in _BESIDE} for service in services]
     return {**head, "services": services, "config": digest_of({**head, "services": aims})[:16]}

@@ -11,6 +11,7 @@ from du_infra.spec.heal import HealSpec
 from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.load import Checked, check_spec, load_spec, region_of, services_of, spec_error
 from du_infra.spec.models import FleetSpec, PoolSpec, RegionSpec, ServiceSpec
+from du_infra.spec.notify import HookSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.replicas import ReplicasSpec
 from du_infra.spec.schema import json_schema
@@ -24,6 +25,7 @@ __all__ = [
     "Duration",
     "FleetSpec",
     "HealSpec",
+    "HookSpec",
     "K3sSpec",
     "Memory",
     "Percent",

@@ -13,6 +13,7 @@ from du_infra.spec.container import SecretName, SecretSource, VolumePath
 from du_infra.spec.cross import cross_complaints
 from du_infra.spec.heal import HealSpec
 from du_infra.spec.k3s import K3sSpec
+from du_infra.spec.notify import HookSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.replicas import Replicas, ReplicasSpec
 from du_infra.spec.rules import (
@@ -206,6 +207,9 @@ class FleetSpec(Model):
     services: dict[Name, ServiceSpec] = Field(default_factory=dict, description="The services by name.")
     traffic: TrafficSpec | None = Field(
         default=None, description="One DNS name for all regions, and how its answers change; without it, none."
+    )
+    notify: dict[Name, HookSpec] = Field(
+        default_factory=dict, description="Webhooks by name, which are told of what du-infra decides."
     )
 
     @model_validator(mode="after")

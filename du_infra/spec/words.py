@@ -15,6 +15,7 @@ from du_infra.spec.heal import HealSpec
 from du_infra.spec.k3s import K3sSpec
 from du_infra.spec.models import CROSS_ERROR, FleetSpec, PoolSpec, RegionSpec, ServiceSpec
 from du_infra.spec.not_here import KEYS, RUNTIMES
+from du_infra.spec.notify import HookSpec
 from du_infra.spec.release import ReleaseSpec
 from du_infra.spec.replicas import ReplicasSpec
 from du_infra.spec.rules import RULE_ERROR
@@ -111,6 +112,10 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
             return Route53Spec
         case ("traffic", "hetzner"):
             return HetznerSpec
+        case ("notify", _):
+            return HookSpec
+        case ("notify", _, "url" | "secret"):
+            return SecretSource
     return None
 
 
@@ -171,15 +176,22 @@ def _not_number(error: ErrorDetails, raw: str) -> str:
 
 
 def _not_one_of(error: ErrorDetails, raw: str) -> str:
-    model = model_at(error["loc"][:-1])
-    field = keys_of(model)[str(error["loc"][-1])] if model else None
-    known = [str(choice) for choice in get_args(field.annotation)] if field else []
+    known = _choices(error["loc"] if isinstance(error["loc"][-1], str) else error["loc"][:-1])
     value = error["input"]
     near = nearest(value, known) if isinstance(value, str) and len(known) > 1 else ""
     hint = f"; did you mean {near}?" if near else ""
     if error["loc"][2:] == ("runtime",) and isinstance(value, str) and value.lower() in RUNTIMES:
         hint = f"; {RUNTIMES[value.lower()]}"
     return f"must be {_one_of(known)} (got {shown(value, raw)}{hint})"
+
+
+def _choices(loc: Loc) -> list[str]:
+    """The words that may stand at ``loc``, or in the list there."""
+    model = model_at(loc[:-1])
+    field = keys_of(model)[str(loc[-1])] if model else None
+    kinds = get_args(field.annotation) if field else ()
+    inner = [choice for kind in kinds for choice in get_args(kind)]
+    return [str(choice) for choice in inner or kinds]
 
 
 def _one_of(known: list[str]) -> str:
@@ -239,6 +251,8 @@ def shown(value: Any, raw: str) -> str:
 def _secret(loc: Loc) -> bool:
     """Whether a value at ``loc`` may hold a password: then it is not repeated."""
     if loc[:3] == ("traffic", "hetzner", "token"):
+        return True
+    if loc[:1] == ("notify",) and loc[2:3] in (("url",), ("secret",)):
         return True
     if loc[-1:] == ("[key]",) or len(loc) < 4:
         return loc[:1] in (("state",), ("state_password",))

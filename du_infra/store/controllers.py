@@ -85,9 +85,7 @@ class Controllers:
 
     def take(self, me: str, names: Iterable[str]) -> set[str]:
         """Hold those of the regions that nobody holds; which they were. None of them when we were buried."""
-        rows = [
-            {"region": name, "controller": me} for name in sorted(names)
-        ]  # in order, so that no two block each other
+        rows = [{"region": name, "controller": me} for name in sorted(names)]  # sorted: no two block each other
         with self._gate.begin(fenced=False) as connection:
             there = select(controllers.c.id).where(controllers.c.id == me).with_for_update(read=True)
             if not rows or connection.execute(there).first() is None:

@@ -27,8 +27,10 @@ from du_infra.store import (
     leases,
     rollouts,
     rounds,
+    seeing,
     sqlite,
     tables,
+    told,
     traffic,
 )
 from du_infra.store.gate import Gate
@@ -67,6 +69,8 @@ class Store:
         self.clusters = clusters.Clusters(gate)
         self.traffic = traffic.Traffic(gate)
         self.controllers = controllers.Controllers(beats)
+        self.seeing = seeing.Seeing(gate)
+        self.told = told.Told(gate)
 
     def claim(self, fleet: str) -> None:
         """Note whose store this is, the first time. Raises Refused when it is another fleet's."""
@@ -169,6 +173,7 @@ class Store:
             autoscaling.forget(connection, region)
             rounds.forget(connection, region)
             clusters.forget(connection, region)
+            told.forget(connection, region)
             traffic.forget(connection, region)
 
     def record_release(self, region: str, release: dict[str, Any]) -> None:

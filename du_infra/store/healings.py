@@ -100,7 +100,7 @@ class Healings:
         return History(
             sightings={row.node: Sighting(row.condition, row.since) for row in seen},
             started={row.node: Start(row.started, row.start_failed) for row in seen if row.started is not None},
-            replaced=[clock - age for row in rows if (age := _age(row, wall)) < HOUR],
+            replaced=[clock - age for row in rows if (age := age_of(row, wall)) < HOUR],
             release=release,
         )
 
@@ -163,7 +163,7 @@ def forget(connection: Connection, region: str) -> None:
     connection.execute(delete(healings).where(healings.c.region == region))
 
 
-def _age(row: Row[Any], wall: float) -> float:
+def age_of(row: Row[Any], wall: float) -> float:
     """How long ago a replacement began; by the clock that can be set only where this machine was booted since."""
     return float(time.monotonic() - row.clock if row.boot == boot() else abs(wall - row.started))
 

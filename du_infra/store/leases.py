@@ -64,10 +64,7 @@ class Lease:
             began = time.monotonic()
             try:
                 ours = self._beat()
-            except (
-                DBAPIError,
-                DuError,
-            ):  # a full disk, or a database that is locked or away: we may still be the owner
+            except (DBAPIError, DuError):  # a full disk, a database that is locked or away: we may still be the owner
                 ours = time.monotonic() - last < DEAD_SECONDS
             else:
                 last = began
@@ -127,8 +124,7 @@ class Leases:
 
         Clocks may jump, so what looks old is watched for another beat before it counts as dead.
         """
-        owner = parse(row.owner)
-        if owner.vanished if self._shared else owner.gone:
+        if ended(row, shared=self._shared):
             return True
         if abs(wall - row.beat) < self._dead:
             return False
@@ -171,6 +167,12 @@ def busy(name: str, holder: Holder) -> Busy:
         where=name,
         todo="`du-infra release status` shows how far it is; `du-infra release abort` ends it",
     )
+
+
+def ended(row: Row[Any], *, shared: bool) -> bool:
+    """Whether a lease's holder was a process of this machine, and has ended. ``shared``: others may have our name."""
+    owner = parse(row.owner)
+    return owner.vanished if shared else owner.gone
 
 
 def forget(connection: Connection, region: str) -> None:

@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from tests.faults.case import Case, Then
 from tests.faults.harm import FAULTS, Fault, fault
 from tests.faults.steps import STEPS, step
-
-ALL = os.environ.get("DU_FAULTS") == "all"
-
-COMBINATIONS = (("containerd", "nginx"), ("containerd", "envoy"), ("docker", "nginx"))
-"""Runtime and gateway."""
+from tests.kinds import ALL, KINDS
 
 SWITCHES = int(os.environ.get("DU_SWITCHES", "100" if ALL else "5"))
 
@@ -28,18 +24,25 @@ _SHORT = (
 )
 
 
-def stages() -> list[tuple[str, str]]:
-    """The combinations of runtime and gateway that are tried."""
-    return list(COMBINATIONS if ALL else COMBINATIONS[:1])
+_SHORT_ENVOY = (
+    Case(fault("controller and apply"), step("observe"), "abort"),
+    Case(fault("envoy"), step("switch")),
+)
 
 
-def cases() -> list[Case]:
-    """Every fault at every step, or the short choice."""
-    return list(_every()) if ALL else list(_SHORT)
+def stages(short: int = 1) -> list[tuple[str, str]]:
+    """The runtimes and gateways that are tried: all, or the first ``short`` of them."""
+    return list(KINDS if ALL else KINDS[:short])
 
 
-def concerns(fault: Fault, runtime: str, gateway: str) -> bool:
-    """Whether the fault has something to hit there."""
+def cases() -> list[tuple[tuple[str, str], Case]]:
+    """Every fault at every step on each runtime and gateway that it concerns, or the short choice."""
+    if ALL:
+        return [(kind, case) for kind in KINDS for case in _every() if _concerns(case.fault, *kind)]
+    return [(kind, case) for kind, some in zip(KINDS, (_SHORT, _SHORT_ENVOY), strict=False) for case in some]
+
+
+def _concerns(fault: Fault, runtime: str, gateway: str) -> bool:
     return not fault.only or runtime in fault.only or gateway in fault.only
 
 

@@ -7,13 +7,14 @@ import time
 import pytest
 
 from bench.load.runner import Load
-from tests.faults.choice import SWITCHES
+from tests.faults.choice import SWITCHES, stages
 from tests.faults.stage import LOAD, Stage
 
 pytestmark = pytest.mark.lxd
 
 
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("stage", stages(short=2), indirect=True, ids="-".join)
 def test_no_switch_loses_a_request(stage: Stage) -> None:
     with Load(stage.vip, LOAD, seconds=3600) as load:
         time.sleep(1.0)

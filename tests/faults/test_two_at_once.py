@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bench.load.runner import Load
+from tests.faults.choice import stages
 from tests.faults.stage import LOAD, Stage, lines_of
 from tests.faults.steps import step
 
 pytestmark = pytest.mark.lxd
 
 
+@pytest.mark.parametrize("stage", stages(), indirect=True, ids="-".join)
 def test_the_second_is_told_who_is_at_work_and_the_first_ends_well(stage: Stage) -> None:
     tag = stage.next_tag()
     with Load(stage.vip, LOAD) as load:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 
-from tests.k3s.test_region import K3sBed
+from tests.k3s.region_bed import K3sBed
 
 
 class SeveralServers(K3sBed):
@@ -24,15 +25,27 @@ class SeveralServers(K3sBed):
         label = "node-role.kubernetes.io/control-plane"
         return {one["metadata"]["name"] for one in items if label in one["metadata"]["labels"]}
 
+    def events(self) -> str:
+        """What the cluster tells of its Nodes and copies, for who has to find out why requests were lost."""
+        rows = "time:.lastTimestamp,what:.involvedObject.name,why:.reason,words:.message"
+        return self.kubectl(f"get events -A --sort-by=.lastTimestamp -o custom-columns={rows}")
+
+    def refused(self, number: int) -> str:
+        """The requests that a node's gateway did not answer well, each as in its log, and what du-node said of late."""
+        look = "awk '$NF >= 400' /var/log/du/access.log | tail -n 40; journalctl -q -o short-precise -n 40 -u du-node"
+        return self.sh(number, look).stdout
+
+    def copies(self) -> dict[str, int]:
+        """How many copies each node has that are to stay."""
+        told = json.loads(self.kubectl("-n du-infra get pods -o json"))["items"]
+        staying = [pod for pod in told if "deletionTimestamp" not in pod["metadata"]]
+        return dict(Counter(pod["spec"].get("nodeName", "") for pod in staying))
+
     def writes(self, number: int) -> bool:
         """Whether something can be written by the API of this node's server."""
         mark = time.monotonic_ns()
         done = self.sh(number, f"k3s kubectl --request-timeout=2s annotate --overwrite ns default du-test/at={mark}")
         return done.returncode == 0
-
-    def must(self, *verbs: str) -> None:
-        done = self.run(*verbs, timeout=900)
-        assert done.returncode == 0, done.stderr
 
     def longest_without(self, number: int, seconds: float) -> float:
         """The longest time without a write by the API of this node, within so many seconds."""

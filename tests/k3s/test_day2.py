@@ -15,8 +15,8 @@ import pytest
 
 from bench.load.runner import Load
 from tests.faults.pool.agree import SHORT
+from tests.k3s.region_bed import K3sBed, standing, wait_for
 from tests.k3s.release import architecture, program_name, release, sums
-from tests.k3s.test_region import K3sBed, wait_for
 from tests.region.conftest import kill_group, lxc
 
 pytestmark = [pytest.mark.lxd, pytest.mark.timeout(1800)]
@@ -33,19 +33,9 @@ echo 'level=fatal msg="this machine is not supported"' >&2; exit 1
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[K3sBed]:
     made = K3sBed(tmp_path_factory.mktemp("fleet"))
-    release(made.folder / "k3s")
     release(made.folder / "k3s-new", named=NEW)
-    made.write(nodes=2, hello=True)
-    run(made, "region", "up", "home")
-    yield made
-    made.region.down()
-    assert made.instances() == []
-
-
-def run(bed: K3sBed, *verbs: str) -> str:
-    done = bed.run(*verbs, timeout=900)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    with standing(made, nodes=2, hello=True):
+        yield made
 
 
 def versions(bed: K3sBed) -> dict[str, str]:
@@ -62,13 +52,13 @@ def findings(bed: K3sBed) -> list[str]:
 
 def test_a_backup_is_made_while_k3s_runs_and_read_back(bed: K3sBed) -> None:
     began = time.monotonic()
-    told = json.loads(run(bed, "region", "backup", "home", "--output", "json"))
+    told = json.loads(bed.must("region", "backup", "home", "--output", "json"))
     print(f"backup: {time.monotonic() - began:.1f} s, {told['backup']['size']} bytes")
     assert told["backup"]["verified"]
     file = Path(told["file"])
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.stat().st_size == told["backup"]["size"]
-    (listed,) = json.loads(run(bed, "region", "backup", "home", "--list", "--output", "json"))
+    (listed,) = json.loads(bed.must("region", "backup", "home", "--list", "--output", "json"))
     assert listed == told["backup"]
     assert bed.sh(1, "ls /var/lib/du-node/k3s-backup").returncode != 0, "no copy is left on the node"
     refused = bed.sh(2, "du-node k3s backup")
@@ -84,7 +74,7 @@ def test_another_version_is_put_into_use_under_load_though_the_controller_is_kil
         process = bed.start("region", "up", "home")
         wait_for(process, f"K3s starts again as {NEW}")
         kill_group(process)
-        run(bed, "region", "up", "home")
+        bed.must("region", "up", "home")
     print(f"two nodes upgraded in {time.monotonic() - began:.1f} s: {load.report}")
     assert versions(bed) == {bed.node(1): NEW, bed.node(2): NEW}
     assert (bed.begun(), bed.ready()) == (cluster, {bed.node(1): True, bed.node(2): True})
@@ -110,14 +100,14 @@ def test_one_that_does_not_come_up_goes_back_and_the_error_says_so(bed: K3sBed) 
     assert versions(bed) == {bed.node(1): NEW, bed.node(2): NEW}
     assert f"K3s {BROKEN} waits to take {NEW}'s place" in findings(bed)
     bed.write(nodes=2, hello=True, version=NEW, folder="k3s-new")
-    run(bed, "region", "up", "home")
+    bed.must("region", "up", "home")
     assert bed.region.status().ready
     assert not any("waits" in what for what in findings(bed))
 
 
 def test_a_region_that_lost_its_server_goes_back_to_its_backup_and_the_agents_pods_run_on(bed: K3sBed) -> None:
     cluster = bed.begun()
-    run(bed, "region", "backup", "home")
+    bed.must("region", "backup", "home")
     before = json.loads(bed.kubectl("get pods -n du-infra -o json --field-selector spec.nodeName=" + bed.node(2)))
     started = {one["status"]["containerStatuses"][0]["containerID"] for one in before["items"]}
     assert started
@@ -127,7 +117,7 @@ def test_a_region_that_lost_its_server_goes_back_to_its_backup_and_the_agents_po
     assert "region restore home" in done.stderr
     with Load(str(bed.region.status().vip), SHORT) as load:
         began = time.monotonic()
-        run(bed, "region", "restore", "home", "--yes")
+        bed.must("region", "restore", "home", "--yes")
         print(f"restored in {time.monotonic() - began:.1f} s")
     print(load.report)
     server, agent = bed.node(3), bed.node(2)
@@ -139,5 +129,5 @@ def test_a_region_that_lost_its_server_goes_back_to_its_backup_and_the_agents_po
     running = {one["status"]["containerStatuses"][0]["containerID"] for one in after["items"]}
     assert started <= running, "the agent's containers are those from before"
     assert bed.region.status().ready
-    run(bed, "release", "start", "hello", "v2", "--yes")
+    bed.must("release", "start", "hello", "v2", "--yes")
     assert load.report.lost == 0, str(load.report)

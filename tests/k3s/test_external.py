@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -18,9 +17,8 @@ from tests.faults.pool.agree import SHORT
 from tests.k3s import build
 from tests.k3s.bed import HELLO
 from tests.k3s.postgres import Postgres, postgres
-from tests.k3s.release import release
+from tests.k3s.region_bed import standing, wait_for
 from tests.k3s.several import SeveralServers
-from tests.k3s.test_region import wait_for
 from tests.region.conftest import kill_group, lxc
 
 pytestmark = [pytest.mark.lxd, pytest.mark.timeout(2400)]
@@ -45,16 +43,6 @@ class ExternalBed(SeveralServers):
         first, second = sorted(int(node.name.rpartition("-")[2]) for node in self.region.nodes())
         return first, second
 
-    def events(self) -> str:
-        """What the cluster tells of its Nodes and copies, for who has to find out why requests were lost."""
-        rows = "time:.lastTimestamp,what:.involvedObject.name,why:.reason,words:.message"
-        return self.kubectl(f"get events -A --sort-by=.lastTimestamp -o custom-columns={rows}")
-
-    def copies(self) -> dict[str, int]:
-        """How many copies each node has that are to stay."""
-        told = json.loads(self.kubectl("-n du-infra get pods -o json"))["items"]
-        return dict(Counter(pod["spec"]["nodeName"] for pod in told if "deletionTimestamp" not in pod["metadata"]))
-
     def tell(self, endpoint: str) -> None:
         """Put the datastore's address where fleet.yaml says that it is."""
         file = self.folder / "datastore"
@@ -71,13 +59,9 @@ def store() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def bed(store: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalBed]:
     made = ExternalBed(tmp_path_factory.mktemp("fleet"))
-    release(made.folder / "k3s")
-    made.write()
     made.tell(store.endpoint)
-    yield made
-    made.write()
-    made.region.down()
-    assert made.instances() == []
+    with standing(made, up=False):
+        yield made
 
 
 def test_two_nodes_come_up_as_two_servers_though_the_controller_is_killed_on_the_way(bed: ExternalBed) -> None:
@@ -250,7 +234,7 @@ def test_a_server_leaves_and_the_other_goes_on_alone(bed: ExternalBed) -> None:
         bed.must("region", "scale", "home", "1", "--yes")
         print(f"one server left: {time.time() - began:.1f} s, from {time.strftime('%H:%M:%SZ', time.gmtime(began))} on")
     print(load.report)
-    assert load.report.lost == 0, bed.events()
+    assert load.report.lost == 0, bed.events() + bed.refused(1)
     assert bed.ready() == {bed.node(1): True}
     assert bed.passwords() == [bed.node(1)]
     assert "until another has joined" in bed.region.status().survives

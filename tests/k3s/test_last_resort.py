@@ -13,8 +13,8 @@ import pytest
 
 from bench.load.runner import Load
 from tests.faults.pool.agree import SHORT
-from tests.k3s.test_region import wait_for
-from tests.k3s.test_three_servers import EtcdBed, standing
+from tests.k3s.region_bed import standing, wait_for
+from tests.k3s.test_three_servers import EtcdBed
 from tests.region.conftest import kill_group, lxc
 
 pytestmark = [pytest.mark.lxd, pytest.mark.timeout(2400)]

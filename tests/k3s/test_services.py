@@ -12,8 +12,7 @@ import pytest
 
 from bench.load.runner import Load
 from tests.faults.pool.agree import SHORT
-from tests.k3s.release import release
-from tests.k3s.test_region import K3sBed
+from tests.k3s.region_bed import K3sBed, standing
 from tests.region.conftest import lxc
 
 pytestmark = [pytest.mark.lxd, pytest.mark.timeout(1800)]
@@ -21,21 +20,12 @@ pytestmark = [pytest.mark.lxd, pytest.mark.timeout(1800)]
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[K3sBed]:
-    made = K3sBed(tmp_path_factory.mktemp("fleet"))
-    release(made.folder / "k3s")
-    made.write(hello=True)
-    yield made
-    made.region.down()
-    assert made.instances() == []
+    with standing(K3sBed(tmp_path_factory.mktemp("fleet")), up=False, hello=True) as made:
+        yield made
 
 
 def vip(bed: K3sBed) -> str:
     return str(bed.region.status().vip)
-
-
-def run(bed: K3sBed, *verbs: str) -> None:
-    done = bed.run(*verbs, timeout=900)
-    assert done.returncode == 0, done.stderr
 
 
 def copies(bed: K3sBed) -> dict[str, int]:
@@ -47,14 +37,14 @@ def copies(bed: K3sBed) -> dict[str, int]:
 
 def release_and_go_back(bed: K3sBed) -> None:
     with Load(vip(bed), SHORT) as load:
-        run(bed, "release", "start", "hello", "v2", "--yes")
-        run(bed, "release", "rollback", "hello", "--yes")
+        bed.must("release", "start", "hello", "v2", "--yes")
+        bed.must("release", "rollback", "hello", "--yes")
     print(load.report)
     assert load.report.lost == 0, str(load.report)
 
 
 def test_one_node_serves_and_its_status_is_ready(bed: K3sBed) -> None:
-    run(bed, "region", "up", "home")
+    bed.must("region", "up", "home")
     assert bed.region.status().ready
     assert "version v1" in bed.get()[1]
     assert copies(bed) == {bed.node(1): 1}
@@ -75,7 +65,7 @@ def test_a_broken_image_never_gets_a_request_and_the_reason_is_told(bed: K3sBed)
 
 def test_a_second_node_joins_and_serves_and_no_request_is_lost(bed: K3sBed) -> None:
     with Load(vip(bed), SHORT) as load:
-        run(bed, "region", "scale", "home", "2", "--yes")
+        bed.must("region", "scale", "home", "2", "--yes")
     print(load.report)
     assert load.report.lost == 0, str(load.report)
     assert copies(bed) == {bed.node(1): 1, bed.node(2): 1}
@@ -89,8 +79,8 @@ def test_releases_on_two_nodes_lose_no_request(bed: K3sBed) -> None:
 def test_a_drain_loses_no_request(bed: K3sBed) -> None:
     with Load(vip(bed), SHORT) as load:
         for number in (2, 1):
-            run(bed, "node", "drain", bed.node(number), "--yes")
-            run(bed, "node", "undrain", bed.node(number))
+            bed.must("node", "drain", bed.node(number), "--yes")
+            bed.must("node", "undrain", bed.node(number))
     print(load.report)
     assert load.report.lost == 0, str(load.report)
 
@@ -107,9 +97,9 @@ def test_when_the_server_is_lost_the_agent_goes_on_serving(bed: K3sBed) -> None:
 
 
 def test_the_second_node_leaves_and_no_request_is_lost(bed: K3sBed) -> None:
-    run(bed, "region", "up", "home")
+    bed.must("region", "up", "home")
     with Load(vip(bed), SHORT) as load:
-        run(bed, "region", "scale", "home", "1", "--yes")
+        bed.must("region", "scale", "home", "1", "--yes")
     print(load.report)
     assert load.report.lost == 0, str(load.report)
     deadline = time.monotonic() + 60

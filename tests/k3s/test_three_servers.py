@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -16,9 +15,8 @@ from bench.load.runner import Load
 from tests.faults.pool.agree import SHORT
 from tests.k3s import build
 from tests.k3s.bed import HELLO
-from tests.k3s.release import release
+from tests.k3s.region_bed import standing, wait_for
 from tests.k3s.several import SeveralServers
-from tests.k3s.test_region import wait_for
 from tests.region.conftest import kill_group, lxc
 
 pytestmark = [pytest.mark.lxd, pytest.mark.timeout(2400)]
@@ -47,12 +45,6 @@ class EtcdBed(SeveralServers):
         told = json.loads(self.sh(self.asked, "du-node k3s state").stdout)["etcd"]["members"]
         return {one["name"]: not one["learner"] for one in told}
 
-    def copies(self) -> dict[str, int]:
-        """Node → how many copies of the service are on it, those that end not counted."""
-        pods = json.loads(self.kubectl("get pods -n du-infra -o json"))["items"]
-        where = [pod["spec"].get("nodeName", "") for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-        return {name: where.count(name) for name in sorted({*where})}
-
     def front(self) -> str:
         """Who holds the region's address."""
         return next(node.name for node in self.region.status().nodes if node.front)
@@ -67,17 +59,6 @@ class EtcdBed(SeveralServers):
 
     def named(self, *numbers: int) -> set[str]:
         return {self.node(number) for number in numbers}
-
-
-@contextmanager
-def standing(bed: EtcdBed) -> Iterator[EtcdBed]:
-    """A region that is up in the block, and gone afterwards."""
-    release(bed.folder / "k3s")
-    bed.write()
-    bed.must("region", "up", "home")
-    yield bed
-    bed.region.down()
-    assert bed.instances() == []
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,8 @@ class Node:
     def containers(self) -> dict[str, str]:
         """Name → "Up" or how it ended, of every container of ours."""
         lines = self.sh(f"{self.tool} ps -a --format '{{{{.Names}}}} {{{{.Status}}}}'").stdout.splitlines()
-        return dict(line.split(" ", 1) for line in lines)
+        found = dict(line.split(" ", 1) for line in lines)
+        return {name: "Up" if how.startswith("Up ") else how for name, how in found.items()}  # Docker says since when
 
     @property
     def tool(self) -> str:

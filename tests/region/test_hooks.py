@@ -98,10 +98,12 @@ def test_the_only_node_may_not_leave_and_its_machine_stays(bed: Bed, folder: Fol
     assert "at least 1 node" in folder.log
 
 
-def test_a_node_more_joins_the_region_without_du_infra_being_called(bed: Bed, folder: Folder) -> None:
+def test_a_node_more_joins_without_du_infra_being_called_and_no_request_is_lost(bed: Bed, folder: Folder) -> None:
     folder.edit(folder.grown(2))
-    done = folder.run("apply")
+    with Load(bed.region.status().vip, SHORT) as load:
+        done = folder.run("apply")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert (load.report.lost, load.report.cut) == (0, 0), str(load.report)
     status = bed.region.status()
     assert [(node.name, node.ready) for node in status.nodes] == [(folder.name(1), True), (folder.name(2), True)]
     assert "reconcile: done" in folder.log

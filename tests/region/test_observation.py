@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.k3s.wanted import WANTED
+from tests.kinds import on
 from tests.region.du_node_bed import Load, Node, make_node, unmake
 
 pytestmark = pytest.mark.lxd
@@ -18,13 +18,19 @@ TAGS = (
     *("exits-at-once", "ignores-sigterm"),
 )
 
+LOST = {"POST 502", "POST 503"}
+"""What nginx and Envoy say of a request whose copy ended while it answered."""
 
-@pytest.fixture(scope="module", params=["containerd", *(["k3s"] if WANTED else [])])
+
+@pytest.fixture(scope="module")
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    made = make_node(tags=TAGS, runtime=request.param)
-    assert made.apply(made.hello("v1"))[0] == 0
-    yield made
-    unmake(made)
+    runtime, gateway = request.param
+    made = make_node(gateway, TAGS, runtime=runtime)
+    try:
+        assert made.apply(made.hello("v1"))[0] == 0
+        yield made
+    finally:
+        unmake(made)
 
 
 class Release:
@@ -57,6 +63,7 @@ def taken_back(node: Node, release: Release, kind: str = "observation") -> str:
     return text
 
 
+@on(envoy=True, clusters=True)
 def test_errors_beyond_what_is_allowed_take_it_back(node: Node) -> None:
     release = Release(node, "errors-3-percent")
     text = taken_back(node, release)
@@ -68,6 +75,7 @@ def test_errors_beyond_what_is_allowed_take_it_back(node: Node) -> None:
     assert set(release.failed) <= {"GET 500", "POST 500"}
 
 
+@on(clusters=True)
 def test_errors_that_are_allowed_do_not(node: Node) -> None:
     release = Release(node, "errors-3-percent", observe=2, rollout={"max_errors": 5})
     assert release.code == 0, release.lines
@@ -77,6 +85,7 @@ def test_errors_that_are_allowed_do_not(node: Node) -> None:
     assert set(back.failed) <= {"GET 500", "POST 500"}
 
 
+@on(clusters=True)
 def test_answers_that_are_slower_than_before_take_it_back(node: Node) -> None:
     release = Release(node, "slow")
     text = taken_back(node, release)
@@ -86,14 +95,16 @@ def test_answers_that_are_slower_than_before_take_it_back(node: Node) -> None:
     assert not release.failed
 
 
+@on(envoy=True, clusters=True)
 def test_a_crash_takes_it_back_and_the_backup_answers_meanwhile(node: Node) -> None:
     release = Release(node, "crash-after-5s", env={"HELLO_CRASH_AFTER": "3"}, observe=10)
     assert "crash-after-5s ended by itself with exit code 3" in taken_back(node, release)
     assert "crashing, as asked for" in release.only("error")["detail"]
-    assert set(release.failed) <= {"POST 502"}  # sent, and so never sent again
+    assert set(release.failed) <= LOST  # sent, and so never sent again
     assert sum(release.failed.values()) <= 3
 
 
+@on(clusters=True)
 def test_a_crash_that_is_allowed_is_mended_and_counted(node: Node) -> None:
     env = {"HELLO_CRASH_AFTER": "4" if node.runtime == "k3s" else "2"}  # a cluster sends requests a second later
     release = Release(node, "crash-after-5s", observe=5, env=env, rollout={"max_restarts": 9, "max_errors": 100})
@@ -104,14 +115,16 @@ def test_a_crash_that_is_allowed_is_mended_and_counted(node: Node) -> None:
     assert Release(node, "v1", observe=0, clients=0).code == 0
 
 
+@on(clusters=True)
 def test_a_lack_of_memory_takes_it_back_and_is_named(node: Node) -> None:
     release = Release(node, "leaky", observe=15, memory_mb=64, env={"HELLO_LEAK_MB": "25"})
     assert "leaky was killed because memory ran out" in taken_back(node, release)
     assert release.only("report")["oom"] == 1
-    assert set(release.failed) <= {"POST 502"}
+    assert set(release.failed) <= LOST
 
 
 @pytest.mark.parametrize("tag", ["never-ready", "slow-start"])
+@on(clusters=True)
 def test_what_is_not_ready_in_time_gets_no_request(node: Node, tag: str) -> None:
     release = Release(node, tag, start_timeout=4)
     text = taken_back(node, release, "not-ready")
@@ -120,6 +133,7 @@ def test_what_is_not_ready_in_time_gets_no_request(node: Node, tag: str) -> None
     assert set(release.load.releases) == {node.hello("v1")["release"]}
 
 
+@on(clusters=True)
 def test_what_starts_slowly_and_has_the_time_goes_live(node: Node) -> None:
     release = Release(node, "slow-start", observe=1, start_timeout=20)
     assert release.code == 0, release.lines
@@ -128,6 +142,7 @@ def test_what_starts_slowly_and_has_the_time_goes_live(node: Node) -> None:
 
 
 @pytest.mark.parametrize("tag", ["exits-at-once", "ignores-sigterm"])
+@on(clusters=True)
 def test_an_old_copy_that_is_rude_to_sigterm_loses_no_request(node: Node, tag: str) -> None:
     for release in (Release(node, tag, observe=0, stop_grace=1), Release(node, "v1", observe=1)):
         assert release.code == 0, release.lines
@@ -136,6 +151,7 @@ def test_an_old_copy_that_is_rude_to_sigterm_loses_no_request(node: Node, tag: s
     assert [how for how in node.containers().values() if how == "Up"] == ["Up"]
 
 
+@on(clusters=True)
 def test_too_few_requests_to_judge_by_are_said_and_are_no_failure(node: Node) -> None:
     release = Release(node, "v2", observe=2, clients=0)
     assert release.code == 0, release.lines

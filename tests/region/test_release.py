@@ -98,6 +98,8 @@ def test_a_rollback_restores_image_environment_and_settings(bed: Bed) -> None:
     assert "red" not in bed.get("/env")[1]
     assert {node.serves for node in bed.region.release_status("hello")[0].nodes} == {before}
     assert bed.region.up().deployed is False
+    assert "serves everywhere already" in bed.run("release", "rollback", "--to", before, "--yes").stdout
+    assert bed.run("release", "rollback", "--to", "v9-00000000", "--yes").returncode == 4
 
 
 def test_a_failed_observation_goes_back_by_itself_and_says_why_first(bed: Bed) -> None:

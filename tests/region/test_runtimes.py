@@ -89,7 +89,7 @@ def kept(node: Node) -> list[str]:
 
 def inside(node: Node) -> dict[str, Any]:
     """What the service's container sees."""
-    (name,) = [name for name, how in node.containers().items() if how.startswith("Up")]
+    (name,) = [name for name, how in node.containers().items() if how == "Up"]
     done = node.sh(f"{node.tool} exec -i {name} /usr/bin/python3.11 -", LOOK)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -97,7 +97,7 @@ def inside(node: Node) -> dict[str, Any]:
 
 
 def running(node: Node) -> list[str]:
-    return [how for how in node.containers().values() if how.startswith("Up")]
+    return [how for how in node.containers().values() if how == "Up"]
 
 
 def await_200(node: Node, seconds: float = 30) -> None:

@@ -23,13 +23,25 @@ def test_a_file_is_one_piece_and_one_whose_node_is_made_for_each_gateway_is_one_
     assert piece("tests/region/test_release.py::test_x[batch 1:-1-abort]") == "tests/region/test_release.py"
     assert piece("tests/region/test_gateways.py::test_x[envoy]") == "tests/region/test_gateways.py envoy"
     assert piece("tests/region/test_runtimes.py::test_x[docker-a/b-5-image]") == "tests/region/test_runtimes.py docker"
+    assert (
+        piece("tests/faults/test_switches.py::test_x[containerd-envoy]")
+        == "tests/faults/test_switches.py containerd-envoy"
+    )
+
+
+def test_what_takes_minutes_is_begun_first() -> None:
+    lanes = Lanes.__new__(Lanes)
+    names = ("tests/region/test_gateways.py envoy", "tests/region/test_pool.py", "tests/region/test_rounds.py")
+    lanes.workqueue = OrderedDict((name, {}) for name in names)
+    assert lanes._suiting(object()) == [*names[:0:-1], names[0]]
+    assert all((parallel.ROOT / name).is_file() for name in parallel._FIRST)
 
 
 def test_one_worker_begins_without_nodes_and_goes_on_with_what_is_left() -> None:
     lanes = Lanes.__new__(Lanes)
     units, regions = (
         ["tests/unit/test_clocks.py"],
-        ["tests/region/test_gateways.py envoy", "tests/region/test_release.py"],
+        ["tests/region/test_release.py", "tests/region/test_gateways.py envoy"],
     )
     lanes.workqueue = OrderedDict((name, {}) for name in (*regions, *units))
     lanes._beside = first = object()

@@ -61,6 +61,10 @@ def test_every_template_and_script_is_shipped(installed: Path) -> None:
         "engines/terraform/root.tf.j2",
         "pool/lxd/customize.sh",
         "pool/lxd/overlay/usr/sbin/nginx",
+        "seeing/templates/page.html.j2",
+        "seeing/templates/parts.html.j2",
+        "seeing/templates/page.css",
+        "seeing/templates/icon.svg",
         "py.typed",
     ):
         assert (installed / "du_infra" / name).is_file(), name

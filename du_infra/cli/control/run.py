@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from du_infra.cli.control.watched import PageAt, page_options, watched
 from du_infra.cli.options import fleet_option, output_option, seconds
 from du_infra.cli.progress_view import PlainLines
 from du_infra.release.state import moment
 
 if TYPE_CHECKING:
     from du_infra.control.decision import Decision
+    from du_infra.control.loop import ControlLoop
 
 _COLOURS = {
     **dict.fromkeys(("failed", "fail-over", "fail-open"), "red"),
@@ -36,10 +38,17 @@ _COLOURS = {
     callback=seconds,
     help="How long to wait between two passes.",
 )
+@page_options
 @fleet_option
 @output_option
 def command(
-    regions: tuple[str, ...], once: bool, dry_run: bool, interval: float, fleet_file: Path, output: str
+    regions: tuple[str, ...],
+    once: bool,
+    dry_run: bool,
+    interval: float,
+    page: PageAt | None,
+    fleet_file: Path,
+    output: str,
 ) -> None:
     """Mind the regions of the fleet: start machines that stopped, replace those that are dead, scale.
 
@@ -51,12 +60,18 @@ def command(
     """
     from du_infra.control.loop import ControlLoop
 
-    view = _Lines(output)
-    loop = ControlLoop(fleet_file, regions, view.tell, PlainLines(), dry_run=dry_run)
-    if once:
-        if error := loop.once():
+    if once and page:
+        raise click.UsageError("--listen is for a loop that runs on")
+    view, report = _Lines(output), PlainLines()
+    with watched(page, report, interval=interval, dry_run=dry_run) as watcher:
+        loop = ControlLoop(fleet_file, regions, view.tell, report, dry_run=dry_run, watcher=watcher)
+        if not once:
+            _run(loop, interval)
+        elif error := loop.once():
             raise SystemExit(error.exit_code)
-        return
+
+
+def _run(loop: ControlLoop, interval: float) -> None:
     stop = threading.Event()
     try:
         loop.run(interval, stop)

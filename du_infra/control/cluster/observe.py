@@ -180,8 +180,8 @@ class Facts:
 
 
 def plain_version(text: str) -> str:
-    """The release in a version that may say more ("v1.34.4+k3s1-rc1" → "v1.34.4+k3s1")."""
-    found = re.match(r"v\d+\.\d+\.\d+\+k3s\d+", text)
+    """The release in a version that may say more ("v1.34.4-rc1+k3s1-own" → "v1.34.4-rc1+k3s1")."""
+    found = re.match(r"v\d+\.\d+\.\d+(?:-rc\d+)?\+k3s\d+", text)
     return found[0] if found else text
 
 

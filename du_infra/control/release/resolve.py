@@ -10,7 +10,7 @@ from du_infra.engines import skopeo
 from du_infra.parallel import each
 from du_infra.release import pins
 from du_infra.release.aim import Kept, live_of
-from du_infra.release.plan import SIZE, release_of
+from du_infra.release.plan import ARCHITECTURES, SIZE, release_of
 from du_infra.release.secrets import Secrets, read_secrets, readable_secrets
 from du_infra.release.state import Json, Rollout
 from du_infra.spec import ServiceSpec
@@ -56,7 +56,7 @@ def record_for(context: RegionContext, name: str, service: ServiceSpec, secrets:
     """The release of ``service`` as it is described, at the image that its tag means now."""
     image = _image(context, service)
     record = release_of(name, service, image.digest, secrets.fingerprints.get(name, {}))
-    return {**record, SIZE: image.size_mb}
+    return {**record, SIZE: image.size_mb, ARCHITECTURES: list(image.architectures)}
 
 
 def kept(context: RegionContext) -> Kept:

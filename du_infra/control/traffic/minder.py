@@ -105,7 +105,7 @@ class TrafficMinder:
             return self._failed(DuError(f"unforeseen: {type(error).__name__}: {error}"))
         finally:
             if self._told and not self._saying:
-                self._tell(Decision("", "well", "the entrance is as it should be"))
+                self._tell(_decision("", "well", "the entrance is as it should be"))
             self._told, self._asked = frozenset(self._saying), False
         self._wait = _FIRST_WAIT
         return None
@@ -116,7 +116,7 @@ class TrafficMinder:
             if self._dry_run:
                 self._say(action.kind, action.why, action.region)
             else:
-                self._tell(Decision(action.region, action.kind, action.why))
+                self._tell(_decision(action.region, action.kind, action.why))
         for words in view.plan.notes:
             self._say("waits", words)
         for name, one in view.standings.items():
@@ -126,7 +126,7 @@ class TrafficMinder:
             self._say("left", f"it observes nobody: {why}", name)
         if self._asked and not self._saying:
             live = ", ".join(sorted(view.record.live())) if view.record else "nothing"
-            self._tell(Decision("", "well", f"nothing is to be done: {view.aim.name} leads to {live}"))
+            self._tell(_decision("", "well", f"nothing is to be done: {view.aim.name} leads to {live}"))
 
     def _tell_checked(self, desk: Desk, checked: Checked) -> None:
         """A server that answers something else is told of, and brought along now and then."""
@@ -164,4 +164,8 @@ class TrafficMinder:
         key = f"{kind} {region} {_NUMBERS.sub('', text)}"
         self._saying.add(key)
         if key not in self._told:
-            self._tell(Decision(region, kind, text))
+            self._tell(_decision(region, kind, text))
+
+
+def _decision(region: str, kind: Kind, text: str) -> Decision:
+    return Decision(region, kind, text, about="traffic")

@@ -37,31 +37,40 @@ _PIECE = 1 << 16
 
 class FlakyProvider(ThreadingMixIn, UnixStreamServer):
     """Passes calls on to the LXD of this machine. The n-th call that changes something has the fate that ``seed`` says,
-    whoever makes it.
+    whoever makes it. Of those that only read, the share ``reads`` fails: 503, or no answer.
     """
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, folder: Path, seed: int, share: float = 0.5) -> None:
+    def __init__(self, folder: Path, seed: int, share: float = 0.5, reads: float = 0.0) -> None:
         self.folder = folder
         self.target = find_lxd({"PATH": os.environ["PATH"]}).socket
         self.seen: list[tuple[str, Fate]] = []
         """Every call that changes something ("POST /1.0/instances"), and its fate."""
         self._dice = random.Random(seed)
         self._share = share
+        self._read_dice, self._reads = random.Random(seed), reads
+        self.unread = 0
+        """How many calls that only read failed."""
         self._lock = threading.Lock()
         super().__init__(str(folder / "unix.socket"), _Call)
 
     def fate_of(self, call: str, *, reads: bool) -> Fate:
         """What becomes of the next call."""
-        if reads:
-            return "pass"
         with self._lock:
+            if reads:
+                return self._fate_of_reading()
             fate = self._dice.choice(WAYS) if self._dice.random() < self._share else "pass"
             self.seen.append((call, fate))
             return fate
+
+    def _fate_of_reading(self) -> Fate:
+        if self._read_dice.random() >= self._reads:
+            return "pass"
+        self.unread += 1
+        return self._read_dice.choice(("503", "cut before"))
 
     @property
     def fates(self) -> Counter[Fate]:
@@ -172,11 +181,11 @@ def _answer(fate: str) -> bytes:
 
 
 @contextmanager
-def flaky(seed: int, share: float = 0.5) -> Iterator[FlakyProvider]:
+def flaky(seed: int, share: float = 0.5, reads: float = 0.0) -> Iterator[FlakyProvider]:
     """A flaky provider for as long as the block lasts. Its folder's path is short: a socket's may not be long."""
     with (
         tempfile.TemporaryDirectory(prefix="du-flaky-", dir="/tmp") as folder,
-        FlakyProvider(Path(folder), seed, share) as made,
+        FlakyProvider(Path(folder), seed, share, reads) as made,
     ):
         thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
         thread.start()

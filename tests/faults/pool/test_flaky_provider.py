@@ -19,7 +19,8 @@ pytestmark = [
 ]
 
 _TRIES = 25
-SEEDS = range(1, 5)
+TROUBLES = ((1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0), (5, 0.03))
+"""Seeds, and the share of the calls that fail though they only read: a command makes a hundred of them."""
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +45,25 @@ def again_and_again(provider: FlakyProvider, bed: Bed, *verbs: str) -> list[subp
     raise AssertionError(f"not within {_TRIES} tries: {[done.stderr for done in tries]}")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_region_grows_and_shrinks_in_the_end_and_no_request_is_lost(bed: Bed, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "reads"), TROUBLES)
+def test_a_region_grows_and_shrinks_in_the_end_and_no_request_is_lost(bed: Bed, seed: int, reads: float) -> None:
     (first,) = at_rest(bed)
     before, began = booted(first), time.monotonic()
-    with flaky(seed) as provider, asking(bed) as asked:
+    with flaky(seed, reads=reads) as provider, asking(bed) as asked:
         grown = again_and_again(provider, bed, "region", "scale", "home", "2", "--yes")
         two, middle = at_rest(bed), time.monotonic()
         shrunk = again_and_again(provider, bed, "region", "scale", "home", "1", "--yes")
     print(
         f"seed {seed}: 1 → 2 in {len(grown)} tries and {middle - began:.0f} s, 2 → 1 in {len(shrunk)} and "
-        f"{time.monotonic() - middle:.0f} s; calls: {dict(provider.fates)}; {asked.ok} requests"
+        f"{time.monotonic() - middle:.0f} s; calls: {dict(provider.fates)}, {provider.unread} not read; "
+        f"{asked.ok} requests"
     )
     assert (len(two), first in two) == (2, True)
     assert at_rest(bed) == [first]
     assert booted(first) == before
     assert_none_lost(asked)
-    assert provider.failed > 0
+    assert provider.failed + provider.unread > 0
+    assert reads or not provider.unread
 
 
 def test_a_node_that_is_lost_is_replaced_in_the_end_and_once(bed: Bed) -> None:
@@ -69,9 +72,10 @@ def test_a_node_that_is_lost_is_replaced_in_the_end_and_once(bed: Bed) -> None:
     healings, began, passes = context_of(bed).store.healings, time.monotonic(), 0
     with flaky(99) as provider, asking(bed) as asked:
         lxc("delete", "--force", lost)
-        while [row.state for row in healings.all("home")] != ["done"]:
+        while {row.state for row in healings.all("home")} != {"done"}:  # what is lost on the way is replaced, too
             done = provider.run(bed, "control", "run", "--once")
             passes += 1
+            print(f"pass {passes}: {done.returncode}: {done.stdout.strip()}", flush=True)
             assert "Traceback" not in done.stderr, done.stderr
             assert done.returncode == 0 or done.returncode in EXIT_CODES, done.stderr
             assert passes < _TRIES, f"{done.stdout}\n{done.stderr}"

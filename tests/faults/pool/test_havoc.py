@@ -23,7 +23,7 @@ from tests.faults.pool.stage import PoolStage
 from tests.region.conftest import Bed
 from tests.region.minding import Loop
 
-pytestmark = pytest.mark.lxd
+pytestmark = [pytest.mark.lxd, pytest.mark.timeout(3600)]
 
 NODES = 3
 RATE = 85.0

@@ -20,7 +20,7 @@ from tests.faults.stage import lines_of
 from tests.faults.steps import Step
 from tests.region.conftest import Bed, kill_group
 
-pytestmark = pytest.mark.lxd
+pytestmark = [pytest.mark.lxd, pytest.mark.timeout(3600)]
 
 FEW, MANY = 2, 3
 Then = Literal["again", "up", "back"]

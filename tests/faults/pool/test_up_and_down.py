@@ -12,7 +12,7 @@ from tests.faults.pool.agree import SHORT
 from tests.faults.pool.stage import PoolStage
 from tests.region.conftest import Bed
 
-pytestmark = pytest.mark.lxd
+pytestmark = [pytest.mark.lxd, pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize("gateway", ["nginx", "envoy"])

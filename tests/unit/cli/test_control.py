@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +19,7 @@ from click.testing import CliRunner
 from du_infra.cli.main import cli
 from du_infra.control.decision import Decision
 from du_infra.control.loop import ControlLoop
-from du_infra.errors import DuError, EngineFailed, SpecError
+from du_infra.errors import DuError, EngineFailed, Refused, SpecError
 
 FLEET = "fleet: demo\nregions:\n  home: {provider: lxd}\nservices: {}\n"
 DECISIONS = [Decision("home", "replace", "dead for 31 s", "demo-home-2"), Decision("home", "well", "nothing is amiss")]
@@ -56,7 +63,13 @@ def test_decisions_are_objects_for_programs(file: Path, ends_with: Any) -> None:
     ends_with(None)
     first, _ = [json.loads(line) for line in run(file, "--output", "json").stdout.splitlines()]
     assert first.pop("time").endswith("Z")
-    assert first == {"region": "home", "kind": "replace", "text": "dead for 31 s", "node": "demo-home-2"}
+    assert first == {
+        "region": "home",
+        "kind": "replace",
+        "text": "dead for 31 s",
+        "node": "demo-home-2",
+        "about": "healing",
+    }
 
 
 def test_what_failed_in_the_only_pass_is_the_exit_code(file: Path, ends_with: Any) -> None:
@@ -73,3 +86,49 @@ def test_an_interval_must_be_a_duration(file: Path) -> None:
     done = CliRunner().invoke(cli, ["control", "run", "--interval", "soon", "--fleet", str(file)])
     assert done.exit_code == 2
     assert "soon" in done.output
+
+
+def test_a_page_is_for_a_loop_that_runs_on(file: Path) -> None:
+    assert run(file, "--listen", "0").exit_code == 2
+    done = CliRunner().invoke(cli, ["control", "run", "--token-file", "token", "--fleet", str(file)])
+    assert (done.exit_code, "--token-file needs --listen" in done.output) == (2, True)
+
+
+def test_where_to_listen_must_be_an_address(file: Path) -> None:
+    done = CliRunner().invoke(cli, ["control", "run", "--listen", "example.com:80", "--fleet", str(file)])
+    assert done.exit_code == 2
+    assert "must begin with an IP address or localhost" in done.output
+
+
+def test_the_world_is_refused_without_a_token_before_the_loop_begins(file: Path) -> None:
+    done = CliRunner().invoke(cli, ["control", "run", "--listen", "0.0.0.0:0", "--fleet", str(file)])
+    assert isinstance(done.exception, Refused)
+    assert "without a token" in str(done.exception)
+
+
+def test_a_loop_shows_a_page_and_takes_it_away_when_it_ends(file: Path) -> None:
+    argv = [sys.executable, "-m", "du_infra", "control", "run", "--listen", "0", "--interval", "200ms"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    process = subprocess.Popen([*argv, "--fleet", str(file)], stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        address = line.removeprefix("the page is at http://").strip().rstrip("/")
+        deadline = time.monotonic() + 60
+        while True:
+            with urlopen(f"http://{address}/api/status", timeout=60) as answer:
+                told = json.load(answer)
+            if told["regions"] and told["regions"][0]["pass"]["done"]:
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert (told["fleet"], told["regions"][0]["name"], told["loop"]["healthy"]) == ("demo", "home", True)
+        with urlopen(f"http://{address}/", timeout=60) as answer:
+            assert "not up" in answer.read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    with pytest.raises(URLError):
+        urlopen(f"http://{address}/healthz", timeout=5)

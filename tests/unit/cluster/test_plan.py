@@ -24,7 +24,8 @@ NEW_MACHINES = tuple(Member(f"a-{n}") for n in (1, 2, 3))
 UNBORN = Observed(NEW_MACHINES, api=False, born=False)
 OLD_AGENTS = tuple(agent(name, version="v1.32.5+k3s1") for name in ("a-2", "a-3"))
 THREE = ("a-1", "a-2", "a-3")
-GO = ["backup a-1", "drain a-3", "annotate-removal a-3", "stop a-3"]
+COPY = ["backup a-1", "verify-backup a-1"]
+GO = [*COPY, "drain a-3", "annotate-removal a-3", "stop a-3"]
 
 
 def test_a_new_region_begins_with_one_server_and_the_others_join_side_by_side() -> None:
@@ -53,8 +54,7 @@ def test_a_region_that_lost_everything_is_never_begun_again() -> None:
 
 def test_one_server_becomes_three_from_a_backup_that_was_read_back() -> None:
     assert planned(wish(*THREE, servers=3), one_server(Member("a-2"), agent("a-3"))) == [
-        "backup a-1",
-        "verify-backup a-1",
+        *COPY,
         "migrate a-1",
         "join-server a-2",
         "drain a-3",
@@ -105,7 +105,7 @@ def test_ghosts_are_cleaned() -> None:
 
 def test_three_servers_become_one_vote_by_vote() -> None:
     steps = planned(wish(*THREE), three_servers())
-    second = [step.replace("a-3", "a-2") for step in GO[1:]]
+    second = [step.replace("a-3", "a-2") for step in GO[2:]]
     assert steps == [*GO, "join-agent a-3", *second, "join-agent a-2"]
 
 
@@ -188,13 +188,13 @@ def test_a_name_that_another_machine_had_is_refused_in_words(trace: dict[str, ob
 def test_versions_go_up_one_minor_at_a_time_servers_first() -> None:
     steps = planned(wish("a-1", "a-2", version="v1.36.0+k3s1", releases=(NEW,)), one_server(agent("a-2")))
     once = [f"{kind} {node}" for node in ("a-1", "a-2") for kind in ("drain", "upgrade", "uncordon")]
-    assert steps == ["backup a-1", *once, *once]
+    assert steps == [*COPY, *once, *once]
     assert "v1.35 comes before v1.36.0+k3s1" in waits(wish("a-1", version="v1.36.0+k3s1"), one_server())
 
 
 def test_a_node_with_a_newer_k3s_joins_once_the_servers_have_it() -> None:
     observed = one_server(Member("a-2", program=NEW))
-    assert planned(wish("a-1", "a-2", version=NEW), observed) == ["backup a-1", "upgrade a-1", "join-agent a-2"]
+    assert planned(wish("a-1", "a-2", version=NEW), observed) == [*COPY, "upgrade a-1", "join-agent a-2"]
     assert "a-2 has K3s v1.35.2+k3s1, and joins once" in waits(wish("a-1", "a-2"), observed)
     assert planned(wish("a-1", "a-2"), one_server(Member("a-2", program=OLD))) == ["join-agent a-2"]
 
@@ -211,6 +211,22 @@ def test_a_version_never_goes_back() -> None:
     observed = one_server()
     assert planned(wish("a-1", version="v1.33.0+k3s1"), observed) == []
     assert "does not go back" in waits(wish("a-1", version="v1.33.0+k3s1"), observed)
+
+
+def test_a_backup_that_was_not_read_back_holds_an_upgrade_until_it_is() -> None:
+    observed = one_server(backup=Backup(0.0), now=10.0)
+    assert planned(wish("a-1", version=NEW), observed) == ["verify-backup a-1", "upgrade a-1"]
+    read = replace(observed, backup=Backup(0.0, True))
+    assert planned(wish("a-1", version=NEW), read) == ["upgrade a-1"]
+
+
+def test_a_candidate_is_followed_by_its_release_and_not_the_other_way_round() -> None:
+    release, candidate = "v1.35.2+k3s1", "v1.35.2-rc1+k3s1"
+    observed = one_server()
+    early, late = (replace(observed, members=(replace(observed.members[0], version=v),)) for v in (candidate, release))
+    assert planned(wish("a-1", version=release), early) == [*COPY, "upgrade a-1"]
+    assert planned(wish("a-1", version=candidate), late) == []
+    assert "does not go back" in waits(wish("a-1", version=candidate), late)
 
 
 def test_a_node_that_was_drained_by_hand_stays_drained() -> None:

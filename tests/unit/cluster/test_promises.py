@@ -174,7 +174,8 @@ def test_versions_go_up_one_minor_at_a_time_servers_first_and_from_a_backup(seed
             if member.role == "agent":
                 assert parse(action.version) <= parse(lowest(servers))
             else:
-                assert observed.datastore == "external" or fresh(observed)
+                saved = fresh(observed) and observed.backup and observed.backup.verified
+                assert saved or observed.datastore == "external"
                 assert all(
                     minor(action.version) - minor(m.version) <= 1 for m in there if m.role != "agent" if wanted(m, wish)
                 )

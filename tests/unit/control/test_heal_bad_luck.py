@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from du_infra.control import heal as healing
-from du_infra.control import loop
+from du_infra.control import minder as minding
 from du_infra.control.decision import Decision
-from du_infra.control.loop import Minder
+from du_infra.control.minder import Minder
 from du_infra.errors import EngineFailed
 from du_infra.pool.state import Machine, Node
 from du_infra.progress import silent
@@ -31,7 +31,7 @@ class Unlucky(World):
         super().__init__(folder, monkeypatch)
         self._dice = random.Random(seed)
         self.made: list[str] = []
-        monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(minding, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def _machines(self) -> list[Machine]:
         self._stumble()

@@ -16,10 +16,11 @@ import pytest
 
 from du_infra.autoscale.copies import Copies, Seen
 from du_infra.autoscale.state import Decision as Decided
-from du_infra.control import loop
+from du_infra.control import minder as minding
 from du_infra.control.decision import Decision
 from du_infra.control.heal import Healed, Look
-from du_infra.control.loop import ControlLoop, Minder
+from du_infra.control.loop import ControlLoop
+from du_infra.control.minder import Minder
 from du_infra.errors import Busy, EngineFailed
 from du_infra.health.heal import Action, Healing, Sighting, View
 from du_infra.health.resume import Resume
@@ -50,21 +51,21 @@ class World:
         self.crowded: tuple[str, ...] = ()
         self.settled = 0
         self.spread: tuple[str, ...] = ("hello: each node has a copy again",)
-        monkeypatch.setattr(loop, "look", lambda context: Look(views=(View("a-1"),)))
-        monkeypatch.setattr(loop, "plan_heal", lambda context, seen: self.plan)
-        monkeypatch.setattr(loop, "unfinished", lambda context: self.begun)
-        monkeypatch.setattr(loop, "open_release", lambda context: self.release)
-        monkeypatch.setattr(loop, "heal", self._heal)
-        monkeypatch.setattr(loop, "plan_unfinished", lambda context, seen: self.half)
-        monkeypatch.setattr(loop, "resume", self._resume)
-        monkeypatch.setattr(loop, "due", lambda context: False)
-        monkeypatch.setattr(loop, "plan_autoscale", self._plan_autoscale)
-        monkeypatch.setattr(loop, "carry_out", self._carry_out)
-        monkeypatch.setattr(loop, "scales", lambda context: bool(self.copies))
-        monkeypatch.setattr(loop, "unsettled", lambda context, reports: self.crowded)
-        monkeypatch.setattr(loop, "settle", self._settle)
-        monkeypatch.setattr(loop, "locked", lambda context, report: nullcontext())
-        monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(minding, "look", lambda context: Look(views=(View("a-1"),)))
+        monkeypatch.setattr(minding, "plan_heal", lambda context, seen: self.plan)
+        monkeypatch.setattr(minding, "unfinished", lambda context: self.begun)
+        monkeypatch.setattr(minding, "open_release", lambda context: self.release)
+        monkeypatch.setattr(minding, "heal", self._heal)
+        monkeypatch.setattr(minding, "plan_unfinished", lambda context, seen: self.half)
+        monkeypatch.setattr(minding, "resume", self._resume)
+        monkeypatch.setattr(minding, "due", lambda context: False)
+        monkeypatch.setattr(minding, "plan_autoscale", self._plan_autoscale)
+        monkeypatch.setattr(minding, "carry_out", self._carry_out)
+        monkeypatch.setattr(minding, "scales", lambda context: bool(self.copies))
+        monkeypatch.setattr(minding, "unsettled", lambda context, reports: self.crowded)
+        monkeypatch.setattr(minding, "settle", self._settle)
+        monkeypatch.setattr(minding, "locked", lambda context, report: nullcontext())
+        monkeypatch.setattr(minding, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def _heal(self, context: object, report: object) -> Healed:
         self.healed += 1
@@ -398,8 +399,8 @@ def test_a_cluster_is_backed_up_once_a_day_where_nothing_is_amiss(
         made.append(1)
         return SimpleNamespace(backup=SimpleNamespace(name="b1"))
 
-    monkeypatch.setattr(loop, "due", lambda _: not made)
-    monkeypatch.setattr(loop, "region_backup", back_up)
+    monkeypatch.setattr(minding, "due", lambda _: not made)
+    monkeypatch.setattr(minding, "region_backup", back_up)
     world.minder(dry_run=True)()
     world.plan = WAITS
     mind = world.minder()

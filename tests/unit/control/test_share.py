@@ -14,11 +14,14 @@ from du_infra.control import loop, share
 from du_infra.control.context import RegionContext
 from du_infra.control.decision import Decision
 from du_infra.control.lock import locked
-from du_infra.control.loop import ControlLoop, Minder
+from du_infra.control.loop import ControlLoop
+from du_infra.control.minder import Minder
 from du_infra.control.share import All, Shared
+from du_infra.control.watching import Eyes
 from du_infra.controllers.watch import TRUST_SECONDS
 from du_infra.errors import Busy, Unreachable
 from du_infra.progress import silent
+from du_infra.seeing.board import Board
 from du_infra.spec import load_spec
 from du_infra.store.controllers import Controllers
 from du_infra.store.owner import Owner, this_process
@@ -228,24 +231,23 @@ def test_loops_share_the_regions_and_one_that_stops_leaves_them_to_the_other(
     monkeypatch.setattr(loop, "_LONGEST_NAP", 0.1)
     passes, told = Passes(monkeypatch), list[Decision]()
     stops = {name: threading.Event() for name in ("one", "two")}
-    runs = {
-        name: threading.Thread(
-            target=ControlLoop(fleet(tmp_path / name, shared), [], told.append, silent).run,
-            args=(0.1, stop),
-            daemon=True,
-        )
-        for name, stop in stops.items()
-    }
-    for run in runs.values():
-        run.start()
+    boards = {name: Board() for name in stops}
+    runs = {}
+    for name, stop in stops.items():
+        made = ControlLoop(fleet(tmp_path / name, shared), [], told.append, silent, watcher=Eyes(boards[name]))
+        runs[name] = threading.Thread(target=made.run, args=(0.1, stop), daemon=True)
+        runs[name].start()
+    shown = lambda name: [*boards[name].snapshot().lives]  # noqa: E731
     until(lambda: sorted(passes.last.values()) == ["one"] * 3 + ["two"] * 3)
+    until(lambda: sorted(shown("one") + shown("two")) == [*"abcdef"] and len(shown("one")) == 3)
     stops["one"].set()
     runs["one"].join()
-    until(lambda: [*passes.last.values()] == ["two"] * 6)
+    until(lambda: [*passes.last.values()] == ["two"] * 6 and len(shown("two")) == 6)
     stops["two"].set()
     runs["two"].join()
     assert passes.twice == []
-    assert {decision.kind for decision in told} == {"share"}
+    assert {(decision.kind, decision.about) for decision in told} == {("share", "upkeep")}
+    assert boards["two"].snapshot().decisions[0].text.startswith("minds 6 of 6 regions")
     assert shared().controllers.board().controllers == {}
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from du_infra.cluster.state import Observed
 from du_infra.control.cluster import act, act_upgrade, backup
+from du_infra.control.cluster.backup import verify
 from du_infra.control.cluster.loop import settle
 from du_infra.control.cluster.status import standing
-from du_infra.control.cluster.vault import Kept, archive_of, folder_of, note
+from du_infra.control.cluster.vault import Kept, archive_of, folder_of, note, verified
 from du_infra.control.context import RegionContext
 from du_infra.errors import EngineFailed, NotReady
 from du_infra.pool.plan import PoolRecord
@@ -46,7 +47,14 @@ def old(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterat
         world.end()
         return made
 
+    def verify(context: RegionContext, one: Kept, report: Reporter) -> Kept:
+        world.step(f"read back {one.name}")
+        done = verified(context, one)
+        world.end()
+        return done
+
     monkeypatch.setattr(act.backup, "take", take)
+    monkeypatch.setattr(act.backup, "verify", verify)
     yield up(region(tmp_path, world), world, 2)
 
 
@@ -63,13 +71,25 @@ def test_servers_come_first_and_each_node_is_drained_and_gets_its_pods_back(
 ) -> None:
     settle(newer(tmp_path, world), old, silent)
     once = [f"{verb} {name}" for name in (ONE, TWO) for verb in ("drain", "upgrade", "uncordon")]
-    assert world.done[:7] == [f"backup {ONE}", *once]
+    assert world.done[:8] == [f"backup {ONE}", "read back b", *once]
     assert versions(world) == {ONE: NEW, TWO: NEW}
     assert not any(row["cordoned"] for row in world.nodes.values())
 
 
+def test_where_the_copy_of_the_data_cannot_be_read_back_nothing_is_upgraded(
+    tmp_path: Path, world: World, old: PoolRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(act.backup, "verify", verify)
+    context = newer(tmp_path, world)
+    for _ in range(2):
+        with pytest.raises(EngineFailed, match="has changed since it was made"):
+            settle(context, old, silent)
+    assert [words for words in world.done if not words.startswith("backup")] == []
+    assert NEW not in versions(world).values()
+
+
 @pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("lives", range(7))
+@pytest.mark.parametrize("lives", range(8))
 def test_killed_anywhere_it_goes_on(tmp_path: Path, world: World, old: PoolRecord, lives: int, late: bool) -> None:
     context = newer(tmp_path, world)
     through_a_kill(world, lives, lambda: settle(context, old, silent), late=late)

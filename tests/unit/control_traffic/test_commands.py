@@ -18,7 +18,8 @@ from click.testing import CliRunner, Result
 import du_infra
 from du_infra.cli.main import cli
 from du_infra.control.decision import Decision
-from du_infra.control.loop import ControlLoop, Minder
+from du_infra.control.loop import ControlLoop
+from du_infra.control.minder import Minder
 from du_infra.control.traffic import servers, tell
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.engines import ssh

@@ -59,6 +59,36 @@ def test_what_only_traffic_needs_is_told_and_installed_only_when_asked_for(
     assert doctor.lacking([without, wanted]) == ["gdnsd"]
 
 
+def test_a_browser_is_only_for_tests(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda program, path=None: None if "chrom" in program else "/bin/x")
+    assert "chromium" not in doctor.lacking(doctor.examine())
+    assert {"chromium", "chromium-driver"} <= set(doctor.lacking(doctor.examine(["browser"])))
+
+
+def test_postgresql_comes_for_tests_and_without_a_server_of_its_own(
+    calls: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "_NO_CLUSTER", tmp_path / "createcluster.d" / "du-infra.conf")
+    monkeypatch.setattr(doctor, "_POSTGRES", tmp_path / "lib")
+    monkeypatch.setattr(doctor.shutil, "which", lambda program, path="": None if program == "initdb" else "/bin/x")
+    assert "postgresql" not in doctor.lacking(doctor.examine())
+    found = doctor.examine(["postgres"])
+    assert doctor.lacking(found) == ["postgresql"]
+    doctor.fix(found, silent)
+    assert doctor._NO_CLUSTER.read_text() == "create_main_cluster = false\n"
+    assert calls[-1][-1] == "postgresql"
+
+
+def test_postgresql_is_looked_for_where_debian_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "_PATH", "/nowhere")
+    monkeypatch.setattr(doctor, "_POSTGRES", tmp_path)
+    program = tmp_path / "15" / "bin" / "initdb"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    found = {finding.name: finding for finding in doctor.examine(["postgres"])}["initdb"]
+    assert (found.ok, found.detail) == (True, str(program))
+
+
 def test_only_what_is_missing_is_installed_each_package_once(calls: list[list[str]]) -> None:
     missing = [Finding("ssh", False, "", "", "openssh-client"), Finding("ssh-keygen", False, "", "", "openssh-client")]
     doctor.fix([*missing, Finding("skopeo", True, "")], silent)

@@ -55,6 +55,14 @@ def test_room_for_the_image_is_asked_for_only_when_it_has_to_be_pulled() -> None
     preflight.preflight(service(size_mb=1 << 20), Paper(), pull=False)  # type: ignore[arg-type]
 
 
+def test_an_image_for_other_machines_is_refused_before_it_is_pulled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "machine", lambda: "riscv64")
+    error = refused(Paper(), pull=True, architectures=("amd64", "arm64"))
+    assert (error.kind, "is made for amd64 and arm64, and this node is riscv64" in error.what) == ("image", True)
+    for fitting in ((), ("amd64", "riscv64")):
+        preflight.preflight(service(architectures=fitting), Paper(), pull=True)  # type: ignore[arg-type]
+
+
 def test_a_limit_is_what_a_second_copy_needs_and_swap_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     free_memory(monkeypatch, 200)
     preflight.preflight(service(memory_mb=200), Paper(), pull=False)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from du_infra.release.options import overridden, way_of
-from du_infra.release.plan import SIZE, content_of, digest_of, entry_of, release_of, wanted_of
+from du_infra.release.plan import ARCHITECTURES, SIZE, content_of, digest_of, entry_of, release_of, wanted_of
 from du_infra.spec import Duration, ReleaseSpec, ServiceSpec
 
 DIGEST = "sha256:" + "0" * 64
@@ -75,8 +75,10 @@ def test_a_hash_does_not_depend_on_the_order_of_keys(value: dict[str, int | str]
     assert digest_of(value) == digest_of(dict(reversed(list(value.items()))))
 
 
-def test_the_size_of_an_image_does_not_change_where_a_node_arrives() -> None:
+def test_what_is_known_of_an_image_does_not_change_where_a_node_arrives() -> None:
     record = release_of("hello", HELLO, DIGEST)
-    plain, sized = (wanted_of("demo", "home", [entry_of(kept)]) for kept in (record, {**record, SIZE: 12}))
+    known = {SIZE: 12, ARCHITECTURES: ["amd64"]}
+    plain, sized = (wanted_of("demo", "home", [entry_of(kept)]) for kept in (record, {**record, **known}))
     assert plain["config"] == sized["config"]
     assert sized["services"][0]["size_mb"] == 12
+    assert sized["services"][0]["architectures"] == ["amd64"]

@@ -12,6 +12,7 @@ from du_infra.spec import (
     AutoscaleSpec,
     FleetSpec,
     HealSpec,
+    HookSpec,
     K3sSpec,
     PoolSpec,
     RegionSpec,
@@ -24,6 +25,7 @@ from du_infra.spec.autoscale import TARGETS
 from du_infra.spec.base import keys_of
 from du_infra.spec.container import SecretSource
 from du_infra.spec.load import check_text
+from du_infra.spec.notify import NOTE_KINDS
 from du_infra.spec.traffic import DnsServerSpec, GdnsdSpec, HetznerSpec, Route53Spec
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
@@ -42,6 +44,8 @@ IN_WORDS = {
     ("ServiceSpec", "cpus"): "no limit",
     ("ReplicasSpec", "max"): "as min says",
     ("ReleaseSpec", "warm_up"): "none",
+    ("HookSpec", "secret"): "none",
+    ("HookSpec", "kinds"): "all",
     ("FleetSpec", "traffic"): "none",
     ("TrafficSpec", "weights"): "all alike",
     ("TrafficSpec", "waves"): "one",
@@ -60,7 +64,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
     if field.is_required():
         return "required"
     if (model.__name__, name) in IN_WORDS:
-        assert field.default is None
+        assert field.default in (None, NOTE_KINDS)
         return IN_WORDS[model.__name__, name]
     value = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, PoolSpec | HealSpec | K3sSpec | ReleaseSpec | GdnsdSpec | Route53Spec | HetznerSpec):
@@ -91,6 +95,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
         ("traffic.gdnsd.servers", DnsServerSpec),
         ("traffic.route53", Route53Spec),
         ("traffic.hetzner", HetznerSpec),
+        ("notify.NAME", HookSpec),
     ],
 )
 def test_the_manual_lists_every_key_with_its_default(heading: str, model: type[BaseModel]) -> None:
@@ -119,6 +124,7 @@ def test_the_last_example_shows_every_key() -> None:
         TrafficSpec,
         GdnsdSpec,
         DnsServerSpec,
+        HookSpec,
     ):
         assert [name for name in keys_of(model) if f"{name}:" not in example] == []
 

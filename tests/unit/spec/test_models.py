@@ -35,8 +35,8 @@ def fleet(**parts: Any) -> FleetSpec:
 
 def test_the_public_names_are_these() -> None:
     assert set(spec.__all__) == {
-        *("AutoscaleSpec", "Checked", "CutAfter", "Duration", "FleetSpec", "HealSpec", "K3sSpec", "Memory"),
-        *("Percent", "PoolSpec", "Problem"),
+        *("AutoscaleSpec", "Checked", "CutAfter", "Duration", "FleetSpec", "HealSpec", "HookSpec", "K3sSpec"),
+        *("Memory", "Percent", "PoolSpec", "Problem"),
         *("RegionSpec", "ReleaseSpec", "ReplicasSpec", "ServiceSpec", "Size", "TrafficSpec", "check_spec"),
         *("json_schema", "load_spec", "region_of", "services_of", "spec_error"),
     }

@@ -15,6 +15,7 @@ from du_infra.errors import SpecError
 from du_infra.spec import FleetSpec, Problem, load_spec
 from du_infra.spec.complaints import Complaint, Lines, to_problem
 from du_infra.spec.load import check_text
+from du_infra.spec.notify import NOTE_KINDS
 from du_infra.spec.words import _unforeseen
 
 SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -76,6 +77,13 @@ AUTOSCALE = st.fixed_dictionaries(
         "p95": st.sampled_from(["1ms", "200ms", "1h"]) | st.none(),
         "up_after": st.sampled_from(["0s", "1m"]),
         "tolerance": st.sampled_from(["0%", "50%"]),
+    },
+)
+HOOKS = st.fixed_dictionaries(
+    {"url": st.sampled_from([{"file": "hooks/ops"}, {"env": "OPS"}])},
+    optional={
+        "secret": st.just({"env": "KEY"}) | st.none(),
+        "kinds": st.lists(st.sampled_from(NOTE_KINDS), min_size=1, max_size=3),
     },
 )
 SECRETS = st.sampled_from([{"file": "secrets/a"}, {"env": "A"}, {"file": "/etc/a b"}])
@@ -171,8 +179,9 @@ def fleets(draw: st.DrawFn) -> dict[str, Any]:
     )
     region = other | k3s
     regions = draw(st.dictionaries(NAMES, region, min_size=1, max_size=3))
-    made = {"fleet": draw(NAMES), "regions": regions, "services": known}
-    return made | draw(st.fixed_dictionaries({}, optional={"traffic": traffic(sorted(regions))}))
+    fleet: dict[str, Any] = {"fleet": draw(NAMES), "regions": regions, "services": known}
+    hooks = st.dictionaries(NAMES, HOOKS, max_size=2)
+    return fleet | draw(st.fixed_dictionaries({}, optional={"traffic": traffic(sorted(regions)), "notify": hooks}))
 
 
 def slots(part: Any) -> list[tuple[Any, Any]]:

@@ -88,9 +88,9 @@ def test_wrong_files_are_not_valid(case: Path) -> None:
 def test_every_object_refuses_unknown_keys() -> None:
     found = list(objects(SCHEMA))
     # fleet, regions, services, region, pool, autoscale, heal, k3s,
-    # service, env, replicas, volumes, secrets, secret, release,
+    # service, env, replicas, volumes, secrets, secret, release, notify, hook,
     # traffic, gdnsd, its server, route53, its health checks, hetzner, addresses, weights, capacity
-    assert len(found) == 24
+    assert len(found) == 26
     assert all(part["additionalProperties"] is False for part in found)
 
 

@@ -130,8 +130,8 @@ def test_of_many_that_take_over_from_a_dead_holder_one_wins(store: Store) -> Non
 
 
 def test_a_holder_elsewhere_that_signs_is_left_alone_however_wrong_its_clock(store: Store) -> None:
-    leases = quick(store)
-    with leases.held(NAME, "x"):
+    patient = Leases(store._gate, shared=store.shared, beat=10, dead=0.2)  # a busy machine may sign late
+    with quick(store).held(NAME, "x"):
         rewrite(store, owner=str(owners.Owner("ann", "elsewhere", "b", "1", 1, "1")), beat=0.0)
         over = threading.Event()
 
@@ -144,7 +144,7 @@ def test_a_holder_elsewhere_that_signs_is_left_alone_however_wrong_its_clock(sto
         signer = threading.Thread(target=sign)
         signer.start()
         try:
-            with pytest.raises(Busy, match="ann@elsewhere"), leases.held(NAME, "too early"):
+            with pytest.raises(Busy, match="ann@elsewhere"), patient.held(NAME, "too early"):
                 pass
         finally:
             over.set()
@@ -163,7 +163,7 @@ def test_a_holder_that_was_overtaken_notices(store: Store) -> None:
     with quick(store).held(NAME, "x") as lease:
         lease.check()
         rewrite(store, owner=str(owners.Owner("ann", "elsewhere", "b", "1", 1, "1")))
-        time.sleep(0.3)
+        assert lease._lost.wait(60)
         with pytest.raises(Busy, match="took over"):
             lease.check()
 
