@@ -143,10 +143,11 @@ class ControlLoop:
             stop.set()
         finally:
             minder.close()
+            self._watcher.entrance(None)
         self._threads.pop(_TRAFFIC, None)
 
     def _traffic_minder(self) -> TrafficMinder:
-        return TrafficMinder(self._tell_both, self._report, dry_run=self._dry_run)
+        return TrafficMinder(self._tell_both, self._report, dry_run=self._dry_run, saw=self._watcher.entrance)
 
     def _tell_both(self, decision: Decision) -> None:
         self._tell(decision)

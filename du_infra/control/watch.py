@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from du_infra.control.context import RegionContext
     from du_infra.control.decision import Decision
     from du_infra.control.heal import Look
+    from du_infra.control.traffic.look import View
     from du_infra.errors import DuError
     from du_infra.health.heal import Healing
 
@@ -36,6 +37,9 @@ class Watcher:
 
     def scaled(self, region: str, planned: Autoscaled) -> None:
         """It was planned how many nodes the region should have."""
+
+    def entrance(self, view: View | None) -> None:
+        """A pass over the world's entrance was made; None: there is none, or it is minded no more."""
 
     def told(self, decision: Decision) -> None:
         """A decision was told."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from du_infra.autoscale.measure import sample_of
 from du_infra.control.context import RegionContext
+from du_infra.control.traffic.shown import traffic_seen
 from du_infra.control.watch import Watcher
 from du_infra.errors import Busy, DuError
 from du_infra.health.heal import Healing
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from du_infra.control.autoscale import Autoscaled
     from du_infra.control.decision import Decision
     from du_infra.control.heal import Look
+    from du_infra.control.traffic.look import View
     from du_infra.notify.sender import Sender
 
 P = ParamSpec("P")
 T = TypeVar("T", bound="Eyes")
 
 _READS = 20
+_ENTRANCE_SECONDS = 2.0
+"""Between two pictures of the entrance: of ten thousand regions one takes longer than a pass."""
 
 
 def harmless(method: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P], None]:
@@ -57,6 +61,7 @@ class Eyes(Watcher):
         self._shown = shown
         self._minded = 1
         self._stored: dict[str, tuple[float, Stored]] = {}
+        self._entrance_shown = float("-inf")
 
     @harmless
     def minded(self, contexts: Mapping[str, RegionContext], ours: Set[str], mistake: str) -> None:
@@ -99,6 +104,14 @@ class Eyes(Watcher):
         decision = planned.decision
         seen = AutoscaleSeen(time.monotonic(), decision.nodes, decision.want, decision.why, planned.targets)
         self.board.scaled(region, seen)
+
+    @harmless
+    def entrance(self, view: View | None) -> None:
+        if view is None:
+            self.board.traffic(None)
+        elif self._shown and time.monotonic() - self._entrance_shown >= _ENTRANCE_SECONDS:
+            self._entrance_shown = time.monotonic()
+            self.board.traffic(traffic_seen(view))
 
     @harmless
     def told(self, decision: Decision) -> None:

@@ -28,7 +28,7 @@ class View:
 
     ``silent``: regions none of whose nodes tells anything, and why not. ``counted``: what gateways took since DNS last
     changed. ``runs``: while a release goes through the world or back, by service and region the one that a majority of
-    its observers sees answer there.
+    its observers sees answer there. ``interval``: how often observers look.
     """
 
     now: float
@@ -46,6 +46,7 @@ class View:
     silent: Mapping[str, str] = field(default_factory=dict)
     counted: Counted | None = None
     runs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    interval: float = 2.0
 
 
 class Judge:
@@ -126,6 +127,7 @@ def look(entrance: Entrance, seen: Seen, course: Course, judge: Judge, counting:
         silent,
         counted,
         runs,
+        entrance.patience.interval,
     )
 
 

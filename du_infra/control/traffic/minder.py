@@ -25,7 +25,7 @@ _NUMBERS = re.compile(r"[0-9.]+ s\b|[0-9.]+ s ago|\d+ requests")
 
 
 class TrafficMinder:
-    """Minds one entrance. ``watcher`` makes what looks at regions."""
+    """Minds one entrance. ``watcher`` makes what looks at regions; ``saw`` is given what each pass made of it."""
 
     def __init__(
         self,
@@ -34,7 +34,9 @@ class TrafficMinder:
         *,
         dry_run: bool = False,
         watcher: Callable[[], Watcher] = Watcher,
+        saw: Callable[[View], None] = lambda view: None,
     ) -> None:
+        self._saw = saw
         self._tell, self._report, self._dry_run, self._new_watcher = tell, report, dry_run, watcher
         self._desk: Desk | None = None
         self._watcher: Watcher | None = None
@@ -112,6 +114,7 @@ class TrafficMinder:
 
     def _tell_view(self, view: View) -> None:
         """What was done (or would be) and what waits."""
+        self._saw(view)
         for action in view.plan.actions:
             if self._dry_run:
                 self._say(action.kind, action.why, action.region)

@@ -140,7 +140,7 @@ def test_readyz_must_name_the_release_that_is_expected(
 
 
 def test_patience_is_what_the_file_says() -> None:
-    assert patience_of(TrafficSpec(zone="example.com", record="www", hold=Duration("1m"))) == Patience(2, 4, 60)
+    assert patience_of(TrafficSpec(zone="example.com", record="www", hold=Duration("1m"))) == Patience(2, 3, 60)
 
 
 def test_what_does_not_change_is_the_same_object_and_standings_outlive_json() -> None:
