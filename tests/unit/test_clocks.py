@@ -43,7 +43,6 @@ _MAY_READ_IT = {
     "du_infra/store/rounds.py": "when a round began, for people",
     "du_infra/store/clusters.py": "when a cluster was begun, for people",
     "du_infra/store/rollouts.py": "when a release ended, for people",
-    "du_infra/store/traffic.py": "soaks and budgets after a reboot, or elsewhere; store/test_traffic has such clocks",
     "du_infra/store/database.py": "when something happened, for people",
 }
 _WALL = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("time", "gmtime")}

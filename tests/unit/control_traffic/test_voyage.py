@@ -214,7 +214,7 @@ def test_killed_at_any_word_to_the_store_the_same_command_ends_it(
     monkeypatch.setattr(Traffic, method, dies)
     for _ in range(60):
         try:
-            assert sea.release().state == "done"
+            assert sea.release().state in ("done", "unchanged")  # killed with its last word, it was done
         except Killed:
             _ends(sea.world)
         except NotReady as error:

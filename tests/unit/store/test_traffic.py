@@ -10,7 +10,7 @@ import pytest
 
 from du_infra.errors import Busy
 from du_infra.health.state import Standing
-from du_infra.store import traffic
+from du_infra.store import sql, traffic
 from du_infra.store.database import Store
 from du_infra.traffic.course import Course, shift
 from du_infra.traffic.guard import Change
@@ -33,6 +33,7 @@ class Clocks:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.wall, self.monotonic_, self.boot = 1_000_000.0, 100.0, "boot-1"
         monkeypatch.setattr(traffic, "time", self)
+        monkeypatch.setattr(sql, "time", self)
         monkeypatch.setattr(traffic, "boot", lambda: self.boot)
 
     def time(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_a_dead_ones_share_fills_each_survivor_to_its_room() -> None:
 
 def test_a_budget_is_of_the_last_hour() -> None:
     changes = [Change(0, True, 1.0), Change(3000, True, 0.25), Change(3001, False, 1.0)]
-    budget = Budget(changes, SETTINGS, 4000)
+    budget = Budget(changes, replace(SETTINGS, max_shift=1.0), 4000)
     assert (len(budget.changes), budget.left, budget.spent, budget.spent_by_plan) == (2, 0.75, "", "")
 
 
