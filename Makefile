@@ -71,7 +71,7 @@ format: venv-dev ## Bring the code into its form
 	.venv/bin/ruff format -q .
 
 faults: setup-dev ## Every fault at every step of a release, bad releases, a pool in every kind of trouble (many hours)
-	DU_FAULTS=all .venv/bin/pytest -s tests/faults tests/region/test_observation.py tests/region/test_du_node_rollout.py
+	DU_FAULTS=all .venv/bin/pytest -s tests/faults tests/region/test_observation.py tests/region/test_du_node_rollout.py tests/region/test_release_deaths.py
 
 bench: setup-dev ## Measure the goals on this machine; docs/performance.md has the results
 	.venv/bin/python -m bench

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 
 from du_infra.control.autoscale import carry_out, plan_autoscale
 from du_infra.control.cluster.backup import due, region_backup
@@ -13,9 +13,11 @@ from du_infra.control.copies import scales, settle, unsettled
 from du_infra.control.decision import About, Decision, Kind, Teller
 from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
 from du_infra.control.lock import locked
+from du_infra.control.mind_releases import ReleaseMinder
 from du_infra.control.resume import plan_unfinished, resume
 from du_infra.control.watch import Watcher
 from du_infra.errors import Busy, DuError
+from du_infra.health.heal import Healing
 from du_infra.health.resume import Resume
 from du_infra.progress import Reporter
 
@@ -53,6 +55,7 @@ class Minder:
         self._not_before = 0.0
         self._settle_wait = _FIRST_WAIT
         self._settle_from = 0.0
+        self._releases = ReleaseMinder(self._say, report, dry_run=dry_run)
 
     def mind(self, context: RegionContext) -> DuError | None:
         """One pass. What goes wrong is told, and returned for who makes only one."""
@@ -62,7 +65,7 @@ class Minder:
         return error
 
     def _mind(self, context: RegionContext) -> DuError | None:
-        self._saying, self._about = set(), "healing"
+        self._saying, self._about, self._releases.trouble = set(), "healing", None
         try:
             self._pass(context)
         except Busy as error:
@@ -78,7 +81,7 @@ class Minder:
                 self._decide("well", self._well or "nothing is amiss any more")
             self._well = ""
             self._told = frozenset(self._saying)
-        return None
+        return self._releases.trouble
 
     def _pass(self, context: RegionContext) -> None:
         seen = look(context)
@@ -99,20 +102,30 @@ class Minder:
                 self._say("resume", f"its replacement goes on: {why}", node)
         for action in plan.actions:
             self._say(action.kind, action.why, action.node)
-        if plan.actions or (begun and not waits):  # else the lock would be taken for nothing, from who ends the release
-            self._heal(context)
-        elif not begun and not self._resume(context, seen, plan.sightings.keys()) and not plan.sightings and seen.views:
-            self._scale(context, seen)
-            self._settle(context, seen)
-            self._back_up(context)
+        # else the lock would be taken for nothing, from who ends the release
+        self._act(context, seen, plan, begun, heals=bool(plan.actions or (begun and not waits)))
         if time.monotonic() >= self._not_before:
             self._wait = _FIRST_WAIT
 
-    def _heal(self, context: RegionContext) -> None:
-        if self._dry_run or time.monotonic() < self._not_before:
+    def _act(self, context: RegionContext, seen: Look, plan: Healing, begun: Mapping[str, str], *, heals: bool) -> None:
+        """The most urgent thing that is due, and no other: after it the region looks otherwise."""
+        if heals and self._heal(context):
             return
+        if self._releases.mind(context, seen, plan.lost, self._not_before) or heals or begun:
+            return
+        if self._resume(context, seen, plan.sightings.keys()) or plan.sightings or not seen.views:
+            return
+        self._scale(context, seen)
+        self._settle(context, seen)
+        self._back_up(context)
+
+    def _heal(self, context: RegionContext) -> bool:
+        """Whether it was tried. While it waits to be tried again, what needs no other node goes on."""
+        if self._dry_run or time.monotonic() < self._not_before:
+            return False
         for node, words in heal(context, self._report).done.items():
             self._decide("done", words, node)
+        return True
 
     def _resume(self, context: RegionContext, seen: Look, unwell: Set[str]) -> bool:
         """Whether other work than a replacement of ours was cut off, and goes on; told when it is sure, under the lock,
@@ -193,7 +206,10 @@ class Minder:
         return error
 
     def _say(self, kind: Kind, text: str, node: str = "") -> None:
-        """Tell, unless the pass before has told the same but for its numbers of seconds."""
+        """Tell, unless it is told already: the pass before told the same but for its numbers of seconds."""
+        if kind == "done":
+            self._decide(kind, text, node)
+            return
         key = f"{kind} {node} {re.sub(r'[0-9]+ s', '', text)}"
         self._saying.add(key)
         if key not in self._told:

@@ -97,14 +97,16 @@ class Action:
 class Healing:
     """One pass: ``actions`` in order; ``why`` says what else is amiss and why it is left alone.
 
-    ``early`` says which nodes are in a bad way, but have not been for long enough. ``sightings`` are for the next
-    pass's history.
+    ``early`` says which nodes are in a bad way, but have not been for long enough. ``lost`` are those on which nobody
+    counts any more: it has been long enough, and starting them is no way out, whether or not they may be replaced now.
+    ``sightings`` are for the next pass's history.
     """
 
     actions: tuple[Action, ...] = ()
     why: tuple[str, ...] = ()
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
     early: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def plan_healing(views: Sequence[View], votes: Votes, history: History, settings: HealSpec, now: float) -> Healing:
@@ -140,7 +142,7 @@ def plan_healing(views: Sequence[View], votes: Votes, history: History, settings
     notes += [f"{view.name} was started, and has some time to answer" for view in waiting]
     young = [view for view in views if view.name in sightings and view not in due]
     early = tuple(_early(view, votes, known, settings, now) for view in young)
-    return Healing(tuple(actions), tuple(notes), sightings, early)
+    return Healing(tuple(actions), tuple(notes), sightings, early, tuple(view.name for view in lost))
 
 
 def sight(views: Iterable[View], votes: Votes, history: History, now: float) -> dict[str, Sighting]:

@@ -5,7 +5,8 @@ What it keeps, whatever was observed and wherever an earlier run was cut off:
 - no more than ``batch`` nodes that serve are worked on at once;
 - nothing begins while more nodes than ``max_unavailable`` are out of order;
 - a failure turns the whole release back, so that it ends with one version everywhere;
-- where nodes do not answer, it ends by saying so and never by calling it done.
+- where nodes do not answer, it ends by saying so and never by calling it done;
+- a node is left out only when it is lost by the word of others, and then it is named.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Seen:
     on preview only ("held"); anything else is "other". ``empty``: it serves no release at all. ``ready``: what it
     serves can take requests. ``failed``: it tried the new release in this rollout and went back. ``busy``: du-node
     is at work there. ``asked``: this rollout asked it for the new release. ``given_up``: it did not go back when it
-    was asked to.
+    was asked to. ``lost``: nobody counts on it any more, by the word of those who observe it (health.heal).
     """
 
     node: str
@@ -39,6 +40,7 @@ class Seen:
     busy: bool = False
     asked: bool = False
     given_up: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ class Done:
 
 @dataclass(frozen=True)
 class Back:
-    """The old release serves everywhere."""
+    """The old release serves everywhere but on ``left``, which are lost: nobody knows what they serve."""
+
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,8 +184,10 @@ def _back(seen: Sequence[Seen], rules: Rules) -> Step:
     if todo:
         return Return(tuple(node.node for node in todo[: rules.batch]))
     # One that was never asked for the new release cannot come back with it.
-    left = tuple(node.node for node in seen if node.given_up or (node.asked and not node.answers))
-    return Stuck(left) if left else Back()
+    unknown = [node for node in seen if node.given_up or (node.asked and not node.answers)]
+    if awaited := tuple(node.node for node in unknown if not node.lost):
+        return Stuck(awaited)
+    return Back(tuple(node.node for node in unknown))
 
 
 def _silent(seen: Sequence[Seen]) -> tuple[str, ...]:

@@ -12,8 +12,6 @@ from du_infra.release.aim import Aim
 from du_infra.release.rollout import Back, Done, Held, Stop, Stuck
 from du_infra.release.state import Rollout, State
 
-_TODO_STUCK = "`du-infra release abort` goes on going back, as soon as the node answers"
-
 
 def finish(
     step: Done | Held | Back | Stop | Stuck,
@@ -31,7 +29,7 @@ def finish(
         return Ending(tuple(log.rollouts))
     if isinstance(step, Done):
         if step.missing:
-            log.note(detail=f"{', '.join(step.missing)} did not answer: `du-infra region up` brings what is missing")
+            log.note(detail=f"{', '.join(step.missing)} did not answer: `control run` or `region up` brings it along")
         log.end(lambda _: "done")
         return Ending(tuple(log.rollouts), missing=step.missing)
     if isinstance(step, Stop):
@@ -67,13 +65,25 @@ def _went_back(
     where = _where_each_is(aim, reports)
     if isinstance(step, Back):
         error.done = f"went back; {where}"
+        if step.left:
+            error.done += f"; nobody waits for {', '.join(step.left)} any more"
+            log.remark(f"nobody waited for {', '.join(step.left)}")
         log.end(lambda _: "aborted" if aborted else "rolled-back")
-        return Ending(tuple(log.rollouts), error)
+        return Ending(tuple(log.rollouts), error, missing=step.left)
     names = ", ".join(step.nodes)
     log.note(detail=f"going back is not finished: {names}")
     error.done = f"going back is not finished on {names}; {where}"
-    error.todo = _TODO_STUCK
+    error.todo = _way_out(step.nodes)
     return Ending(tuple(log.rollouts), error, missing=step.nodes)
+
+
+def _way_out(nodes: Sequence[str]) -> str:
+    """What a person types: nobody has to wait for a machine that never comes back."""
+    replacing = " and ".join(f"`du-infra node replace {name}`" for name in nodes)
+    return (
+        f"for good: {replacing} puts another in its place and ends the release; `du-infra control run` does both by "
+        "itself. When it answers again: `du-infra release abort`"
+    )
 
 
 def _remembered(log: Log, aborted: bool) -> DuError:

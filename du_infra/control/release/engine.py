@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from du_infra.control.release.before import run_before, stop_before
@@ -21,13 +21,26 @@ from du_infra.release.state import Direction, Rollout
 
 
 class Engine:
-    """One rollout. ``order`` has every node of the region; ``rows`` is empty where a region is only mended."""
+    """One rollout. ``order`` has every node of the region; ``rows`` is empty where a region is only mended.
 
-    def __init__(self, desk: Desk, aim: Aim, rules: Rules, rows: Sequence[Rollout], order: Sequence[str]) -> None:
+    ``lost``: those that nobody waits for any more, and that may be left out on the way back.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        aim: Aim,
+        rules: Rules,
+        rows: Sequence[Rollout],
+        order: Sequence[str],
+        *,
+        lost: Collection[str] = (),
+    ) -> None:
         self._desk = desk
         self._aim = aim
         self._rules = rules
         self._order = list(order)
+        self._lost = frozenset(lost)
         self._log = Log(desk.table, rows, order)
         self._work = Work(desk, aim, self._log)
         self._direction: Direction = rows[0].direction if rows else "forward"
@@ -87,7 +100,7 @@ class Engine:
             seen = [self._seen(report) for report in reports]
             step = next_step(self._direction, seen, self._rules)
             # A node that is silent in the middle is worth more patience than one with which nothing has begun.
-            begun = any(node.asked and not node.answers for node in seen)
+            begun = any(node.asked and not node.answers and not node.lost for node in seen)
             limit = pace.lost if begun else pace.doubt
             doubtful = isinstance(step, Stuck) or (isinstance(step, TurnBack | Stop) and not step.sure)
             if not doubtful or time.monotonic() - began >= limit:
@@ -98,7 +111,8 @@ class Engine:
     def _seen(self, report: NodeReport) -> Seen:
         asked, given_up = self._log.asked(report.name), report.name in self._work.given_up
         seen = self._aim.see(report, asked=asked, given_up=given_up)
-        return replace(seen, failed=seen.answers and (seen.failed or report.name in self._work.failed))
+        failed = seen.answers and (seen.failed or report.name in self._work.failed)
+        return replace(seen, failed=failed, lost=report.name in self._lost)
 
     def _mind_requests(self) -> None:
         if self._direction == "forward" and (who := self._log.request()):

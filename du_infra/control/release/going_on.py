@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 
 from du_infra.control.context import RegionContext
@@ -27,18 +27,26 @@ def our_turn(context: RegionContext, report: Reporter) -> AbstractContextManager
 
 
 def go_on(
-    context: RegionContext, row: Rollout, report: Reporter, *, nodes: Nodes | None = None, stage: str = ""
+    context: RegionContext,
+    row: Rollout,
+    report: Reporter,
+    *,
+    nodes: Nodes | None = None,
+    stage: str = "",
+    lost: Collection[str] = (),
 ) -> Ending:
     """Carry an open rollout to its end, from what the nodes show, with its lease held.
 
     ``nodes`` are the region's, with the secrets that can be read now, if nothing else is said; ``stage`` is the stage
-    of a larger command that this is a part of. Raises Busy when somebody else is at work on it.
+    of a larger command that this is a part of; ``lost`` are nodes that may be left out on the way back. Raises Busy
+    when somebody else is at work on it.
     """
     nodes = nodes or site.nodes(context, secrets_at_hand(context))
     what = f"{row.kind} of {row.service} {row.release}"
     with leased(context, {row.service: what}) as leases:
         desk = Desk(nodes, context.store.rollouts, report, leases, stage=stage)
-        return Engine(desk, aim_of(context, row), rules_of(row), [row], order_of(context, row)).run()
+        order = order_of(context, row)
+        return Engine(desk, aim_of(context, row), rules_of(row), [row], order, lost=lost).run()
 
 
 def aim_of(context: RegionContext, row: Rollout) -> Aim:

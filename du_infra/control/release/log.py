@@ -57,6 +57,10 @@ class Log:
         """Set fields of every row."""
         self._change(lambda _: fields)
 
+    def remark(self, text: str) -> None:
+        """Add a line to what is told of every row's end."""
+        self._change(lambda row: {"detail": f"{row.detail}\n{text}".strip()})
+
     def option(self, number: int, **fields: Any) -> None:
         """Add to one row's options."""
         self._change(lambda row: {"options": {**row.options, **fields}} if row.id == number else {})

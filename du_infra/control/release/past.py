@@ -101,7 +101,7 @@ def _words(row: Rollout, holder: Holder | None) -> str:
         return f"{row.kind} of {goes}, by {holder.who} for {time.time() - holder.since:.0f} s"
     if row.state == "held":
         return f"{row.release} is held on its preview by {row.actor}: promote or abort it"
-    return f"{row.kind} of {goes} was cut off: resume or abort it"
+    return f"{row.kind} of {goes} was cut off: resume or abort it, or leave it to `control run`"
 
 
 def _standing(context: RegionContext, name: str, reports: Sequence[NodeReport], over: str) -> Standing:

@@ -16,15 +16,19 @@ import pytest
 
 from du_infra.autoscale.copies import Copies, Seen
 from du_infra.autoscale.state import Decision as Decided
+from du_infra.control import mind_releases
 from du_infra.control import minder as minding
 from du_infra.control.decision import Decision
 from du_infra.control.heal import Healed, Look
 from du_infra.control.loop import ControlLoop
 from du_infra.control.minder import Minder
-from du_infra.errors import Busy, EngineFailed
+from du_infra.errors import Busy, EngineFailed, NotReady
 from du_infra.health.heal import Action, Healing, Sighting, View
 from du_infra.health.resume import Resume
 from du_infra.progress import silent
+from du_infra.release.catch_up import CatchUp, Late
+from du_infra.release.cut_off import CutOff
+from du_infra.release.state import Rollout
 
 DEAD = Healing((Action("replace", "a-2", "dead for 31 s"),), (), {"a-2": Sighting("dead", 0.0)})
 WAITS = Healing((), ("a-2 is not replaced: hello is held (dead for 31 s)",), {"a-2": Sighting("dead", 0.0)})
@@ -56,6 +60,16 @@ class World:
         monkeypatch.setattr(minding, "unfinished", lambda context: self.begun)
         monkeypatch.setattr(minding, "open_release", lambda context: self.release)
         monkeypatch.setattr(minding, "heal", self._heal)
+        self.cut_off: tuple[CutOff, ...] = ()
+        self.stuck: Exception | None = None
+        self.ended = 0
+        self.late: CatchUp = CatchUp()
+        self.lame: EngineFailed | None = None
+        self.brought = 0
+        monkeypatch.setattr(mind_releases, "cut_off_releases", lambda context, seen, lost: self.cut_off)
+        monkeypatch.setattr(mind_releases, "end_releases", self._end_releases)
+        monkeypatch.setattr(mind_releases, "plan_late", lambda context, seen, tries: self.late)
+        monkeypatch.setattr(mind_releases, "bring_along", self._bring_along)
         monkeypatch.setattr(minding, "plan_unfinished", lambda context, seen: self.half)
         monkeypatch.setattr(minding, "resume", self._resume)
         monkeypatch.setattr(minding, "due", lambda context: False)
@@ -65,7 +79,8 @@ class World:
         monkeypatch.setattr(minding, "unsettled", lambda context, reports: self.crowded)
         monkeypatch.setattr(minding, "settle", self._settle)
         monkeypatch.setattr(minding, "locked", lambda context, report: nullcontext())
-        monkeypatch.setattr(minding, "time", SimpleNamespace(monotonic=lambda: self.now))
+        for module in (minding, mind_releases):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def _heal(self, context: object, report: object) -> Healed:
         self.healed += 1
@@ -77,6 +92,19 @@ class World:
         tell(self.half)
         self.resumed += not dry_run
         return {} if dry_run else dict.fromkeys(self.half.work, "done")
+
+    def _end_releases(self, context: object, report: object, tell: Callable[..., None], *, dry_run: bool) -> list[str]:
+        tell(self.cut_off)
+        self.ended += not dry_run
+        if self.stuck and not dry_run:
+            raise self.stuck
+        return [] if dry_run else ["the release of hello v2-b is rolled-back"]
+
+    def _bring_along(self, context: object, report: object, tries: object, tell: Callable[[Late], None]) -> Any:
+        assert self.late.late
+        tell(self.late.late)
+        self.brought += 1
+        return self.late.late, self.lame
 
     def _plan_autoscale(self, context: object, reports: object) -> Any:
         class Wanted:
@@ -307,6 +335,78 @@ def test_copies_that_cannot_be_spread_are_tried_later_and_later(world: World) ->
     world.crowded = (CROWDED,)
     mind()
     assert world.settled == len(tries) + 1
+
+
+ROW = Rollout(1, "home", "hello", "start", "v2-b", "v1-a", "ann", {}, 1.0, direction="back")
+BEHIND = Late("a-2", {"hello": ("v1-a", "v2-b")})
+
+
+def test_a_release_that_was_cut_off_is_ended_and_then_the_dead_node_is_replaced(world: World) -> None:
+    mind = world.minder()
+    world.plan, world.cut_off = replace(WAITS, lost=("a-2",)), (CutOff(ROW, lost=("a-2",)),)
+    mind()
+    assert (world.ended, world.healed) == (1, 0)
+    assert world.told[1:] == [
+        ("resume", "the release of hello v2-b was cut off, and goes back to v1-a; a-2 is given up"),
+        ("done", "the release of hello v2-b is rolled-back"),
+    ]
+    world.plan, world.cut_off = DEAD, ()
+    mind()
+    assert (world.ended, world.healed) == (1, 1)
+
+
+def test_a_release_that_waits_for_a_node_hinders_nothing_else(world: World) -> None:
+    world.cut_off, world.autoscale = (CutOff(ROW, "a-2 does not answer, and may come back"),), object()
+    world.minder()()
+    assert (world.ended, [kind for kind, _ in world.told]) == (0, ["left", "scale", "done"])
+
+
+def test_a_release_that_does_not_end_is_tried_again_later_and_later(world: World) -> None:
+    mind = world.minder()
+    world.cut_off, world.stuck = (CutOff(ROW),), NotReady("the old version does not start", where="a-1")
+    assert mind() is world.stuck
+    assert world.told[-1] == ("failed", "a-1: the old version does not start")
+    world.now += 1
+    assert (mind(), world.ended) == (None, 1)
+    world.now += 5
+    mind()
+    assert world.ended == 2
+
+
+def test_a_dry_run_tells_of_releases_and_late_nodes_and_does_nothing(world: World) -> None:
+    world.cut_off = (CutOff(ROW),)
+    world.minder(dry_run=True)()
+    world.cut_off, world.late = (), CatchUp(BEHIND)
+    world.minder(dry_run=True)()
+    assert (world.ended, world.brought, [kind for kind, _ in world.told]) == (0, 0, ["resume", "resume"])
+
+
+def test_a_node_that_came_back_with_another_release_is_brought_along(world: World) -> None:
+    world.late = CatchUp(BEHIND)
+    assert world.minder()() is None
+    assert [kind for kind, _ in world.told] == ["resume", "done"]
+    assert world.told[0][1].endswith("goes to it: hello v1-a → v2-b")
+
+
+def test_a_node_that_cannot_be_brought_along_makes_nothing_else_wait(world: World) -> None:
+    mind = world.minder()
+    world.late, world.lame = CatchUp(BEHIND), EngineFailed("no room", where="a-2")
+    assert mind() is world.lame
+    world.late = CatchUp(left={"a-2": "it was tried a moment ago, and is tried again"})
+    world.plan = DEAD
+    mind()
+    assert world.healed == 1
+
+
+def test_while_a_replacement_waits_to_be_tried_again_a_late_node_is_brought_along(world: World) -> None:
+    def fail() -> Healed:
+        raise EngineFailed("no room")
+
+    mind, world.plan, world.heal, world.late = world.minder(), DEAD, fail, CatchUp(BEHIND)
+    mind()
+    world.now += 1
+    mind()
+    assert (world.healed, world.brought) == (1, 1)
 
 
 def test_it_does_not_scale_while_a_node_is_in_a_bad_way(world: World) -> None:

@@ -257,6 +257,7 @@ def test_a_node_that_dies_while_it_switches_is_named_with_what_to_type() -> None
     assert isinstance(ending.error, Unreachable)
     assert "n1 serves v1-a" in ending.error.done
     assert "n2 does not answer" in ending.error.done
+    assert "`du-infra node replace n2` puts another in its place" in ending.error.todo
     assert "release abort" in ending.error.todo
     second.silent, second.serves = 0, {"hello": "v2-b", "shop": "v1-a"}
     region.nodes.apply = original  # type: ignore[method-assign]

@@ -110,6 +110,20 @@ def test_during_a_release_nothing_is_replaced_and_a_stopped_machine_is_started()
     assert done(plan(WELL, STOPPED, history=history)) == [("start", "a-2")]
 
 
+def test_who_is_lost_is_known_though_nothing_may_be_replaced_now() -> None:
+    assert plan(WELL, SILENT, history=replace(LONG_DEAD, release="hello: v2 was cut off")).lost == ("a-2",)
+    assert plan(WELL, SILENT, history=replace(LONG_DEAD, replaced=(1.0, 2.0, 3.0))).lost == ("a-2",)
+    assert plan(WELL, SICK, history=LONG_SICK, now=300.0).lost == ("a-2",)
+
+
+def test_nobody_is_lost_before_its_time_or_while_it_may_still_be_started() -> None:
+    assert plan(WELL, SILENT, now=29.0).lost == ()
+    assert plan(WELL, STOPPED).lost == ()
+    assert plan(WELL, SILENT, history=replace(LONG_DEAD, started={"a-2": Start(50.0)})).lost == ()
+    assert plan(WELL, SILENT, votes={"a-2": {CONTROLLER: False, "a-1": True}}).lost == ()
+    assert plan(WELL, SILENT, settings=HealSpec(enabled=False)).lost == ()
+
+
 def test_the_hours_budget_is_kept() -> None:
     history = replace(LONG_DEAD, replaced=(0.0, 1.0, 2.0))
     healing = plan(WELL, SILENT, history=history)

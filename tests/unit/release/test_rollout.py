@@ -127,6 +127,19 @@ def test_a_node_of_which_nobody_knows_keeps_it_from_being_called_back() -> None:
     assert back(A, new(B, given_up=True)) == Stuck(("b",))
 
 
+def test_a_node_that_is_lost_is_left_out_on_the_way_back_and_named() -> None:
+    lost = replace(B, answers=False, asked=True, lost=True)
+    assert back(A, lost) == Back(("b",))
+    assert back(A, new(B, given_up=True, lost=True)) == Back(("b",))
+    assert back(A, lost, replace(C, answers=False, asked=True)) == Stuck(("c",))
+
+
+def test_on_the_way_forward_a_node_that_is_lost_counts_as_any_that_does_not_answer() -> None:
+    lost = replace(B, answers=False, asked=True, lost=True)
+    assert forward(new(A), lost) == TurnBack("b does not answer")
+    assert forward(new(A), lost, rules=Rules(max_unavailable=1)) == Done(("b",))
+
+
 def test_a_silent_node_that_was_never_asked_cannot_come_back_with_the_new_release() -> None:
     assert back(A, replace(B, answers=False)) == Back()
 
@@ -145,7 +158,7 @@ NODES = st.builds(
     Seen,
     node=st.just(""),
     at=st.sampled_from(["new", "old", "held", "other"]),
-    **{name: st.booleans() for name in ("answers", "ready", "empty", "failed", "busy", "asked", "given_up")},
+    **{name: st.booleans() for name in ("answers", "ready", "empty", "failed", "busy", "asked", "given_up", "lost")},
 )
 REGIONS = st.lists(NODES, min_size=1, max_size=6).map(
     lambda nodes: [replace(node, node=f"n{number}") for number, node in enumerate(nodes)]
@@ -173,9 +186,22 @@ def test_what_is_called_done_or_back_is_one_version_on_every_node_that_may_have_
         assert all(node.at == "new" for node in seen if node.node not in step.missing)
         assert set(step.missing) == {node.node for node in seen if not node.answers}
         assert len(step.missing) <= rules.max_unavailable
-    if isinstance(next_step("back", seen, rules), Back):
-        assert all(node.at == "old" or (not node.answers and not node.asked) for node in seen)
-        assert not any(node.given_up for node in seen)
+    if isinstance(step := next_step("back", seen, rules), Back):
+        rest = [node for node in seen if node.node not in step.left]
+        assert all(node.at == "old" or (not node.answers and not node.asked) for node in rest)
+        assert not any(node.given_up for node in rest)
+        assert all(node.lost for node in seen if node.node in step.left)
+
+
+@given(REGIONS, ANY_RULES)
+def test_the_way_back_never_ends_before_a_node_that_may_come_back_nor_waits_for_one_that_is_lost(
+    seen: list[Seen], rules: Rules
+) -> None:
+    step = next_step("back", seen, rules)
+    if isinstance(step, Stuck):
+        assert not any(node.lost for node in seen if node.node in step.nodes)
+    if all(node.lost or (node.answers and not node.given_up) for node in seen):
+        assert isinstance(step, Back | Return)
 
 
 @given(REGIONS, ANY_RULES)
