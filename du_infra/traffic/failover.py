@@ -45,7 +45,7 @@ def give_out(
     """Weights for ``base`` when just ``up`` are up.
 
     ``least`` regions are given out whatever happens; ``rooms`` as capacity.rooms_of has them (who is not there has room
-    for everything: nobody knows better). ``standbys`` have no weight, and take over when all others are down.
+    for everything: nobody knows better). ``standbys`` have no weight (yet), and take over when all others are down.
     ``out_before`` were not given out before: of those that are down the others are kept first. When all are down, all
     are given out.
     """

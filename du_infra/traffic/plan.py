@@ -181,7 +181,7 @@ class _Pass:
 
     def _given(self, base: Mapping[str, int]) -> Given:
         aim = self._aim
-        standbys = [n for n, w in self._wanted.items() if not w and n in aim.addresses and n not in aim.drained]
+        standbys = [n for n, weight in base.items() if not weight and n in aim.addresses and n not in aim.drained]
         rooms = self._rooms if self._settings.weighted else {}  # in or out: nobody can keep a part
         least = self._settings.min_regions
         given = give_out(base, self._up, least, rooms, standbys, self._was.out)

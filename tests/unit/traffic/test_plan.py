@@ -242,6 +242,23 @@ def test_a_standby_takes_over_when_all_others_are_down_and_a_drained_one_never_d
     assert world.answers() == {"home": 100}
 
 
+def test_a_region_on_its_way_to_its_first_share_takes_over_when_the_others_die() -> None:
+    for wanted in ({"old": 0, "new": 100}, {"old": 50, "new": 50}):
+        world = World({"old": 100, "new": 0})
+        world.loads = {}  # nobody knows its room, and nobody waits for that
+        world.turn()
+        world.aim = aim(wanted)
+        world.turn()  # the soak runs
+        world.health["old"] = DOWN
+        assert [one.kind for one in world.turn().actions] == ["fail-over", "standby"]
+        assert world.answers() == {"new": 100}
+        world.run(3600)
+        assert world.answers() == {"new": 100}
+        world.health["old"] = UP
+        world.turn()
+        assert world.answers() == {"old": 100}
+
+
 def test_standbys_share_alike_and_a_backend_without_weights_takes_that() -> None:
     world = World({"a": 1, "b": 1, "c": 0, "d": 0}, Settings(steps=(), min_requests=0, weighted=False))
     world.turn()

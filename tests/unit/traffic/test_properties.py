@@ -151,6 +151,16 @@ def test_frozen_means_nothing_is_written_and_budgets_hold(scene: object) -> None
 
 
 @CHECK
+@given(memories(), asked, st.integers(0, 100), weights)
+def test_when_all_who_have_a_weight_die_a_newcomer_serves_whatever_share_he_is_to_have(
+    memory: Memory, rules: Settings, share: int, wanted: dict[str, int]
+) -> None:
+    facts = Facts(memory.record, {**dict.fromkeys(NAMES, DOWN), "new": UP})
+    plan = plan_traffic(aim({**wanted, "new": share}), facts, memory, replace(rules, freeze=False), NOW)
+    assert "new" in plan.memory.record.live()
+
+
+@CHECK
 @given(scenes())
 def test_by_plan_only_who_is_up_for_sure_gets_more_and_one_that_is_up_is_drained(scene: object) -> None:
     memory: Memory | None = scene[1]  # type: ignore[index]
