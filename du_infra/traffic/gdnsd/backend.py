@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from du_infra.errors import DuError, Unreachable
+from du_infra.errors import Busy, DuError, Unreachable
 from du_infra.parallel import early
 from du_infra.progress import Event, Reporter
 from du_infra.traffic import ask
@@ -23,6 +23,8 @@ _SERIAL_SECONDS = 1.0
 _PATIENCE = 3.0
 _PATIENCE_AGAIN = 0.2
 _PATIENCE_CHANGE = 10.0
+_FIRST_SECONDS = 20.0
+"""For the first server, when there are others: a little more than gdnsd may take to take over from itself."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -57,13 +59,14 @@ class Gdnsd:
     def write(self, wanted: Record, was: Record | None) -> None:
         """See ``driver.Backend``. One server is changed before the others: of two writers only one gets past it.
 
-        Raises EngineFailed with gdnsd's words when a server does not take the change; the others have it then, unless
-        it was the first.
+        Raises EngineFailed with gdnsd's words when a server does not take the change; the others have it then. Where
+        the first is sick it is the next one: it is only Busy, another writer, that ends the change.
         """
         fits(wanted, self.capabilities(), name=self._zone.name, backend="gdnsd", most=_MOST)
         standings = self._standings()
         unchanged(told(self._zone, standings), was, wanted.name)
-        self._carry_along(self._begin(steps(self._zone, standings, wanted, int(self._now()))))
+        lost, todo = self._begin(steps(self._zone, standings, wanted, int(self._now())))
+        self._carry_along(lost, todo)
 
     def _standings(self) -> list[Standing]:
         """Of each server that answers in time. Raises the first error when none does."""
@@ -82,34 +85,35 @@ class Gdnsd:
     def _patience(self, late: Sequence[Server]) -> float:
         return _PATIENCE_AGAIN if {server.name for server in late} <= self._late else _PATIENCE
 
-    def _begin(self, todo: Sequence[Step]) -> Sequence[Step]:
-        """Change the first server that can be reached; the steps after it."""
+    def _begin(self, todo: Sequence[Step]) -> tuple[list[DuError], Sequence[Step]]:
+        """Change the first server that takes it; what was amiss with those before it, and the steps after it."""
         lost: list[DuError] = []
         for number, step in enumerate(todo, 1):
             try:
-                self._carry_out(step)
-            except Unreachable as error:
+                self._carry_out(step, _FIRST_SECONDS if number < len(todo) else reach.CHANGE_SECONDS)
+            except Busy:
+                raise
+            except DuError as error:
                 lost.append(error)
             else:
-                self._warn(lost, [])
-                return todo[number:]
+                return lost, todo[number:]
         if lost:
             raise lost[0]
-        return ()
+        return lost, ()
 
-    def _carry_along(self, todo: Sequence[Step]) -> None:
+    def _carry_along(self, lost: Sequence[DuError], todo: Sequence[Step]) -> None:
         """Raises the first error that is more than a server out of reach, after every server had its turn."""
         found = _all(self._carry_out, todo, lambda late: _PATIENCE_CHANGE)
         late = [step.standing.server.name for step, one in zip(todo, found, strict=True) if one is None]
-        errors = [one for one in found if isinstance(one, DuError)]
+        errors = [*lost, *(one for one in found if isinstance(one, DuError))]
         self._warn([one for one in errors if isinstance(one, Unreachable)], late)
         for error in errors:
             if not isinstance(error, Unreachable):
                 raise error
 
-    def _carry_out(self, step: Step) -> bool:
-        one = step.standing
-        running = reach.change(one.server, step.serial, step.files, one.found.token, replace=step.replace)
+    def _carry_out(self, step: Step, seconds: float = reach.CHANGE_SECONDS) -> bool:
+        one, files = step.standing, step.files
+        running = reach.change(one.server, step.serial, files, one.found.token, replace=step.replace, seconds=seconds)
         if not running:
             self._report(Event("warning", STAGE, "gdnsd does not run there; its files are ready", one.server.name))
         return running

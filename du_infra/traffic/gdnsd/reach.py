@@ -15,7 +15,7 @@ from du_infra.traffic.gdnsd.setup import Server
 
 _PROGRAM = Path(__file__).with_name("server.py")
 _READ_SECONDS = 30
-_CHANGE_SECONDS = 60
+CHANGE_SECONDS = 60.0
 _INSTALL = "apt-get install gdnsd"
 
 
@@ -36,14 +36,22 @@ def read(server: Server) -> Found:
     return Found(current, records, answer["token"])
 
 
-def change(server: Server, serial: int, files: Mapping[str, str], token: str, *, replace: bool = False) -> bool:
-    """Bring the files; says whether a gdnsd runs there.
+def change(
+    server: Server,
+    serial: int,
+    files: Mapping[str, str],
+    token: str,
+    *,
+    replace: bool = False,
+    seconds: float = CHANGE_SECONDS,
+) -> bool:
+    """Bring the files, in so many seconds at most; says whether a gdnsd runs there.
 
     ``replace``: start gdnsd anew even where only the states are written. Raises Busy when ``token`` is not that of what
     is there now, EngineFailed with gdnsd's words, and what ``read`` raises.
     """
     request = {"do": "change", "serial": serial, "files": files, "token": token, "replace": replace}
-    return bool(_ask(server, request, _CHANGE_SECONDS)["running"])
+    return bool(_ask(server, request, seconds)["running"])
 
 
 def _ask(server: Server, request: Mapping[str, object], seconds: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 
 from du_infra.engines import ssh
 from du_infra.engines.ssh import Result, Target
-from du_infra.errors import Busy, Unreachable
+from du_infra.errors import Busy, EngineFailed, Unreachable
 from du_infra.progress import Event
 from du_infra.traffic.gdnsd import reach
 from du_infra.traffic.gdnsd.backend import Gdnsd
@@ -118,6 +118,37 @@ def test_the_first_server_dies_before_its_change_and_the_others_get_it(
     b.write(record(50, 50), record(25, 75))
     assert b.read() == record(50, 50)
     assert not words(*pair)[1] and words(*pair)[0]
+
+
+def test_a_sick_server_that_is_first_holds_up_no_change_and_is_told_at_the_end(
+    pair: tuple[Daemon, Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, seconds = reach.change, []
+
+    def change(server: Server, *arguments: Any, **more: Any) -> bool:
+        seconds.append(more.get("seconds", 60))
+        if server.name == "ns1":
+            raise EngineFailed("could not write gdnsd's files: no space left", where="ns1")
+        return real(server, *arguments, **more)
+
+    monkeypatch.setattr(reach, "change", change)
+    b = backend(*pair)
+    with pytest.raises(EngineFailed, match="no space left"):
+        b.write(record(50, 50), record(25, 75))
+    assert b.read() == record(50, 50)
+    assert not words(*pair)[1] and words(*pair)[0]
+    assert seconds[0] <= 20 < seconds[1], "who is followed by others is waited for less"
+
+
+def test_another_writer_ends_the_change_wherever_he_is_met(
+    pair: tuple[Daemon, Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(server: Server, *arguments: Any, **more: Any) -> bool:
+        raise Busy("somebody else changed the record meanwhile") if server.name == "ns2" else Unreachable("no way")
+
+    monkeypatch.setattr(reach, "change", change)
+    with pytest.raises(Busy):
+        backend(*pair).write(record(50, 50), record(25, 75))
 
 
 def test_over_ssh_the_same_program_does_the_same(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
