@@ -42,6 +42,7 @@ from du_infra.traffic.waves import Progress
 from du_infra.traffic.words import Action
 
 DECISIONS_KEPT = 5000
+_SAME_SECONDS = 1.0
 _STANDINGS = " standings"  # no region's or zone's name begins with a blank
 
 courses = Table(
@@ -183,17 +184,30 @@ class Traffic:
             rows, wall = connection.execute(select(standings)).all(), now(connection)
         return {row.region: _standing(row, wall) for row in rows}
 
-    def see(self, seen: Mapping[str, Standing]) -> None:
-        """Keep how these regions stand; of all others what was kept stays."""
-        rows = [
-            {"region": name, "state": one.state, "standing": json.dumps(one.to_json())} for name, one in seen.items()
-        ]
-        if rows:
-            with self._gate.begin() as connection:
-                alone(connection, _STANDINGS)
-                moment = _moment(connection)
-                connection.execute(delete(standings).where(standings.c.region.in_(list(seen))))
-                connection.execute(insert(standings), [row | moment for row in rows])
+    def see(self, seen: Mapping[str, Standing], read: Mapping[str, Standing] | None = None) -> frozenset[str]:
+        """Keep how these regions stand; of all others what was kept stays.
+
+        ``read``: what ``standings`` gave, by which they were judged. Who stands otherwise there now has fallen or risen
+        by another's word meanwhile: that stays, and such regions are returned.
+        """
+        if not seen:
+            return frozenset()
+        with self._gate.begin() as connection:
+            alone(connection, _STANDINGS)
+            late = self._otherwise(connection, seen, read) if read is not None else frozenset()
+            moment, new = _moment(connection), {name: one for name, one in seen.items() if name not in late}
+            connection.execute(delete(standings).where(standings.c.region.in_(list(new))))
+            if new:
+                connection.execute(insert(standings), [_row(name, one) | moment for name, one in new.items()])
+        return late
+
+    def _otherwise(
+        self, connection: Connection, seen: Mapping[str, Standing], read: Mapping[str, Standing]
+    ) -> frozenset[str]:
+        rows = connection.execute(select(standings).where(standings.c.region.in_(list(seen)))).all()
+        wall = now(connection)
+        there = {row.region: _standing(row, wall) for row in rows}
+        return frozenset(name for name in seen if not _alike(there.get(name), read.get(name)))
 
     def decided(
         self,
@@ -228,6 +242,17 @@ class Traffic:
 def forget(connection: Connection, region: str) -> None:
     """Drop how a region stood. What was decided, and wanted, is the history of the name, and stays."""
     connection.execute(delete(standings).where(standings.c.region == region))
+
+
+def _row(name: str, one: Standing) -> dict[str, str]:
+    return {"region": name, "state": one.state, "standing": json.dumps(one.to_json())}
+
+
+def _alike(one: Standing | None, other: Standing | None) -> bool:
+    """Whether it is the same fall or rise; times of another boot are read a little differently each time."""
+    if one is None or other is None:
+        return one is other
+    return one.state == other.state and abs(one.since - other.since) < _SAME_SECONDS
 
 
 def _too_late(name: str, newest: int) -> Busy:

@@ -56,25 +56,31 @@ class Judge:
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
-        self._known: dict[str, Standing] = dict(entrance.store.traffic.standings())
+        self._read: Mapping[str, Standing] = entrance.store.traffic.standings()
+        self._known: dict[str, Standing] = dict(self._read)
         self._kept: dict[str, tuple[object, ...]] = {name: _gist(one) for name, one in self._known.items()}
 
     def judge(self, votes: Votes, record: Record | None, now: float) -> dict[str, Standing]:
         """How each region stands now, by these votes."""
-        stored = self._entrance.store.traffic.standings()
+        stored = self._read = self._entrance.store.traffic.standings()
         before = {name: self._before(name, stored.get(name), record, now) for name in votes}
         entrance = self._entrance
         return judge_regions(before, votes, entrance.observers, entrance.patience, now)
 
-    def keep(self, found: Mapping[str, Standing], *, dry_run: bool = False) -> None:
-        """Remember it and, but for a dry run, write down what is new in more than words."""
+    def keep(self, found: Mapping[str, Standing], *, dry_run: bool = False) -> frozenset[str]:
+        """Remember it and, but for a dry run, write down what is new in more than words.
+
+        Regions of which another controller has said something else since ``judge`` are returned: his word stands.
+        """
         self._known = dict(found)
-        if dry_run:
-            return
         new = {name: one for name, one in found.items() if self._kept.get(name) != _gist(one)}
-        if new:
-            self._entrance.store.traffic.see(new)
-            self._kept |= {name: _gist(one) for name, one in new.items()}
+        if dry_run or not new:
+            return frozenset()
+        late = self._entrance.store.traffic.see(new, self._read)
+        self._kept |= {name: _gist(one) for name, one in new.items() if name not in late}
+        for name in late:
+            del self._known[name]
+        return late
 
     def _before(self, name: str, stored: Standing | None, record: Record | None, now: float) -> Standing:
         ours = self._known.get(name)

@@ -108,9 +108,15 @@ class Desk:
             return view
         with self._lease() as lease:
             view = self.look(board, fresh=True)
-            self._judge.keep(view.standings)  # before DNS: who takes over must not find a region up that has just left
+            self._keep_standings(view)  # before DNS: who takes over must not find a region up that has just left
             self._carry_out(view, lease)
         return view
+
+    def _keep_standings(self, view: View) -> None:
+        """Raises Busy where another controller saw a region fall or rise meanwhile: DNS is not to say otherwise."""
+        if late := self._judge.keep(view.standings):
+            what = f"another controller saw {', '.join(sorted(late))} otherwise in the same moment"
+            raise Busy(what, where=self.entrance.name, todo="the next pass goes by that")
 
     def check(self, view: View) -> Checked | None:
         """What the servers answer, compared with what was decided; None while that is not known."""

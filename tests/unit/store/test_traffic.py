@@ -118,6 +118,19 @@ def test_how_regions_stand_is_kept_and_after_a_boot_what_leant_is_seen_anew(stor
     assert list(store.traffic.standings()) == ["a"]
 
 
+def test_who_looks_with_eyes_of_before_writes_over_no_fall_that_another_saw(store: Store, clocks: Clocks) -> None:
+    up = Standing("up", 10.0, known=True)
+    store.traffic.see({"a": up, "b": up})
+    read = store.traffic.standings()
+    store.traffic.see({"a": FALLEN}, store.traffic.standings())
+    assert store.traffic.see({"a": replace(up, why="late"), "b": replace(up, why="new")}, read) == {"a"}
+    assert store.traffic.standings() == {"a": FALLEN, "b": replace(up, why="new")}
+    clocks.reboot(away=15.0)
+    assert store.traffic.see({"a": up}, store.traffic.standings()) == frozenset()
+    assert store.traffic.standings()["a"] == up
+    assert store.traffic.see({"c": up}, {"c": FALLEN}) == {"c"}, "the region was forgotten meanwhile"
+
+
 def test_every_decision_is_kept_with_its_reasons_and_with_what_was_before(store: Store) -> None:
     after = replace(RECORD, ttl=60)
     out, back = Action("fail-over", "b", "down by 2 of 3"), Action("settings", "", "a TTL of 60 s")
