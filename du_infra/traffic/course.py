@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeAlias
 
 from du_infra.errors import Refused, SpecError
-from du_infra.traffic.shares import HUNDRED, spread, whole
+from du_infra.traffic.shares import HUNDRED, share_of, whole
 
 Pins: TypeAlias = Mapping[str, Mapping[str, str]]
 """For each service the release (docs/releases.md) that each region is to run."""
@@ -98,8 +98,21 @@ def shift(course: Course, region: str, percent: int) -> Course:
     others = {name: weight for name, weight in course.goal(course.weights).items() if name != region and weight}
     if percent < HUNDRED and not others:
         raise Refused("no other region has a weight, so that it gets everything", where=region)
-    rest = spread(HUNDRED - percent, others) if others else {}
-    return _next(course, weights={**dict.fromkeys(course.weights, 0), **rest, region: percent})
+    return share_out(course, {region: percent})
+
+
+def share_out(course: Course, shares: Mapping[str, int]) -> Course:
+    """The course in which these regions have so many percent, and all others that have a weight the rest, as they did.
+
+    Nobody's weight is rounded away. Who is drained keeps the share that he would have: he has it again when he is not.
+    """
+    goal = course.goal(course.weights)
+    others = {name: weight for name, weight in goal.items() if weight and name not in shares}
+    rest, parts = HUNDRED - sum(shares.values()), share_of(others)
+    live = whole({**shares, **{name: rest * part for name, part in parts.items()}})
+    unit = sum(live.values()) / (sum(goal.values()) or 1)
+    aside = {name: max(1, round(unit * course.weights[name])) for name in course.drained if course.weights.get(name)}
+    return _next(course, weights={**dict.fromkeys(course.weights, 0), **live, **aside})
 
 
 def drain(course: Course, region: str) -> Course:

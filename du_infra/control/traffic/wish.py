@@ -10,7 +10,7 @@ from du_infra.errors import SpecError
 from du_infra.store.database import actor
 from du_infra.traffic import course as courses
 from du_infra.traffic.course import Course
-from du_infra.traffic.shares import HUNDRED, spread
+from du_infra.traffic.shares import HUNDRED
 
 BY_FILE = "fleet.yaml says so"
 
@@ -51,6 +51,4 @@ def shifted(course: Course, shares: Mapping[str, int]) -> Course:
     if total > HUNDRED or (total < HUNDRED and not others):
         todo = "leave one region out to have it get the rest" if total < HUNDRED else "ask for 100 % at most"
         raise SpecError(f"the shares add up to {total} %", where=" ".join(shares), todo=todo)
-    rest = spread(HUNDRED - total, others) if others else {}
-    weights = {**dict.fromkeys(course.weights, 0), **rest, **shares}
-    return replace(course, weights=weights, number=0, previous=course.number)
+    return courses.share_out(course, shares)
