@@ -10,8 +10,12 @@ from du_infra.health.heal import HOUR
 from du_infra.health.state import Standing
 from du_infra.spec import TrafficSpec
 from du_infra.traffic.aim import Settings
-from du_infra.traffic.shares import percent
+from du_infra.traffic.course import Course
+from du_infra.traffic.shares import percent, share_of
 from du_infra.traffic.state import Capabilities
+
+_NO_WEIGHTS = "it knows no weights, so that all regions get as much as each other"
+_ALIKE = 0.015
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,21 @@ def check_backend(spec: TrafficSpec, able: Capabilities) -> None:
         )
 
 
+def check_shares(course: Course, able: Capabilities, name: str, backend: str) -> None:
+    """Raises Refused for shares that a backend without weights would quietly make alike.
+
+    Whole percents of regions that are alike differ by one, so that much is no other share.
+    """
+    shares = [share for share in share_of(course.goal(course.weights)).values() if share]
+    if able.weights or all(abs(share - 1 / len(shares)) < _ALIKE for share in shares):
+        return
+    raise Refused(
+        f"backend {backend} cannot do what is asked for: {_NO_WEIGHTS}",
+        where=f"traffic of {name}",
+        todo="give 0 or as much as all others have, drain a region, or take another backend (docs/traffic.md)",
+    )
+
+
 def _missing(spec: TrafficSpec, able: Capabilities) -> Iterable[tuple[str, str]]:
     weights = {weight for weight in (spec.weights or {}).values() if weight}
     if not able.weights and spec.canary:
@@ -94,6 +113,6 @@ def _missing(spec: TrafficSpec, able: Capabilities) -> Iterable[tuple[str, str]]
             "write canary: [] and a region gets its whole share at once",
         )
     if not able.weights and len(weights) > 1:
-        yield "it knows no weights, so that all regions get as much as each other", "write no weights"
+        yield _NO_WEIGHTS, "write no weights"
     if spec.ttl_seconds < able.min_ttl:
         yield f"its answers are kept for at least {able.min_ttl} s", f"write ttl: {able.min_ttl}s or more"

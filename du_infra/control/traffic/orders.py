@@ -19,7 +19,7 @@ from du_infra.health.state import Standing
 from du_infra.progress import Reporter, stage
 from du_infra.traffic import course as courses
 from du_infra.traffic.course import Course
-from du_infra.traffic.guard import drain_refusal
+from du_infra.traffic.guard import check_shares, drain_refusal
 from du_infra.traffic.order import TrafficOrder
 from du_infra.traffic.plan import Plan
 from du_infra.traffic.state import Record
@@ -126,6 +126,8 @@ def _desk(entrance: Entrance, report: Reporter) -> tuple[Desk, Watcher]:
 def _planned(entrance: Entrance, desk: Desk, watcher: Watcher, change: Change | None, why: str) -> TrafficPlan:
     now = course_of(entrance)
     wanted = change(now) if change else now
+    if wanted.weights != now.weights:
+        check_shares(wanted, desk.dns.backend.capabilities(), entrance.name, entrance.spec.backend)
     view = desk.look(watcher.board(), fresh=True, course=wanted)
     if why:
         if entrance.spec.freeze:

@@ -7,8 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from du_infra.control.traffic.wish import shifted
+from du_infra.errors import Refused
 from du_infra.traffic.course import Course, drain, shift, undrain
+from du_infra.traffic.guard import check_shares
 from du_infra.traffic.shares import share_of
+from du_infra.traffic.state import Capabilities
+
+IN_OR_OUT = Capabilities(weights=False, health=False, atomic=True, min_ttl=60)
+
 
 def test_a_drained_region_has_after_a_shift_of_others_the_share_that_it_had() -> None:
     moved = shift(drain(Course({"x": 30, "y": 50, "z": 20}), "x"), "y", 40)
@@ -34,3 +40,15 @@ def test_who_had_a_weight_and_is_not_named_keeps_some(count: int, percent: int, 
         goal = shifted(course, shares).goal(weights)
         assert sum(goal.values()) == 100
         assert all(goal[name] == part for name, part in shares.items())
+
+
+def test_a_backend_without_weights_takes_no_order_for_another_share_than_all_or_nothing() -> None:
+    three = Course({"a": 34, "b": 33, "c": 33})
+    for shares in ({"a": 5}, {"a": 40}, {"a": 50, "b": 30}):
+        with pytest.raises(Refused, match="knows no weights"):
+            check_shares(shifted(three, shares), IN_OR_OUT, "www.example.com", "hetzner")
+    for shares in ({"a": 0}, {"a": 33}, {"a": 50, "b": 50}, {"a": 100}):
+        check_shares(shifted(three, shares), IN_OR_OUT, "www.example.com", "hetzner")
+    able = Capabilities(weights=True, health=False, atomic=True)
+    check_shares(shifted(three, {"a": 5}), able, "www.example.com", "gdnsd")
+    check_shares(drain(three, "a"), IN_OR_OUT, "www.example.com", "hetzner")
