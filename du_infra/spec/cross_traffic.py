@@ -26,6 +26,7 @@ def traffic_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
         return
     yield from _another_backend(traffic)
     yield from _twice_the_same(traffic)
+    yield from _two_families(traffic, list(regions) if isinstance(regions, dict) else [])
     yield from _hold_over_down(traffic)
     if isinstance(regions, dict) and regions:
         yield from _unknown(traffic, list(regions))
@@ -87,6 +88,17 @@ def _twice_the_same(traffic: Mapping[str, Any]) -> Iterator[Complaint]:
             if first != name:
                 shown = first if first.isprintable() else quoted(first)
                 yield Complaint(f"is the address of region {shown} as well", ("traffic", "addresses", name))
+
+
+def _two_families(traffic: Mapping[str, Any], regions: list[str]) -> Iterator[Complaint]:
+    """Whoever asks for one kind of address would get other shares than these; a region's own address is IPv4."""
+    given = {name: one for name, one in _mapping(traffic.get("addresses")).items() if isinstance(one, str)}
+    if all(":" in one for one in given.values()) and all(name in given for name in regions):
+        return
+    for name, address in given.items():
+        if ":" in address:
+            words = "is IPv6, and other regions have IPv4; all must be of one kind"
+            yield Complaint(words, ("traffic", "addresses", name))
 
 
 def _another_backend(traffic: Mapping[str, Any]) -> Iterator[Complaint]:

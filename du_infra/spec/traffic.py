@@ -16,21 +16,35 @@ STEPS = (5, 25, 50, 100)
 """The shares by which a region gets more requests, unless fleet.yaml names others."""
 
 
-def _address_words(text: str) -> str:
+_ADDRESS = "must be an IPv4 or IPv6 address such as 203.0.113.7"
+
+
+def address_words(text: str) -> str:
+    """Why no answer of DNS can have this address, or "" when one can. One way to write it: others look like others."""
     try:
-        ipaddress.ip_address(text)
+        parsed = ipaddress.ip_address(text)
     except ValueError:
-        return "must be an IPv4 or IPv6 address such as 203.0.113.7"
-    return ""
+        return _ADDRESS
+    if parsed.is_unspecified or parsed.is_multicast or "%" in text:
+        return "must be the address of one place, such as 203.0.113.7"
+    return "" if str(parsed) == text else "must be written as addresses usually are, such as 2001:db8::7"
+
+
+def _usual(text: str) -> str:
+    bare = text.strip().strip("[]")
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return bare
 
 
 Address: TypeAlias = Annotated[
     str,
     Rule(
         r"[0-9A-Fa-f:.]+",
-        "must be an IPv4 or IPv6 address such as 203.0.113.7",
-        refine=_address_words,
-        mend=lambda text: text.strip().strip("[]"),
+        _ADDRESS,
+        refine=address_words,
+        mend=_usual,
         examples=("203.0.113.7",),
     ),
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from du_infra.errors import Busy, Refused
+from du_infra.spec.traffic import address_words
 from du_infra.traffic.answers import answered
 from du_infra.traffic.state import Capabilities, Record
 
@@ -33,6 +34,12 @@ def is_name(text: str) -> bool:
     return len(text) <= 253 and _NAME.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=1 << 15)
+def usable(address: str) -> bool:
+    """Whether an answer may have it. Each pass asks it of all regions."""
+    return not address_words(address)
+
+
 def unchanged(found: Record | None, was: Record | None, name: str) -> None:
     """Raises Busy when what a backend has now is not what the change was made for."""
     if found != was:
@@ -51,7 +58,7 @@ def _nonsense(record: Record) -> Iterator[str]:
             yield f"{region!r} is no name of a region"
         if isinstance(one.weight, bool) or not 0 <= one.weight <= 100:
             yield f"the weight of {region} is {one.weight}; it must be 0 to 100"
-        if not _usable(one.address):
+        if not usable(one.address):
             yield f"the address of {region}, {one.address!r}, is no IP address as it is usually written"
     if not any(one.weight for one in record.endpoints.values()):
         yield "no region has a weight: the answer would be empty"
@@ -72,11 +79,3 @@ def _beyond(record: Record, can: Capabilities, backend: str, most: int) -> Itera
             f"{backend} knows no weights, a region is in or out: a canary there would get a full share. "
             "Use gdnsd or Route 53 for this name (a zone of its own can be delegated to gdnsd)"
         )
-
-
-def _usable(address: str) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return str(parsed) == address and "%" not in address and not parsed.is_unspecified and not parsed.is_multicast

@@ -19,6 +19,7 @@ from du_infra.traffic.guard import Budget, Change
 from du_infra.traffic.memory import Memory, adopted
 from du_infra.traffic.ramp import Step, next_step
 from du_infra.traffic.seen import Seen, not_as_told
+from du_infra.traffic.sound import followed, sound
 from du_infra.traffic.state import Endpoint, Record
 from du_infra.traffic.words import Action, by_health, by_plan, notes_of, settings_changed
 
@@ -71,21 +72,27 @@ def plan_traffic(aim: Aim, facts: Facts, memory: Memory | None, settings: Settin
     - nobody gets more by plan, or of a dead region's share, than there is room for;
     - per_hour and max_shift hold within any hour, and nothing changes while it is frozen.
     """
-    remembers = memory is not None and any(memory.base.values())
-    found = memory if remembers else _begin(aim, facts.record, settings, now)
+    aim, unsound = sound(aim, memory.record if memory else facts.record)
+    found = _begin(aim, memory, facts.record, settings, now)
     if found is None:
-        return Plan(None, Memory({}, Record(aim.name, aim.ttl), now), notes=("no region has an address yet",))
+        notes = ("no region has an address yet", *unsound)
+        return Plan(None, Memory({}, Record(aim.name, aim.ttl), now), notes=notes)
     decided = _Pass(aim, facts, found, settings, now).decide()
+    notes = (*decided.notes, *unsound)
     if settings.freeze and facts.record is not None:
         words = tuple(f"frozen, not done: {one}" for one in decided.actions) or ("frozen",)
-        return Plan(None, found, notes=(*words, *decided.notes))
-    return decided
+        return Plan(None, found, notes=(*words, *notes))
+    return replace(decided, notes=notes) if unsound else decided
 
 
-def _begin(aim: Aim, record: Record | None, settings: Settings, now: float) -> Memory | None:
+def _begin(aim: Aim, memory: Memory | None, record: Record | None, settings: Settings, now: float) -> Memory | None:
     """Where nothing is remembered DNS counts, and where that is empty as well everybody gets what he is to have."""
+    if memory is not None and any((found := followed(memory, aim, settings)).base.values()):
+        return found
     if record is not None and any(one.weight for one in record.endpoints.values()):
-        return adopted(record, settings, now)
+        found = followed(adopted(record, settings, now), aim, settings)
+        if any(found.base.values()):
+            return found
     wanted = aim.wanted()
     return Memory(settings.numbers(wanted), Record(aim.name, aim.ttl), now) if any(wanted.values()) else None
 
