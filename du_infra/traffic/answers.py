@@ -35,6 +35,16 @@ def moved(before: Record, after: Record) -> float:
     return sum(abs(new.get(name, 0) / new_total - old.get(name, 0) / old_total) for name in old | new) / 2 or 1e-9
 
 
+def told_otherwise(before: Record, after: Record) -> bool:
+    """Whether those who get an answer get another address or TTL: two who want different ones would go on for ever."""
+    if not before.endpoints or before is after:
+        return False
+    return before.ttl != after.ttl or any(
+        name in after.endpoints and after.endpoints[name].address != before.endpoints[name].address
+        for name in before.live()
+    )
+
+
 def _weights_of(record: Record) -> dict[str, int]:
     """Whom answers have, and how often; all else of a record changes nothing for anybody."""
     return {name: one.weight for name, one in record.endpoints.items() if one.up and one.weight}

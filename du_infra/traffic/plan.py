@@ -12,7 +12,7 @@ from typing import Any
 
 from du_infra.health.state import Standing
 from du_infra.traffic.aim import Aim, Settings
-from du_infra.traffic.answers import moved
+from du_infra.traffic.answers import moved, told_otherwise
 from du_infra.traffic.capacity import Load, crowded, demand_of, losses, rooms_of
 from du_infra.traffic.failover import Given, Mode, give_out
 from du_infra.traffic.guard import Budget, Change
@@ -141,6 +141,11 @@ class _Pass:
 
     def _nothing_new(self, given: Given, record: Record, step: Step) -> Plan:
         """DNS may still be wrong: somebody changed it, a write failed, or an address or the TTL is another one now."""
+        if told_otherwise(self._was.record, record):
+            if spent := self._budget.spent_by_plan:
+                held = self._remember(self._was.record, self._base, self._was.out)
+                return Plan(self._to_write(self._was.record), held, (), (f"nothing is changed: {spent}",))
+            self._budget.changes = (*self._budget.changes, Change(self._now, False, 0.0))
         write = self._to_write(record)
         ramping = self._was.ramping and self._base != self._wanted
         memory = self._remember(record, self._base, given.out, given.mode, ramping=ramping)

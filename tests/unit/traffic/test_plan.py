@@ -259,6 +259,37 @@ def test_a_region_on_its_way_to_its_first_share_takes_over_when_the_others_die()
         assert world.answers() == {"old": 100}
 
 
+def test_two_who_want_other_settings_do_not_change_them_for_ever_and_health_goes_first() -> None:
+    world = World({"home": 50, "away": 50})
+    world.turn()
+    ours, theirs = world.aim, replace(world.aim, ttl=60)
+    notes: list[str] = []
+    for turn in range(200):
+        world.aim = theirs if turn % 2 else ours
+        notes += world.turn(0.5).notes
+    assert len(world.written) == 1 + SETTINGS.per_hour // 2
+    assert any("half of per_hour" in note for note in notes)
+    assert world.memory is not None
+    assert world.memory.record == world.record, "what was refused is not taken for decided"
+    world.health["away"] = DOWN
+    world.turn()
+    assert world.answers() == {"home": 100}
+
+
+def test_what_changes_no_answer_and_what_is_put_right_count_for_no_change() -> None:
+    world = World({"home": 100})
+    world.turn()
+    for number in range(40):
+        name = f"r{number}"
+        ends = {**world.aim.addresses, name: f"198.18.7.{number}"}
+        world.aim = replace(world.aim, weights={**world.aim.weights, name: 0}, addresses=ends)
+        assert world.turn().record is not None
+        world.record = record({"home": 1, "away": 99})  # somebody else
+        assert world.turn().record is not None
+    assert world.memory is not None
+    assert world.memory.changes == ()
+
+
 def test_standbys_share_alike_and_a_backend_without_weights_takes_that() -> None:
     world = World({"a": 1, "b": 1, "c": 0, "d": 0}, Settings(steps=(), min_requests=0, weighted=False))
     world.turn()
