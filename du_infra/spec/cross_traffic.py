@@ -13,7 +13,7 @@ from du_infra.spec.values import Duration
 _BY_REGION: tuple[Loc, ...] = (("weights",), ("addresses",), ("capacity",), ("route53", "health_checks"))
 _BACKENDS = ("gdnsd", "route53", "hetzner")
 _USUAL: Mapping[str, Any] = {
-    "gdnsd": {"servers": [], "regions": []},
+    "gdnsd": {"servers": [], "regions": [], "addresses": {}},
     "route53": Route53Spec().model_dump(mode="json"),
     "hetzner": HetznerSpec().model_dump(mode="json"),
 }
@@ -30,6 +30,7 @@ def traffic_complaints(fleet: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _hold_over_down(traffic)
     if isinstance(regions, dict) and regions:
         yield from _unknown(traffic, list(regions))
+        yield from _no_machine(fleet.get("fleet"), _mapping(traffic.get("gdnsd")))
         yield from _waves(traffic.get("waves"), list(regions))
         yield from _enough_regions(traffic, list(regions))
 
@@ -40,6 +41,16 @@ def _unknown(traffic: Mapping[str, Any], regions: list[str]) -> Iterator[Complai
             yield from _no_such(name, ("traffic", *loc, name), regions)
     for index, name in enumerate(_listed(_inside(traffic, ("gdnsd", "regions")))):
         yield from _no_such(name, ("traffic", "gdnsd", "regions", index), regions)
+
+
+def _no_machine(fleet: Any, gdnsd: Mapping[str, Any]) -> Iterator[Complaint]:
+    """Which machines there are only the store knows, and what they are called everybody."""
+    heads = [f"{fleet}-{name}-" for name in _listed(gdnsd.get("regions"))]
+    for name in _mapping(gdnsd.get("addresses")):
+        if not any(str(name).startswith(head) and str(name)[len(head) :].isdecimal() for head in heads):
+            example = f", such as {heads[0]}1" if heads else ", and regions names none"
+            words = f"must be a machine of a region that runs gdnsd{example}"
+            yield Complaint(words, ("traffic", "gdnsd", "addresses", name))
 
 
 def _no_such(name: Any, loc: Loc, regions: list[str]) -> Iterator[Complaint]:

@@ -77,6 +77,10 @@ class GdnsdSpec(Model):
 
     servers: Items[DnsServerSpec] = Field(default=(), description="Servers by address.")
     regions: Items[Name] = Field(default=(), description="Regions that run one on each of their machines.")
+    addresses: dict[Name, Address] = Field(
+        default_factory=dict,
+        description="Where the world finds a machine of these regions, by its name; without it the machine's own.",
+    )
 
 
 class Route53Spec(Model):

@@ -28,10 +28,12 @@ def connect(traffic: TrafficSpec, nodes: Sequence[Server], token: Callable[[], s
         return Hetzner(traffic.zone, traffic.name, token())
     if not nodes:
         raise SpecError("gdnsd has no server yet", where="traffic.gdnsd", todo="bring up a region that it names")
-    return Gdnsd(Zone(traffic.zone, traffic.name, _nameservers(nodes)), nodes, report)
+    return Gdnsd(Zone(traffic.zone, traffic.name, nameservers(nodes)), nodes, report)
 
 
-def _nameservers(nodes: Sequence[Server]) -> dict[str, str]:
-    """ns1, ns2 … at the addresses where they are asked: what the parent zone must delegate to."""
-    addresses = [str(ipaddress.ip_address(split(node.ask)[0])) for node in nodes]
-    return {f"ns{number}": address for number, address in enumerate(addresses, 1)}
+def nameservers(nodes: Sequence[Server]) -> dict[str, str]:
+    """Each server's host name in the zone, and where the world finds it: what the parent zone must delegate to."""
+    return {
+        node.host or f"ns{number}": node.public or str(ipaddress.ip_address(split(node.ask)[0]))
+        for number, node in enumerate(nodes, 1)
+    }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from du_infra.control.context import RegionContext
 from du_infra.engines.ssh import Target
 from du_infra.pool.plan import PoolRecord
+from du_infra.pool.state import Node
 from du_infra.spec.traffic import DnsServerSpec, GdnsdSpec
 from du_infra.traffic.gdnsd import local
 from du_infra.traffic.gdnsd.setup import Server
@@ -25,8 +26,14 @@ def servers_of(
     nodes = [(regions[name], node) for name in spec.regions for node in pool(name).staying if node.joined]
     return (
         *(_by_address(one, any_region) for one in named),
-        *(Server(node.name, (node.address,), node.address, target=where.target(node)) for where, node in nodes),
+        *(_on_node(node, spec.addresses.get(node.name, ""), where) for where, node in nodes),
     )
+
+
+def _on_node(node: Node, public: str, where: RegionContext) -> Server:
+    """No machine's name is used twice, so that a name server is called the same as long as it is there."""
+    target = where.target(node)
+    return Server(node.name, (node.address,), node.address, target=target, host=node.name, public=public)
 
 
 def _by_address(one: DnsServerSpec, fleet: RegionContext) -> Server:

@@ -45,7 +45,8 @@ class Zone:
 class Server:
     """One gdnsd. ``listen``: where it answers, "address" or "address:port"; ``ask``: where we ask it, likewise.
 
-    ``folder`` holds what du-infra writes; gdnsd is started with ``-c folder/current``. ``target`` is None for this
+    ``host``: its name in the zone that stays its own ("" for a number); ``public``: where the world finds it ("" for
+    where we do). ``folder`` holds what du-infra writes; gdnsd is started with ``-c folder/current``. ``target`` is None for this
     machine.
     """
 
@@ -56,6 +57,8 @@ class Server:
     run_dir: Path = Path("/run/gdnsd")
     state_dir: Path = Path("/var/lib/gdnsd")
     target: Target | None = None
+    host: str = ""
+    public: str = ""
 
     def __post_init__(self) -> None:
         split(self.ask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from du_infra.pool.state import Node
 from du_infra.progress import silent
 from du_infra.spec import load_spec
 from du_infra.spec.traffic import DnsServerSpec, GdnsdSpec
+from du_infra.traffic.connect import nameservers
 from tests.unit.control_traffic.world import FLEET
 
 POOL = PoolRecord(
@@ -54,6 +56,20 @@ def test_an_address_of_this_machine_is_reached_without_ssh_and_has_files_of_its_
 def test_nodes_that_have_joined_answer_at_port_53(regions: Mapping[str, RegionContext]) -> None:
     (one,) = servers.servers_of(GdnsdSpec(regions=("a",)), regions, lambda _: POOL)
     assert (one.name, one.ask, one.listen) == ("demo-a-1", "198.18.1.2", ("198.18.1.2",))
+
+
+def test_a_nodes_name_server_keeps_its_name_and_has_the_address_that_the_world_finds(
+    regions: Mapping[str, RegionContext],
+) -> None:
+    spec = GdnsdSpec(
+        servers=(DnsServerSpec(address="192.0.2.53"),), regions=("a",), addresses={"demo-a-2": "203.0.113.2"}
+    )
+    both = replace(POOL, nodes=tuple(replace(node, joined=True) for node in POOL.nodes))
+    hosts = nameservers(servers.servers_of(spec, regions, lambda _: both))
+    assert hosts == {"ns1": "192.0.2.53", "demo-a-1": "198.18.1.2", "demo-a-2": "203.0.113.2"}
+    first_left = replace(POOL, nodes=both.nodes[1:])
+    hosts = nameservers(servers.servers_of(spec, regions, lambda _: first_left))
+    assert hosts == {"ns1": "192.0.2.53", "demo-a-2": "203.0.113.2"}
 
 
 def test_every_server_is_one_that_the_record_is_verified_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
