@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -154,9 +155,9 @@ class Traffic:
             wall = now(connection)
         if row is None:
             return None, Progress()
-        shift, told = _shift(row, wall), json.loads(row.progress)
+        shift, told = _shift(row, wall, boot()), json.loads(row.progress)
         since = None if told["since"] is None else told["since"] + shift
-        return memory_from(json.loads(row.memory), shift), Progress(since, frozenset(told["ran"]))
+        return _memory(row.memory, shift), Progress(since, frozenset(told["ran"]))
 
     def remember(self, name: str, memory: Memory, progress: Progress | None = None) -> None:
         """Keep what a pass leaves; before its record is written."""
@@ -174,15 +175,15 @@ class Traffic:
             alone(connection, name)
             row = connection.execute(select(memories).where(memories.c.name == name)).first()
             if row is not None:
-                since = None if progress.since is None else progress.since - _shift(row, now(connection))
+                since = None if progress.since is None else progress.since - _shift(row, now(connection), boot())
                 told = json.dumps({"since": since, "ran": sorted(progress.ran)})
                 connection.execute(update(memories).where(memories.c.name == name).values(progress=told))
 
     def standings(self) -> dict[str, Standing]:
         """How every region stood when it was last looked at, on this boot's clock."""
         with self._gate.connect() as connection:
-            rows, wall = connection.execute(select(standings)).all(), now(connection)
-        return {row.region: _standing(row, wall) for row in rows}
+            rows, wall, here = connection.execute(select(standings)).all(), now(connection), boot()
+        return {row.region: _standing(row, wall, here) for row in rows}
 
     def see(self, seen: Mapping[str, Standing], read: Mapping[str, Standing] | None = None) -> frozenset[str]:
         """Keep how these regions stand; of all others what was kept stays.
@@ -205,8 +206,8 @@ class Traffic:
         self, connection: Connection, seen: Mapping[str, Standing], read: Mapping[str, Standing]
     ) -> frozenset[str]:
         rows = connection.execute(select(standings).where(standings.c.region.in_(list(seen)))).all()
-        wall = now(connection)
-        there = {row.region: _standing(row, wall) for row in rows}
+        wall, here = now(connection), boot()
+        there = {row.region: _standing(row, wall, here) for row in rows}
         return frozenset(name for name in seen if not _alike(there.get(name), read.get(name)))
 
     def decided(
@@ -267,16 +268,28 @@ def _moment(connection: Connection) -> dict[str, Any]:
     return {"boot": boot(), "clock": time.monotonic(), "time": now(connection)}
 
 
-def _shift(row: Row[Any], wall: float) -> float:
+def _shift(row: Row[Any], wall: float, here: str) -> float:
     """What to add to times of the clock that the row was written by; a clock set back makes nothing younger.
 
-    ``wall``: now, by the clock of all who share the store.
+    ``wall``: now, by the clock of all who share the store; ``here``: this boot.
     """
-    return 0.0 if row.boot == boot() else float(time.monotonic() - abs(wall - row.time) - row.clock)
+    return 0.0 if row.boot == here else float(time.monotonic() - abs(wall - row.time) - row.clock)
 
 
-def _standing(row: Row[Any], wall: float) -> Standing:
-    found, shift = standing_from(json.loads(row.standing)), _shift(row, wall)
+@lru_cache(maxsize=1 << 15)
+def _told(text: str) -> Standing:
+    """Of ten thousand regions a few stand otherwise than half a second ago: only those are parsed."""
+    return standing_from(json.loads(text))
+
+
+@lru_cache(maxsize=4)
+def _memory(text: str, shift: float) -> Memory:
+    """The same for the one memory of a name, which is as long as all its regions."""
+    return memory_from(json.loads(text), shift)
+
+
+def _standing(row: Row[Any], wall: float, here: str) -> Standing:
+    found, shift = _told(row.standing), _shift(row, wall, here)
     if not shift:
         return found
     falls = tuple(at + shift for at in found.falls)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from du_infra.errors import Busy
-from du_infra.health.state import Standing
+from du_infra.health.state import Standing, standing_from
 from du_infra.store import sql, traffic
 from du_infra.store.database import Store
 from du_infra.traffic.course import Course, shift
@@ -129,6 +130,21 @@ def test_who_looks_with_eyes_of_before_writes_over_no_fall_that_another_saw(stor
     assert store.traffic.see({"a": up}, store.traffic.standings()) == frozenset()
     assert store.traffic.standings()["a"] == up
     assert store.traffic.see({"c": up}, {"c": FALLEN}) == {"c"}, "the region was forgotten meanwhile"
+
+
+def test_of_very_many_regions_a_pass_parses_only_what_is_new(
+    store: Store, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up = {f"r{number}": Standing("up", float(number), why="by 5 of 5, parsed once") for number in range(50)}
+    store.traffic.see(up)
+    boots, parsed = Counter[str](), Counter[str]()
+    monkeypatch.setattr(traffic, "boot", lambda: boots.update(["read"]) or clocks.boot)
+    monkeypatch.setattr(traffic, "standing_from", lambda told: parsed.update(["text"]) or standing_from(told))
+    assert store.traffic.standings() == up
+    store.traffic.see({"r7": FALLEN})
+    assert store.traffic.standings() == {**up, "r7": FALLEN}
+    assert parsed["text"] <= 51
+    assert boots["read"] <= 3, "it is read from the kernel, once for all regions"
 
 
 def test_every_decision_is_kept_with_its_reasons_and_with_what_was_before(store: Store) -> None:
