@@ -46,8 +46,8 @@ class Server:
     """One gdnsd. ``listen``: where it answers, "address" or "address:port"; ``ask``: where we ask it, likewise.
 
     ``host``: its name in the zone that stays its own ("" for a number); ``public``: where the world finds it ("" for
-    where we do). ``folder`` holds what du-infra writes; gdnsd is started with ``-c folder/current``. ``target`` is None for this
-    machine.
+    where we do). ``folder`` holds what du-infra writes; gdnsd is started with ``-c folder/current``. ``target`` is None
+    for this machine.
     """
 
     name: str
