@@ -71,7 +71,7 @@ def test_the_one_server_of_three_that_is_left_goes_on_though_the_controller_is_k
     assert {*bed.ready().values(), *bed.members().values()} == {True}
     assert pods
     assert pods <= containers(bed, survivor), "pods run on meanwhile"
-    assert load.report.lost == 0, str(load.report)
+    assert load.report.lost == 0, bed.events() + bed.refused(survivor)
     status = bed.region.status()
     assert (status.ready, status.why) == (True, ())
     assert "three servers: any one of them may be lost, the API stays" in status.survives
