@@ -30,6 +30,14 @@ class SeveralServers(K3sBed):
         rows = "time:.lastTimestamp,what:.involvedObject.name,why:.reason,words:.message"
         return self.kubectl(f"get events -A --sort-by=.lastTimestamp -o custom-columns={rows}")
 
+    def timed(self, *verbs: str) -> str:
+        """A command that must not fail: what it says on the way, each line with the seconds since it began."""
+        began, process = time.monotonic(), self.start(*verbs)
+        assert process.stderr is not None
+        said = "".join(f"{time.monotonic() - began:.1f} {line}" for line in process.stderr)
+        assert process.wait() == 0, said
+        return said
+
     def refused(self, number: int) -> str:
         """The requests that a node's gateway did not answer well, each as in its log, and what du-node said of late."""
         look = "awk '$NF >= 400' /var/log/du/access.log | tail -n 40; journalctl -q -o short-precise -n 40 -u du-node"

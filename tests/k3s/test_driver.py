@@ -53,6 +53,22 @@ def test_a_pod_that_is_killed_is_served_again(node: Node) -> None:
     print(f"served again after {time.monotonic() - began:.1f} s")
 
 
+def test_a_copy_that_is_well_stays_where_its_slot_s_port_does_not_answer(node: Node) -> None:
+    """As where the port leads to copies of a node that is lost: who ended what serves would make it worse."""
+    before, port = node.containers(), node.status()["services"][0]["port"]
+    rule = f"add rule inet dutest output oifname lo tcp dport {port} drop"
+    chain = "add chain inet dutest output { type filter hook output priority -160; }"
+    assert node.sh("nft -f -", f"add table inet dutest\n{chain}\n{rule}\n").returncode == 0
+    try:
+        time.sleep(12)  # three questions without an answer are enough for du-node
+        assert not node.status()["services"][0]["ready"]
+        assert node.containers() == before
+    finally:
+        node.sh("nft delete table inet dutest")
+    node.wait_until_ready("v2")
+    assert node.containers() == before
+
+
 def test_settings_secrets_and_volumes_are_the_service_s_own(node: Node) -> None:
     mark, value = "1" * 16, "s3cret of one\r\n"
     more = {

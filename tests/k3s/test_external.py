@@ -231,10 +231,10 @@ def test_what_cannot_be_asked_for_is_refused_and_changes_nothing(bed: ExternalBe
 def test_a_server_leaves_and_the_other_goes_on_alone(bed: ExternalBed) -> None:
     vip, began = str(bed.region.status().vip), time.time()
     with Load(vip, SHORT) as load:
-        bed.must("region", "scale", "home", "1", "--yes")
+        said = bed.timed("region", "scale", "home", "1", "--yes")
         print(f"one server left: {time.time() - began:.1f} s, from {time.strftime('%H:%M:%SZ', time.gmtime(began))} on")
     print(load.report)
-    assert load.report.lost == 0, bed.events() + bed.refused(1)
+    assert load.report.lost == 0, said + bed.events() + bed.refused(1)
     assert bed.ready() == {bed.node(1): True}
     assert bed.passwords() == [bed.node(1)]
     assert "until another has joined" in bed.region.status().survives

@@ -28,7 +28,7 @@ from du_node.runtime.k3s.names import (
     own_window,
     slot_object,
 )
-from du_node.runtime.k3s.pods import Pod, nearest, pod_of, slot_container
+from du_node.runtime.k3s.pods import Pod, nearest, pod_of, sick, slot_container
 from du_node.runtime.labels import before_name, secrets_of, slot_name
 from du_node.runtime.mounts import volume
 from du_node.runtime.owner import Owner, owner_of
@@ -208,10 +208,9 @@ class K3s:
         self._await_successor(key, container.start_timeout)
 
     def restart(self, container: Container) -> None:
-        """End this node's copy with grace, or all where it has none; the cluster makes others."""
+        """End a copy that is not well with grace, if there is one: the cluster makes another. Never two at once."""
         key = self._mark(container, stopped=False)
-        own = [pod for pod in self._pods() if pod.copies == key and not pod.leaving]
-        for pod in [pod for pod in own if pod.node == self._node] or own:
+        if pod := sick(self._pods(), key, self._node):
             self._api.delete("pods", pod.name)
         copies.use(self._api, container.service, key)
         self._await_successor(key, container.start_timeout)

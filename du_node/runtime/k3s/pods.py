@@ -19,7 +19,8 @@ _NO_MORE = frozenset({"CrashLoopBackOff", "RunContainerError", "StartError"})
 @dataclass(frozen=True)
 class Pod:
     """A pod's one container. ``fallen``: it ended by itself, and does not run now. ``restarts`` counts those that it
-    had. ``exit_code`` and ``oom`` are of its last end; -1 when it has had none. ``container`` is its id."""
+    had. ``exit_code`` and ``oom`` are of its last end; -1 when it has had none. ``container`` is its id. ``begun``: it
+    has been ready since it started, or since the kubelet did."""
 
     name: str
     node: str
@@ -34,6 +35,7 @@ class Pod:
     restarts: int
     exit_code: int
     oom: bool
+    begun: bool
     why: str = ""
 
 
@@ -59,6 +61,7 @@ def pod_of(told: Json) -> Pod:
         restarts=int(one.get("restartCount") or 0),
         exit_code=int(end.get("exitCode", -1)),
         oom=end.get("reason") == "OOMKilled",
+        begun=bool(one.get("started")),
         why=why,
     )
 
@@ -80,3 +83,15 @@ def nearest(pods: Iterable[Pod], copies: str, node: str) -> Pod | None:
     one that runs before one that does not."""
     own = [pod for pod in pods if pod.copies == copies]
     return min(own, key=lambda pod: (pod.leaving, pod.node != node, not pod.running, pod.name), default=None)
+
+
+def sick(pods: Iterable[Pod], copies: str, node: str) -> Pod | None:
+    """The copy to end where a slot's port does not answer well: of this node's, if it has any; None where all are well.
+
+    One that the kubelet finds ready stays, and so does one that is only beginning. Then the port leads to copies of a
+    node that is lost, or this node has too much to do, and who ended what serves would make an outage of that.
+    """
+    staying = [pod for pod in pods if pod.copies == copies and not pod.leaving]
+    near = [pod for pod in staying if pod.node == node] or staying
+    bad = [pod for pod in near if pod.fallen or (pod.running and pod.begun and not pod.ready)]
+    return min(bad, key=lambda pod: pod.name, default=None)

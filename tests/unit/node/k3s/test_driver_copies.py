@@ -17,15 +17,28 @@ from tests.unit.node.k3s.paper_cluster import PaperApi
 from tests.unit.node.k3s.test_copies import KEY, NAME, SERVICE, begin
 
 
-def pod(api: PaperApi, name: str, node: str, *, ready: bool = True, key: str = KEY, fallen: bool = False) -> None:
+def pod(
+    api: PaperApi,
+    name: str,
+    node: str,
+    *,
+    ready: bool = True,
+    key: str = KEY,
+    fallen: bool = False,
+    begun: bool = True,
+) -> None:
     state: dict[str, Any] = {"terminated": {"exitCode": 1}} if fallen else {"running": {}}
-    one = {"containerID": f"containerd://{name}", "ready": ready, "state": state}
+    one = {"containerID": f"containerd://{name}", "ready": ready, "started": begun, "state": state}
     made = {
         "metadata": {"name": name, "labels": {**OURS, COPIES: key}},
         "spec": {"nodeName": node},
         "status": {"containerStatuses": [one], "podIP": "10.0.0.1"},
     }
     api.create("pods", made)
+
+
+def pods(api: PaperApi) -> set[str]:
+    return {name for kind, name in api.objects if kind == "pods"}
 
 
 @pytest.fixture
@@ -97,3 +110,28 @@ def test_a_copy_that_falls_is_told_of_at_once(tool: K3s, monkeypatch: pytest.Mon
 def test_one_copy_is_waited_for_by_who_asks_it(tool: K3s) -> None:
     tool.start_new(SERVICE, "blue", 20000)
     assert api_of(tool).objects["deployments", copies_name("hello", objects.key_of(SERVICE))]["spec"]["replicas"] == 1
+
+
+def test_a_restart_ends_one_copy_that_is_not_well_and_never_one_that_serves(tool: K3s) -> None:
+    api = api_of(tool)
+    begin(api, "a")
+    (slot,) = [made for made in tool.containers() if made.service == "hello"]
+    pod(api, "well", "a")
+    pod(api, "starts", "a", ready=False, begun=False)
+    pod(api, "away", "b", ready=False)
+    tool.restart(slot)
+    assert pods(api) == {"well", "starts", "away"}, "the port fails, and no copy here does"
+    for name in ("late-1", "late-2"):
+        pod(api, name, "a", ready=False)
+    tool.restart(slot)
+    assert pods(api) == {"well", "starts", "away", "late-2"}
+
+
+def test_a_restart_on_a_node_without_a_copy_ends_one_elsewhere(tool: K3s) -> None:
+    api = api_of(tool)
+    begin(api, "a")
+    (slot,) = [made for made in tool.containers() if made.service == "hello"]
+    pod(api, "well", "b")
+    pod(api, "late", "c", ready=False)
+    tool.restart(slot)
+    assert pods(api) == {"well"}
