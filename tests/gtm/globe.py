@@ -47,13 +47,20 @@ traffic:
 
 
 class Globe:
-    """The fleet, its regions, and what is known of them. ``weights`` and ``more``: lines of ``traffic:``."""
+    """The fleet, its regions, and what is known of them. One whose folder is there already is taken as it is."""
 
-    def __init__(self, folder: Path, weights: str, more: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.bed = Bed(folder)
-        self.bed.write_text(
-            FLEET.format(name=self.bed.name, ttl=TTL, dns=", ".join(DNS_HERE), weights=weights, more=more)
-        )
+        if self.file.exists():
+            self.bed.name = load_spec(self.file).fleet
+        else:
+            self.write("ams: 34, fra: 33, nyc: 33")
+
+    def write(self, weights: str, more: str = "") -> None:
+        """Write its file anew; ``more``: lines of ``traffic:``."""
+        dns = ", ".join(DNS_HERE)
+        self.bed.write_text(FLEET.format(name=self.bed.name, ttl=TTL, dns=dns, weights=weights, more=more))
+        self.__dict__.pop("entrance", None)
 
     @property
     def file(self) -> Path:
@@ -120,7 +127,7 @@ class Globe:
         """Wait for it; when that was (monotonic)."""
         deadline = time.monotonic() + seconds
         while not _try(holds):
-            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}; {self.record()}"
+            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}; {self.changes(0)[-5:]}"
             time.sleep(0.1)
         return time.monotonic()
 
@@ -170,5 +177,5 @@ def minded(globe: Globe, group: int = 0) -> Iterator[Controller]:
 def _try(holds: Callable[[], bool]) -> bool:
     try:
         return holds()
-    except (DuError, OSError):
+    except (AssertionError, DuError, OSError):  # there is nothing to look at yet
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,27 +17,23 @@ ENOUGH = 8000
 """Requests of one step: by chance a half is off by more than two points once in three thousand times."""
 STEP_SECONDS = 600
 POINTS = 2.0
-STEPS = (5, 25, 50, 75, 100)
+STEPS = (5, 25, 50, 70, 100)
 """From 50 on the other two go to nothing, which only one of them may at a time."""
 
 
 @pytest.fixture(scope="module")
-def globe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Globe]:
-    more = f"  canary: [5, 25, 50, 100]\n  soak: 10s\n  min_requests: {ENOUGH}\n"
-    made = Globe(tmp_path_factory.mktemp("canary"), "ams: 50, fra: 50, nyc: 0", more)
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
+def globe(world: Globe) -> Globe:
+    world.write("ams: 50, fra: 50, nyc: 0", f"  canary: [5, 25, 50, 100]\n  soak: 10s\n  min_requests: {ENOUGH}\n")
+    return world
 
 
 def test_at_each_step_of_the_canary_the_gateways_see_the_share_within_two_points(globe: Globe) -> None:
     rows: list[tuple[dict[str, float], dict[str, float], int]] = []
+    began = time.time()
     with minded(globe) as loop, globe.load(clients=400).running() as load:
-        globe.until(lambda: globe.record().shares()["ams"] > 0, 120, "the first record")
-        globe.until(lambda: loop.said("publish") != [] and bool(load.requests), 60, "the first requests")
+        globe.until(lambda: _nyc(globe) == 0 and bool(load.requests), 300, "nyc gets nothing yet")
         time.sleep(15)
+        assert loop.said("failed") == []
         du_infra.load(globe.file).traffic.carry_out(TrafficOrder.shift({"nyc": 100}))
         for step in STEPS:
             rows.append(_step(globe, step))
@@ -49,7 +44,7 @@ def test_at_each_step_of_the_canary_the_gateways_see_the_share_within_two_points
         assert all(abs(seen[name] - told[name]) <= POINTS for name in REGIONS), (told, seen)
     assert load.wrong == []
     assert failed == []
-    assert {change.split()[0] for change in globe.changes(0)} == {"publish", "shift", "drain"}
+    assert {change.split()[0] for change in globe.changes(began)} <= {"publish", "shift", "drain"}
 
 
 def _step(globe: Globe, step: int) -> tuple[dict[str, float], dict[str, float], int]:
