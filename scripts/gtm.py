@@ -38,7 +38,7 @@ def control_up(file: Path) -> None:
     if loop.find() is None:
         process = loop.start()
         deadline = time.monotonic() + _START_SECONDS
-        while False:
+        while not _listens():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise NotReady("the loop did not start", where=str(loop.log), detail=loop.last_words())
             time.sleep(0.1)
@@ -60,7 +60,7 @@ def down(file: Path) -> None:
 
 def control(file: Path) -> Daemon:
     """`du-infra control run` for this file."""
-    argv = (*DU, "control", "run", "--fleet", str(file))
+    argv = (*DU, "control", "run", "--listen", PAGE, "--fleet", str(file))
     state = file.parent / ".du"
     return Daemon(argv, state / "control.pid", state / "control.log")
 

@@ -192,12 +192,13 @@ def _why_not_clear(entrance: Entrance, view: View, old: str, new: str) -> str:
 
 
 def _refuse_to_wait(view: View, old: str, new: str) -> None:
-    if new in view.plan.memory.out:
+    here = view.standings.get(new)
+    if here and new in view.plan.memory.out and here.known and here.leaning is None:  # else it may be on its way back
         todo = (
             f"`du-infra control explain {new}` says why; mend it and run the same command again, or go back: "
             f"`du-infra region move {new}` with the provider of {old} and --as {old}"
         )
-        words = f"the new region has fallen: {view.standings[new].why}; {old} still stands"
+        words = f"the new region has fallen: {here.why}; {old} still stands"
         raise NotReady(words, where=new, todo=todo)
 
 
