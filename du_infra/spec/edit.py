@@ -115,7 +115,7 @@ def _on_one_line(values: Mapping[str, int]) -> object:
     from ruamel.yaml.comments import CommentedMap
 
     found = CommentedMap(values)
-    found.fa.set_flow_style()  # type: ignore[no-untyped-call]
+    found.fa.set_flow_style()
     return found
 
 

@@ -20,6 +20,7 @@ from du_infra.errors import DuError
 from du_infra.pool.state import Node
 from du_infra.spec import load_spec
 from du_infra.store.traffic import Decided
+from du_infra.traffic.order import TrafficOrder
 from du_infra.traffic.state import Record
 from tests.gtm.load import Load
 from tests.region.conftest import DU, Bed, lxc
@@ -45,6 +46,8 @@ traffic:
   max_shift: 100%
 {more}"""
 
+QUICK = "  canary: []\n  soak: 0s\n  hold: 3s\n  min_requests: 0\n"
+
 
 class Globe:
     """The fleet, its regions, and what is known of them. One whose folder is there already is taken as it is."""
@@ -69,6 +72,17 @@ class Globe:
     @cached_property
     def entrance(self) -> Entrance:
         return Entrance(load_spec(self.file), self.file.parent, self.file.name)
+
+    def settle(self, weights: dict[str, int]) -> None:
+        """Have these weights answered, whatever was before: at once, and as if somebody had ordered them."""
+        self.write(", ".join(f"{name}: {one}" for name, one in weights.items()), QUICK)
+        traffic = du_infra.load(self.file).traffic
+        traffic.apply()
+        traffic.carry_out(TrafficOrder.shift(weights))
+        deadline = time.monotonic() + 120
+        while {name: one.weight for name, one in self.record().endpoints.items()} != weights:
+            assert time.monotonic() < deadline, self.record()
+            traffic.apply()
 
     def up(self) -> None:
         fleet = du_infra.load(self.file)

@@ -23,6 +23,7 @@ STEPS = (5, 25, 50, 70, 100)
 
 @pytest.fixture(scope="module")
 def globe(world: Globe) -> Globe:
+    world.settle({"ams": 50, "fra": 50, "nyc": 0})
     world.write("ams: 50, fra: 50, nyc: 0", f"  canary: [5, 25, 50, 100]\n  soak: 10s\n  min_requests: {ENOUGH}\n")
     return world
 

@@ -68,6 +68,7 @@ class Watch:
 @pytest.fixture(scope="module")
 def globe(world: Globe) -> Globe:
     """All alike, and at once."""
+    world.settle({"ams": 34, "fra": 33, "nyc": 33})
     more = f"  canary: []\n  soak: 0s\n  hold: {HOLD_SECONDS:.0f}s\n  min_requests: 0\n"
     world.write("ams: 34, fra: 33, nyc: 33", more)
     return world

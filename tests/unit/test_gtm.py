@@ -22,7 +22,7 @@ class Typed:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.words: list[str] = []
         self.code = 0
-        monkeypatch.setattr(gtm.subprocess, "run", self._run)
+        monkeypatch.setattr(subprocess, "run", self._run)
         monkeypatch.setattr(Entrance, "servers", lambda entrance: (SimpleNamespace(ask="198.18.1.2"),))
 
     def _run(self, argv: list[str], check: bool) -> subprocess.CompletedProcess[str]:
