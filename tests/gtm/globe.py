@@ -78,7 +78,7 @@ class Globe:
         self.write(", ".join(f"{name}: {one}" for name, one in weights.items()), QUICK)
         traffic = du_infra.load(self.file).traffic
         traffic.apply()
-        traffic.carry_out(TrafficOrder.shift(weights))
+        traffic.carry_out(TrafficOrder.shift({name: one for name, one in weights.items() if one}))
         deadline = time.monotonic() + 120
         while {name: one.weight for name, one in self.record().endpoints.items()} != weights:
             assert time.monotonic() < deadline, self.record()
