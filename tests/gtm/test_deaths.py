@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from du_infra.progress import silent
 from tests.gtm import harm
 from tests.gtm.globe import DNS_HERE, REGIONS, TTL, Controller, Globe, minded
 from tests.gtm.load import Load
@@ -32,8 +33,15 @@ class Watch:
 
     globe: Globe
     load: Load
+    controller: Controller
+    slack: float = 0.0
     began: float = field(default_factory=time.monotonic)
     wall: float = field(default_factory=time.time)
+
+    @property
+    def bound(self) -> float:
+        """In how many seconds a dead region must be out: on a busy machine each of the controller's waits is longer."""
+        return OUT_SECONDS + self.slack
 
     def out(self, region: str) -> float:
         """Waits until nobody is given this region, and says how long after the beginning it was given last."""
@@ -63,6 +71,10 @@ class Watch:
         asked = sum(one.at >= self.began for one in self.load.requests)
         words = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
         print(f"\n{words or 'no change'}; {failed} of {asked} requests failed; {', '.join(self.changes()) or '-'}")
+        print(f"  (a busy machine: {self.slack:.1f} s more are given)")
+        for at, told in self.controller.told:
+            if at > self.began:
+                print(f"  {at - self.began:5.1f} s {told['kind']} {told['region']} {told['text'][:90]}")
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +93,19 @@ def watched(globe: Globe, group: int = 0) -> Iterator[tuple[Watch, Controller]]:
         globe.until(lambda: len(list(globe.record().live())) == len(REGIONS), 180, "all are given out")
         globe.until(lambda: all(load.given(globe.addresses[name]) for name in REGIONS), 60, "all are answered")
         _seen(controller)
-        yield Watch(globe, load), controller
+        yield Watch(globe, load, controller, _slack(globe)), controller
     assert load.wrong == []
     assert len(load.requests) > CLIENTS
+
+
+def _slack(globe: Globe) -> float:
+    """A read of DNS over SSH takes 0.4 s on a machine with nothing else to do, and five waits of that kind add up."""
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        globe.entrance.backend(silent).read()
+        took.append(time.monotonic() - began)
+    return 5 * max(0.0, sorted(took)[1] - 0.5)
 
 
 def _seen(controller: Controller) -> None:
@@ -115,8 +137,8 @@ def test_a_dead_region_is_out_of_the_answers_in_time_and_back_once(globe: Globe,
         back = watch.back(region, time.monotonic())
         time.sleep(CALM_SECONDS / 2)
         watch.tell(out=out, failing=failing, back=back)
-    assert out <= OUT_SECONDS
-    assert failing <= OUT_SECONDS + TTL + 2
+    assert out <= watch.bound
+    assert failing <= watch.bound + TTL + 2
     assert watch.changes() == [f"fail-over {region}", f"return {region}"]
 
 
@@ -162,7 +184,7 @@ def test_a_controller_that_is_killed_while_a_region_falls_is_followed_by_another
             _started(globe, "nyc")
         back = watch.back("nyc", time.monotonic())
         watch.tell(out=out, back=back)
-    assert out <= OUT_SECONDS
+    assert out <= watch.bound
     assert watch.changes() == ["fail-over nyc", "return nyc"]
 
 
@@ -190,7 +212,7 @@ def test_observers_that_disagree_change_nothing_until_most_of_them_say_the_same(
             out = watch.out("nyc")
         back = watch.back("nyc", time.monotonic())
         watch.tell(out_once_most_say_so=out, back=back)
-    assert out <= OUT_SECONDS
+    assert out <= watch.bound
     assert watch.changes() == ["fail-over nyc", "return nyc"]
 
 
@@ -232,7 +254,7 @@ def test_who_is_up_is_put_right_when_gdnsd_has_lost_it(
         undone.close()
         watch.back("nyc", time.monotonic())
         watch.tell(given_out_again_until=max(again, default=done) - done)
-    assert max(again, default=done) - done <= OUT_SECONDS
+    assert max(again, default=done) - done <= watch.bound
     kinds = {change for change in watch.changes() if not change.startswith("mend")}
     assert kinds == {"fail-over nyc", "return nyc"}
 
