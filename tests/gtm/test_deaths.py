@@ -57,10 +57,12 @@ class Watch:
         return max(self.load.failed(self.globe.addresses[region], self.began), default=self.began) - self.began
 
     def back(self, region: str, since: float) -> float:
-        """Waits until the region is given out again, and says how long after ``since``."""
+        """Waits until the region is given out again by decision, and says how long after ``since``."""
         address = self.globe.addresses[region]
-        self.globe.until(lambda: self.load.given(address, since) != [], BACK_SECONDS, f"{region} is back")
-        return self.load.given(address, since)[0] - since
+        self.globe.until(lambda: f"return {region}" in self.changes(), BACK_SECONDS, f"{region} returns")
+        returned = time.monotonic() - 2  # a gdnsd that was down with its region may give it out by what it knew before
+        self.globe.until(lambda: self.load.given(address, returned) != [], BACK_SECONDS, f"{region} is back")
+        return self.load.given(address, returned)[0] - since
 
     def changes(self) -> list[str]:
         return self.globe.changes(self.wall)

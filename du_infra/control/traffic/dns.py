@@ -71,8 +71,8 @@ class Dns:
     def check(self, record: Record) -> Checked | None:
         """What servers answered last, None before; has them asked anew, at no cost of time, when it is due."""
         now = time.monotonic()
-        settled = now - self._written >= SETTLE_SECONDS
         last = self._checked
+        settled = last is not None and last.at - self._written >= SETTLE_SECONDS  # what it was asked before is old news
         good = last is not None and last.record == record and all(one.ok for one in last.verdicts)
         if last is None or last.record != record or now - last.at > (_period(record) if good else 1.0):
             self._ask(record)
