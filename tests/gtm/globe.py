@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -83,6 +84,11 @@ class Globe:
         while {name: one.weight for name, one in self.record().endpoints.items()} != weights:
             assert time.monotonic() < deadline, self.record()
             traffic.apply()
+
+    def forget_falls(self) -> None:
+        """As if an hour had passed: whoever fell lately is left out for longer each time."""
+        traffic = self.entrance.store.traffic
+        traffic.see({name: replace(one, falls=()) for name, one in traffic.standings().items()})
 
     def up(self) -> None:
         fleet = du_infra.load(self.file)

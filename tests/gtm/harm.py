@@ -62,8 +62,8 @@ def cut_off(globe: Globe, region: str) -> Iterator[None]:
     """Processes of the group reach neither the region's address nor its node; all others do."""
     where = ", ".join((globe.addresses[region], globe.node(region).address))
     rules = (
-        f"table inet {_TABLE} {{ chain out {{ type filter hook output priority 0; "
-        f"meta skgid {CUT_OFF_GROUP} ip daddr {{ {where} }} drop; }} }}"
+        f"table inet {_TABLE} {{\n chain out {{\n  type filter hook output priority 0;\n"
+        f"  meta skgid {CUT_OFF_GROUP} ip daddr {{ {where} }} drop;\n }}\n}}\n"
     )
     subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
     try:

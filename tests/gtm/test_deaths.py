@@ -91,6 +91,7 @@ def globe(world: Globe) -> Globe:
 @contextmanager
 def watched(globe: Globe, group: int = 0) -> Iterator[tuple[Watch, Controller]]:
     """A controller and load, all regions given out; no answer may be empty, whatever is done meanwhile."""
+    globe.forget_falls()
     with minded(globe, group) as controller, globe.load(CLIENTS).running() as load:
         globe.until(lambda: len(list(globe.record().live())) == len(REGIONS), 180, "all are given out")
         globe.until(lambda: all(load.given(globe.addresses[name]) for name in REGIONS), 60, "all are answered")
