@@ -2,12 +2,13 @@
 SHELL := /bin/sh
 REGION ?= home
 FLEET ?= $(or $(DU_FLEET),fleet.yaml)
+GTM ?= examples/gtm/fleet.yaml
 DU := .venv/bin/du-infra
 WORKERS := -n auto --dist loadscope
 YESFLAG := $(if $(filter 1 yes true,$(YES)),--yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help program setup venv-dev setup-dev region-up region-down region-scale region-reboot region-upgrade region-status region-plan release sample-images local-down test test-fast lint format faults bench verify-k3s clean
+.PHONY: help program setup venv-dev setup-dev region-up region-down region-scale region-reboot region-upgrade region-status region-plan release gtm-up control-up gtm-down sample-images local-down test test-fast lint format faults bench verify-k3s clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +51,15 @@ region-plan: program ## What region-up would do
 release: setup ## Release SERVICE at TAG in REGION, watched (asks); OBSERVE= CANARY= BATCH= HOLD=1 override
 	@$(DU) release start "$(SERVICE)" "$(TAG)" --region $(REGION) --fleet $(FLEET) $(YESFLAG) $(if $(OBSERVE),--observe $(OBSERVE)) \
 	  $(if $(CANARY),--canary $(CANARY)) $(if $(BATCH),--batch $(BATCH)) $(if $(filter 1 yes true,$(HOLD)),--hold)
+
+gtm-up: setup ## Three regions behind one DNS name, on this machine; GTM= another fleet file with traffic:
+	@.venv/bin/python -m scripts.gtm up $(GTM)
+
+control-up: setup ## The loop that minds them, in the background, with its page
+	@.venv/bin/python -m scripts.gtm control-up $(GTM)
+
+gtm-down: setup ## Both away again
+	@.venv/bin/python -m scripts.gtm down $(GTM)
 
 sample-images: setup ## Make the sample images again and push them to the local registry
 	@$(DU) sample-images --force

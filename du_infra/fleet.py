@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from du_infra.control.context import RegionContext
     from du_infra.control.down import DownResult
     from du_infra.control.examine import Diagnosis
+    from du_infra.control.move import MoveResult
     from du_infra.control.node.desk import NodeResult
     from du_infra.control.reconcile import ReconcileResult
     from du_infra.control.region_plan import RegionPlan
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from du_infra.pool.turns import RoundKind
     from du_infra.release.outline import ReleasePlan
     from du_infra.release.state import Holder, Rollout
+    from du_infra.traffic.move import MovePlan
 
 
 @dataclass(frozen=True)
@@ -403,6 +405,23 @@ class Fleet:
         """One region of the fleet. Raises SpecError for a name that fleet.yaml does not have."""
         region_of(self.spec, name)
         return Region(self, name)
+
+    def plan_move(self, region: str, provider: str, new: str = "") -> MovePlan:
+        """What ``move`` would do now. Raises SpecError and Refused for what cannot be moved."""
+        from du_infra.control.move import MoveOrder, plan_region_move
+
+        return plan_region_move(self.folder / self.file, MoveOrder(region, provider, new))
+
+    def move(self, region: str, provider: str, new: str = "", *, report: Reporter = silent) -> MoveResult:
+        """Have a region be at another provider: region ``new`` beside it, requests led there, the old one destroyed.
+
+        fleet.yaml is changed on the way: this object, which was read before, is of no more use then. Nobody is asked.
+        The same again goes on after a kill. Raises what ``plan_move`` does, NotReady when the new region falls on the
+        way, and what ``up`` and ``down`` do.
+        """
+        from du_infra.control.move import MoveOrder, region_move
+
+        return region_move(self.folder / self.file, MoveOrder(region, provider, new), report)
 
     @property
     def traffic(self) -> Traffic:

@@ -84,6 +84,15 @@ def shift(course: Course, region: str, percent: int) -> Course:
     Raises SpecError for a region that is not there or no percent, and Refused while a release goes through the world
     (its waves go by the weights), for a region that is drained, and when nobody else is there to take the rest.
     """
+    may_shift(course, region, percent)
+    others = {name: weight for name, weight in course.goal(course.weights).items() if name != region and weight}
+    if percent < HUNDRED and not others:
+        raise Refused("no other region has a weight, so that it gets everything", where=region)
+    return share_out(course, {region: percent})
+
+
+def may_shift(course: Course, region: str, percent: int) -> None:
+    """Whether a region can be given a share at all, whatever the others get. Raises what ``shift`` does."""
     _known(course, region)
     if not 0 <= percent <= HUNDRED:
         raise SpecError(f"must be 0 to 100 (got {percent})", where=f"the share of {region}")
@@ -95,10 +104,6 @@ def shift(course: Course, region: str, percent: int) -> Course:
         )
     if region in course.drained:
         raise Refused("the region is drained", where=region, todo=f"`du-infra traffic undrain {region}`")
-    others = {name: weight for name, weight in course.goal(course.weights).items() if name != region and weight}
-    if percent < HUNDRED and not others:
-        raise Refused("no other region has a weight, so that it gets everything", where=region)
-    return share_out(course, {region: percent})
 
 
 def share_out(course: Course, shares: Mapping[str, int]) -> Course:

@@ -13,6 +13,7 @@ class _Region(LazyGroup):
     verbs: ClassVar[dict[str, tuple[str, str]]] = {
         "up": ("du_infra.cli.region.up", "Bring a region to what fleet.yaml says"),
         "down": ("du_infra.cli.region.down", "Destroy a region's machines and forget it"),
+        "move": ("du_infra.cli.region.move", "Move a region to another provider, its requests step by step"),
         "scale": ("du_infra.cli.region.scale", "Have a region consist of another number of nodes"),
         "reboot": ("du_infra.cli.region.reboot", "Reboot every node, one at a time"),
         "upgrade": ("du_infra.cli.region.upgrade", "Bring every node's packages up to date, one at a time"),

@@ -23,6 +23,8 @@ READ_SECONDS = 15.0
 ALERT_SECONDS = 2.0
 """The same while a region may be about to fall: a server of DNS that hangs as well is known of before it matters."""
 CHECK_SECONDS = 30.0
+DEAD_SECONDS = 5.0
+"""The same while a region is dead: a server that has forgotten it, by a file that was lost say, gives it out again."""
 
 Ask = Callable[[Record, Sequence[str], Backend], list[Verdict]]
 
@@ -69,10 +71,10 @@ class Dns:
     def check(self, record: Record) -> Checked | None:
         """What servers answered last, None before; has them asked anew, at no cost of time, when it is due."""
         now = time.monotonic()
-        settled = now - self._written >= SETTLE_SECONDS
         last = self._checked
+        settled = last is not None and last.at - self._written >= SETTLE_SECONDS  # what it was asked before is old news
         good = last is not None and last.record == record and all(one.ok for one in last.verdicts)
-        if last is None or last.record != record or now - last.at > (CHECK_SECONDS if good else 1.0):
+        if last is None or last.record != record or now - last.at > (_period(record) if good else 1.0):
             self._ask(record)
         return last if last is not None and last.record == record and (settled or good) else None
 
@@ -93,3 +95,8 @@ class Dns:
         except DuError as error:
             verdicts = (Verdict("servers", False, (str(error),)),)
         self._checked = Checked(record, began, verdicts)
+
+
+def _period(record: Record) -> float:
+    dead = any(one.weight and not one.up for one in record.endpoints.values())
+    return DEAD_SECONDS if dead else CHECK_SECONDS

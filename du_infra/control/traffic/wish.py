@@ -42,10 +42,10 @@ def shifted(course: Course, shares: Mapping[str, int]) -> Course:
     Raises what ``course.shift`` does, and SpecError when it is more than everything, or everything is named and it is
     less.
     """
+    if len(shares) == 1:
+        return courses.shift(course, *next(iter(shares.items())))
     for name, percent in shares.items():
-        checked = courses.shift(course, name, percent)
-        if len(shares) == 1:
-            return checked
+        courses.may_shift(course, name, percent)
     total = sum(shares.values())
     others = {name: weight for name, weight in course.goal(course.weights).items() if name not in shares and weight}
     if total > HUNDRED or (total < HUNDRED and not others):

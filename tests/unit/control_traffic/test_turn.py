@@ -241,6 +241,8 @@ def test_what_fleet_yaml_comes_to_say_goes_over_what_was_asked_for_since(world: 
 def test_shares_of_several_regions_leave_the_rest_to_the_others(world: World) -> None:
     course = course_of(world.entrance())
     assert shifted(course, {"a": 25}).weights["a"] == 25
+    alone = shifted(course, {"a": 100})
+    assert shifted(alone, {"b": 50, "c": 50, "a": 0}).weights == {"a": 0, "b": 50, "c": 50}
     weights = shifted(course, {"a": 25, "b": 25}).weights
     assert dict(weights) == {"a": 25, "b": 25, "c": 50}
     for wrong in ({"a": 60, "b": 60}, {"a": 20, "b": 20, "c": 20}, {"nowhere": 20}):
