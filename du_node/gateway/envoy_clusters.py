@@ -9,6 +9,7 @@ Fields are from Envoy's own reference (config.cluster.v3, Envoy 1.40). Choices t
   about a millisecond. A slot that was set aside for one failure would be missed while the other one dies. A peer that
   is off takes a second to find out, so it is set aside for two; when all are, all are asked;
 - connections that lie idle are closed after 1 s, before any service would close them on a request that is on its way;
+  busy ones get no new request after 2 s: a copy of a cluster that ends behind its slot's port stays at their other end;
 - a peer closes each connection after its answer, so that no POST is sent on one that it is about to close. The kernel
   asks a silent peer for a sign of life, so that a request which a dead one was sent waits a few seconds for it;
 - Envoy's own limits (1024 connections, 3 repeats at once) would refuse requests when a slot dies under load.
@@ -164,6 +165,6 @@ def _thresholds() -> dict[str, int]:
 def _protocol() -> Json:
     return {
         "@type": f"type.googleapis.com/{_HTTP}",
-        "common_http_protocol_options": {"idle_timeout": "1s"},
+        "common_http_protocol_options": {"idle_timeout": "1s", "max_connection_duration": "2s"},
         "explicit_http_config": {"http_protocol_options": {}},
     }

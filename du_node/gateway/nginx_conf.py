@@ -6,7 +6,8 @@ modules). Four choices matter for losing no request:
 - ``keepalive_min_timeout`` (nginx 1.27.4 and newer) keeps idle client connections of an old worker open long
   enough for a request that is already on its way.
 - upstream keepalive is short (1 s), so that nginx never sends a POST into a connection that the service has
-  just closed; nginx 1.29.7 and newer would otherwise choose by itself.
+  just closed; nginx 1.29.7 and newer would otherwise choose by itself. ``keepalive_time`` ends busy ones too: a copy
+  of a cluster that ends behind its slot's port stays at the other end of one that is never idle.
 - ``proxy_next_upstream error timeout`` repeats a request only where nginx may: never a POST that was sent.
 - a canary and the primary are two groups, each with the other slot as backup.
 """

@@ -16,7 +16,7 @@ from du_node import places
 from du_node.gateway.proof import NOT_SENT
 from du_node.table import Entry, Peer, Table, Upstream
 
-KEPT = "    keepalive 16;\n    keepalive_timeout 1s;\n    keepalive_requests 1000;"
+KEPT = "    keepalive 16;\n    keepalive_timeout 1s;\n    keepalive_time 2s;\n    keepalive_requests 1000;"
 
 PROXY = """\
     keepalive_timeout 0;

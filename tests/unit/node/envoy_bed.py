@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Slot(BaseHTTPRequestHandler):
         if self.path.startswith("/slow"):
             time.sleep(1)
         name = getattr(self.server, "name", "")
+        if isinstance(self.server, Server):
+            self.server.used[self.client_address[1]].append(time.monotonic())
         told = {"name": name, "method": self.command, "path": self.path, "size": len(body), **self._headers()}
         text = json.dumps(told).encode()
         self.send_response(int(self.headers.get("X-Answer", "200")))
@@ -55,7 +58,10 @@ class Slot(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """A slot's process; ``stop`` is a crash: what is under way is cut off."""
+    """A slot's process; ``stop`` is a crash: what is under way is cut off.
+
+    ``used``: by connection, the moments of its requests.
+    """
 
     daemon_threads = True
     block_on_close = False
@@ -63,6 +69,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, name: str, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Slot)
         self.name = name
+        self.used: dict[int, list[float]] = defaultdict(list)
         self._open: set[socket.socket] = set()
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
