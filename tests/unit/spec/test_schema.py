@@ -68,7 +68,10 @@ BEYOND = {
     "pool-min-over-max",
     "replicas-where-each-machine-has-one",
     "service-listed-twice",
+    "traffic-addresses",
+    "traffic-addresses-mixed",
     "traffic-between-parts",
+    "traffic-dns-addresses",
     "traffic-without-weight",
     "two-services-at-one-address",
     "unknown-service",
@@ -89,8 +92,8 @@ def test_every_object_refuses_unknown_keys() -> None:
     found = list(objects(SCHEMA))
     # fleet, regions, services, region, pool, autoscale, heal, k3s,
     # service, env, replicas, volumes, secrets, secret, release, notify, hook,
-    # traffic, gdnsd, its server, route53, its health checks, hetzner, addresses, weights, capacity
-    assert len(found) == 26
+    # traffic, gdnsd, its server, its addresses, route53, its health checks, hetzner, addresses, weights, capacity
+    assert len(found) == 27
     assert all(part["additionalProperties"] is False for part in found)
 
 
