@@ -10,6 +10,7 @@ import pytest
 from du_infra.control.traffic import dns
 from du_infra.control.traffic.dns import Dns
 from du_infra.progress import silent
+from du_infra.traffic import ask
 from du_infra.traffic.state import Endpoint, Record
 from du_infra.traffic.verdict import Verdict
 from tests.unit.control_traffic.world import FakeDns
@@ -24,7 +25,7 @@ class Asked:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.times, self.ok = 100.0, list[float](), True
         monkeypatch.setattr(dns, "time", SimpleNamespace(monotonic=lambda: self.now))
-        monkeypatch.setattr(dns.ask, "verify", self._verify)
+        monkeypatch.setattr(ask, "verify", self._verify)
         self.dns = Dns(FakeDns(), "example.com", (), silent)
 
     def _verify(self, *_: object, **__: object) -> list[Verdict]:
