@@ -16,7 +16,7 @@ from pathlib import Path
 import du_infra
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.engines.daemon import Daemon
-from du_infra.errors import DuError, NotReady
+from du_infra.errors import DuError, NotReady, Refused
 
 DU = (sys.executable, "-m", "du_infra")
 PAGE = "127.0.0.1:9464"
@@ -34,8 +34,11 @@ def up(file: Path) -> None:
 
 def control_up(file: Path) -> None:
     """The loop, in the background; what it decides goes to a log."""
+    words = ask_words(file)  # refused where no region is up
     loop = control(file)
     if loop.find() is None:
+        if _listens():
+            raise Refused("another program listens there", where=PAGE, todo="end it: the loop's page needs the port")
         process = loop.start()
         deadline = time.monotonic() + _START_SECONDS
         while not _listens():
@@ -43,7 +46,7 @@ def control_up(file: Path) -> None:
                 raise NotReady("the loop did not start", where=str(loop.log), detail=loop.last_words())
             time.sleep(0.1)
     print(f"the loop runs\n  its page           http://{PAGE}/\n  what it decides    tail -f {_short(loop.log)}")
-    print(ask_words(file))
+    print(words)
 
 
 def control_down(file: Path) -> None:

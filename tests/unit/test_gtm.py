@@ -65,11 +65,20 @@ def test_the_loop_is_started_once_and_its_page_is_named(
     runs: list[str] = []
     monkeypatch.setattr(Daemon, "find", lambda daemon: 7 if runs else None)
     monkeypatch.setattr(Daemon, "start", lambda daemon: runs.append(" ".join(daemon.argv[1:])))
-    monkeypatch.setattr(gtm, "_listens", lambda: True)
+    monkeypatch.setattr(gtm, "_listens", lambda: bool(runs))
     for _ in range(2):
         assert gtm.main(["control-up", str(EXAMPLE)]) == 0
     assert runs == [f"-m du_infra control run --listen 127.0.0.1:9464 --fleet {EXAMPLE}"]
     assert "http://127.0.0.1:9464/" in capsys.readouterr().out
+
+
+def test_a_port_that_another_program_has_is_not_taken_for_the_loop(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Daemon, "find", lambda daemon: None)
+    monkeypatch.setattr(gtm, "_listens", lambda: True)
+    assert gtm.main(["control-up", str(EXAMPLE)]) == 4
+    assert "another program listens there" in capsys.readouterr().err
 
 
 def test_a_wrong_word_and_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
