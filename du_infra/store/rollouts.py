@@ -61,6 +61,12 @@ class Rollouts:
         with self._gate.connect() as connection:
             return {row.service: _read(row) for row in connection.execute(query)}
 
+    def open_of(self, service: str) -> frozenset[str]:
+        """The regions where one of this service has not come to an end."""
+        query = select(t.c.region).where(t.c.service == service, t.c.state.in_(OPEN))
+        with self._gate.connect() as connection:
+            return frozenset(connection.scalars(query))
+
     def last_done(self, region: str, service: str) -> Rollout | None:
         """The newest that went live to its end, None when none did."""
         query = select(t).where(t.c.region == region, t.c.service == service, t.c.state == "done")

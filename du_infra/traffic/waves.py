@@ -37,7 +37,8 @@ class Rules:
 class Sight:
     """What was observed. ``runs``: the release with which ``service`` answers in each region, by a majority.
 
-    ``shares`` as DNS has them, since ``changed``. ``failed``: why the release failed there, by region.
+    ``shares`` as DNS has them, since ``changed``. ``failed``: why the release failed there, by region. ``open``: where
+    a release of the service has begun and not ended, whatever answers there.
     """
 
     service: str
@@ -47,6 +48,7 @@ class Sight:
     changed: float
     seen: Seen | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
+    open: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,11 @@ def due(course: Course, sight: Sight, rules: Rules, now: float) -> tuple[str, ..
     """The regions that are to get now the release of the service that is pinned there.
 
     While it is under way those of its waves so far, once DNS gives them no more than they should have and resolvers
-    have heard of that. Else, when it went back say, all that run another one, at once.
+    have heard of that. Else, when it went back say, all that run another one, at once. One whose own release is open
+    is among them: half way it answers with the old one, and what is cut off would stay so.
     """
-    off = [name for name, pin in course.pins.get(sight.service, {}).items() if pin and sight.runs.get(name) != pin]
+    pins = course.pins.get(sight.service, {})
+    off = [name for name, pin in pins.items() if pin and (sight.runs.get(name) != pin or name in sight.open)]
     if not course.under_way or course.service != sight.service:
         return tuple(off)
     wanted, waves = share_of(whole(course.weights)), _so_far(course, rules)
@@ -213,6 +217,8 @@ def _not_there(course: Course, sight: Sight, rules: Rules, regions: Collection[s
         here, pin = sight.health.get(name), course.pinned(course.service, name)
         if sight.runs.get(name) != pin:
             return f"{name} runs {sight.runs.get(name) or 'nothing'}, not {pin}"
+        if name in sight.open:
+            return f"{name} runs {pin}, and its own release is not over"
         if here is None or not here.surely_up:
             return f"{name} is not up for sure: {here.why if here else 'nobody observes it'}"
     for name, share in share_of(whole(course.weights)).items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from du_infra.control.context import RegionContext
@@ -67,12 +67,11 @@ class Hands:
             trip.order = order
             self._start(lambda name=name, order=order: self._go(name, order))  # type: ignore[misc]
 
-    def turn_back(self, names: Iterable[str]) -> None:
-        """Have releases that are on their way forward there end at once; what they did goes back with them."""
-        for name in names:
-            trip = self._trips.get(name)
-            if trip and trip.order and not trip.order.back:
-                bring.stop(self._regions[name], trip.order.service)
+    def turn_back(self) -> None:
+        """Have all releases that are on their way forward end at once; what they did goes back with them."""
+        for name, trip in self._trips.items():
+            if (order := trip.order) and not order.back:
+                bring.stop(self._regions[name], order.service)
 
     def forget_troubles(self) -> None:
         """What is wanted is something else now."""

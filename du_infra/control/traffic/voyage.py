@@ -106,7 +106,7 @@ class Voyage:
         course = view.course
         off = due(course, self._sight(view), rules, view.now)
         self.went_back = self.went_back or course.why
-        self._hands.turn_back(off)
+        self._hands.turn_back()
         self._bring(off, course)
         if off or self._hands.at_work:
             self._say(f"{', '.join(off) or 'regions'}: back to the release of before")
@@ -130,13 +130,14 @@ class Voyage:
 
     def _late(self, course: Course, sight: Sight) -> tuple[str, ...]:
         pins = course.pins[course.service]
-        off = [name for name in course.drained if pins.get(name) and sight.runs.get(name) != pins[name]]
-        return tuple(name for name in off if name not in sight.failed)
+        off = [name for name in course.drained if sight.runs.get(name) != pins.get(name) or name in sight.open]
+        return tuple(name for name in off if pins.get(name) and name not in sight.failed)
 
     def _sight(self, view: View) -> Sight:
         memory, service = view.plan.memory, self._order.service
-        runs, shares = view.runs.get(service, {}), memory.record.shares()
-        return Sight(service, view.standings, runs, shares, memory.changed, view.counted, self._failures(view.course))
+        runs, shares, failed = view.runs.get(service, {}), memory.record.shares(), self._failures(view.course)
+        begun = self._entrance.store.rollouts.open_of(service) & self._entrance.regions.keys()
+        return Sight(service, view.standings, runs, shares, memory.changed, view.counted, failed, begun)
 
     def _failures(self, course: Course) -> dict[str, str]:
         """Where the new release failed, by the regions' own histories, or by what kept us from beginning there."""

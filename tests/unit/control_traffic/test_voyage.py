@@ -18,6 +18,7 @@ from du_infra.control.traffic.waves import WaveResult, abort_waves, plan_waves, 
 from du_infra.control.traffic.wish import course_of, keep
 from du_infra.errors import Busy, NotReady, Refused, SpecError
 from du_infra.progress import Reporter, silent
+from du_infra.release.state import Rollout
 from du_infra.store.traffic import Traffic
 from du_infra.traffic import course as courses
 from du_infra.traffic.course import Course
@@ -33,7 +34,10 @@ SEA = FLEET.replace(
 
 
 class Sea:
-    """A world whose regions get releases at once: ``bad`` ones fail there, ``sick`` ones answer nobody with v2."""
+    """A world whose regions get releases at once: ``bad`` ones fail there, ``sick`` ones answer nobody with v2.
+
+    The one that is ``half`` comes half way and answers as before; ``waiting`` is who is at work on it.
+    """
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world = world
@@ -43,6 +47,8 @@ class Sea:
         self.sick: frozenset[str] = frozenset()
         self.calls: list[str] = []
         self.kill_at = ""
+        self.half = ""
+        self.waiting: list[Callable[[], None]] = []
         self.patience = 900.0
         self.each_pass: Callable[[], None] = lambda: None
         world.sees = lambda observer, region: not (region in self.sick and world.runs[region] == "v2-1")
@@ -71,13 +77,29 @@ class Sea:
         return {name: one.weight for name, one in self.world.dns.record.endpoints.items() if one.up}
 
     def _make(self, entrance: Entrance, order: Order, report: Reporter) -> Voyage:
-        there = Hands(entrance.regions, report, self._bring, lambda work: work())
+        there = Hands(entrance.regions, report, self._bring, self._start)
         return Voyage(entrance, order, report, Eyes(self.world), there)
+
+    def _start(self, work: Callable[[], None]) -> None:
+        if self.half and not self.course.back and self.course.wave and not self.waiting:
+            self.waiting.append(work)
+            self.begins(self.half)
+        else:
+            work()
+
+    def begins(self, region: str) -> Rollout:
+        """Its own release is begun, and has not reached its nodes."""
+        rollouts = self.world.entrance().store.rollouts
+        return rollouts.begin(Rollout(0, region, "hello", "start", "v2-1", "v1-1", "me", {}, 0.0))
 
     def _bring(self, context: RegionContext, order: Order, report: Reporter) -> None:
         self.calls.append(f"{context.name} {order.release}")
         if self.kill_at == context.name:
             raise Killed
+        if row := context.store.rollouts.open(context.name).get("hello"):
+            context.store.rollouts.end(row.id, "aborted" if order.back or row.request else "done")
+            if row.request:
+                raise NotReady("aborted")
         if context.name in self.bad and not order.back:
             raise NotReady(self.bad[context.name])
         self.world.runs[context.name] = order.release
@@ -260,6 +282,49 @@ def test_what_is_under_way_is_stopped_by_abort(sea: Sea) -> None:
     assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v1-1"), CALM)
     with pytest.raises(Refused, match="no release goes through the world"):
         sea.abort()
+
+
+def test_a_region_that_was_cut_off_half_way_is_brought_back_though_it_answers_as_before(sea: Sea) -> None:
+    sea.kill_at = "b"
+    with pytest.raises(Killed):
+        sea.release()
+    _ends(sea.world)
+    sea.kill_at, row = "", sea.begins("b")
+    assert sea.abort().state == "aborted"
+    assert "b v1-1" in sea.calls
+    assert sea.world.entrance().store.rollouts.get(row.id).state == "aborted"
+    assert (sea.world.runs, sea.course.back) == (dict.fromkeys("abc", "v1-1"), "")
+
+
+def test_who_is_at_work_on_a_region_is_asked_to_go_back_before_it_answers_otherwise(sea: Sea) -> None:
+    sea.half = "b"
+
+    def later() -> None:
+        if not sea.waiting:
+            return
+        row = sea.world.entrance().store.rollouts.open("b").get("hello")
+        if not sea.course.back and sea.course.under_way:
+            sea.abort()
+        elif row and row.request:
+            sea.waiting[0]()
+
+    sea.each_pass = later
+    with pytest.raises(NotReady, match="went back: aborted by"):
+        sea.release()
+    assert sea.calls == ["a v2-1", "a v1-1", "b v2-1"]
+    assert sea.world.runs == dict.fromkeys("abc", "v1-1")
+
+
+def test_it_goes_on_only_when_the_regions_own_release_is_over(sea: Sea) -> None:
+    sea.kill_at = "a"
+    with pytest.raises(Killed):
+        sea.release()
+    _ends(sea.world)
+    sea.world.runs["a"] = "v2-1"  # every node answers with it, and is still watched
+    sea.kill_at, row = "", sea.begins("a")
+    assert sea.release().state == "done"
+    assert sea.calls == ["a v2-1", "a v2-1", "b v2-1", "c v2-1"]
+    assert sea.world.entrance().store.rollouts.get(row.id).state == "done"
 
 
 def test_two_processes_do_not_take_it_through_and_an_abort_beside_one_is_left_to_it(sea: Sea) -> None:

@@ -48,6 +48,7 @@ def test_open_are_those_at_work_and_those_held(store: Store) -> None:
         "hello": held.id,
         "shop": running.id,
     }
+    assert (store.rollouts.open_of("hello"), store.rollouts.open_of("old")) == ({"home"}, set())
 
 
 def test_the_last_that_went_live_is_the_one_that_ended_well(store: Store) -> None:
