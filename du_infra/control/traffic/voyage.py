@@ -7,63 +7,74 @@ in the course; what a region runs, its observers see; whether its release failed
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
+from du_infra.control.decision import Decision
 from du_infra.control.traffic import bring
 from du_infra.control.traffic.bring import Order
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.hands import STAGE, Hands
 from du_infra.control.traffic.look import View
-from du_infra.control.traffic.turn import Desk
+from du_infra.control.traffic.minder import TrafficMinder
 from du_infra.control.traffic.watcher import Watcher
 from du_infra.control.traffic.wish import keep
-from du_infra.errors import Busy
-from du_infra.progress import Event, Reporter
+from du_infra.errors import Busy, DuError
+from du_infra.progress import Event, Kind, Reporter
 from du_infra.traffic.course import Course, settled
 from du_infra.traffic.shares import share_of
 from du_infra.traffic.waves import Rules, Sight, Turn, advance, due, rules_of
 
-_PAUSE = 0.5
+_LOUD = ("failed", "fail-over", "fail-open")
 
 
 class Voyage:
-    """``order``: the service, and what it is to be; ``release`` there is overruled by what each region has pinned."""
+    """``order``: the service, and what it is to be; ``release`` there is overruled by what each region has pinned.
+
+    Passes are those of the loop (minder.py): what goes wrong in one is told, and tried again.
+    """
 
     def __init__(
         self,
         entrance: Entrance,
         order: Order,
         report: Reporter,
-        watcher: Watcher | None = None,
+        watcher: Callable[[], Watcher] = Watcher,
         hands: Hands | None = None,
     ) -> None:
         self._entrance, self._order, self._report = entrance, order, report
-        self._watcher = watcher or Watcher()
-        self._desk = Desk(entrance, self._watcher, report)
+        self._views: list[View] = []
+        self._minder = TrafficMinder(self._tell, report, watcher=watcher, saw=self._views.append)
         self._hands = hands or Hands(entrance.regions, report)
         self._said = ""
         self.steps: list[str] = []
         self.went_back = ""
 
-    def run(self) -> None:
-        """Until it is through, or back everywhere: ``went_back`` says why. Raises what passes over the entrance do."""
-        self._desk.aim()
-        self._watcher.start()
+    def run(self, check: Callable[[], None] = lambda: None) -> None:
+        """Until it is through, or back everywhere: ``went_back`` says why. Raises what ``check`` does."""
         try:
             while not self.step():
-                time.sleep(_PAUSE)
+                time.sleep(self._minder.pause)
+                check()
         finally:
-            self._watcher.stop()
+            self._minder.close()
 
     def step(self) -> bool:
-        """One pass; whether it is all over."""
+        """One pass; whether it is all over. No error ends it: nobody else would go on, and a bad release would stay."""
+        self._views.clear()
+        self._minder.mind(self._entrance)
+        return any(self._guarded(view) for view in self._views)
+
+    def _guarded(self, view: View) -> bool:
         try:
-            self._desk.aim()
-            view = self._desk.turn(self._watcher.board())
             return bool(view.course.number) and self._go_on(view)
         except Busy as error:
             self._say(str(error))  # another controller is at it just now, or a person has ordered something
-            return False
+        except DuError as error:
+            self._say(str(error), loud=True)
+        except Exception as error:
+            self._say(f"unforeseen: {type(error).__name__}: {error}", loud=True)
+        return False
 
     def _go_on(self, view: View) -> bool:
         course, service = view.course, self._order.service
@@ -152,9 +163,14 @@ class Voyage:
                     found[name] = why
         return found
 
-    def _say(self, words: str) -> None:
+    def _tell(self, decision: Decision) -> None:
+        """What a pass did, or what it waits for."""
+        kind: Kind = "warning" if decision.kind in _LOUD else "step"
+        self._report(Event(kind, STAGE, f"{decision.kind}: {decision.text}", decision.region))
+
+    def _say(self, words: str, *, loud: bool = False) -> None:
         """Once, but for its numbers of seconds."""
         gist = "".join(one for one in words if not one.isdigit())
         if gist != self._said:
             self._said = gist
-            self._report(Event("step", STAGE, words))
+            self._report(Event("warning" if loud else "step", STAGE, words))

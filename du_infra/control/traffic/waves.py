@@ -19,6 +19,7 @@ from du_infra.progress import Reporter, stage
 from du_infra.spec import services_of
 from du_infra.spec.suggest import did_you_mean
 from du_infra.store.database import actor
+from du_infra.store.gate import fenced
 from du_infra.traffic import course as courses
 from du_infra.traffic.aim import settings_of
 from du_infra.traffic.course import Course
@@ -71,11 +72,11 @@ def release_waves(entrance: Entrance, plan: WavePlan, report: Reporter, make: Ma
     if plan.there:
         return WaveResult(plan.name, plan.service, plan.release, "unchanged")
     order = Order(plan.service, plan.release, plan.tag, wish=Wish(**plan.options))
-    with _alone(entrance), stage(report, STAGE, f"{plan.service} {plan.tag} through {plan.name}"):
+    with _alone(entrance) as check, stage(report, STAGE, f"{plan.service} {plan.tag} through {plan.name}"):
         if not plan.goes_on and not plan.goes_back:
             _begin(entrance, plan)
         voyage = make(entrance, order, report)
-        voyage.run()
+        voyage.run(check)
         if voyage.went_back:
             todo = "`du-infra release list --region NAME` and `du-infra control explain` tell more"
             error = NotReady(f"{plan.service} {plan.tag} {voyage.went_back}", where=plan.name, todo=todo)
@@ -97,9 +98,9 @@ def abort_waves(entrance: Entrance, service: str, report: Reporter, make: Make =
         keep(entrance, courses.revert(course, _origin(entrance, course)), f"went back: aborted by {actor()}")
     if entrance.store.leases.holder(_lease(entrance)):
         return WaveResult(entrance.name, found, "", "aborted", ("whoever is at work on it goes back",))
-    with _alone(entrance), stage(report, STAGE, f"{found} back through {entrance.name}"):
+    with _alone(entrance) as check, stage(report, STAGE, f"{found} back through {entrance.name}"):
         voyage = make(entrance, Order(found, "", "", back=True), report)
-        voyage.run()
+        voyage.run(check)
     return WaveResult(entrance.name, found, "", "aborted", tuple(voyage.steps))
 
 
@@ -154,12 +155,15 @@ def _lease(entrance: Entrance) -> str:
 
 
 @contextmanager
-def _alone(entrance: Entrance) -> Iterator[None]:
-    """One process takes a release through the world; raises Busy, which says who does. Courses of persons pass."""
+def _alone(entrance: Entrance) -> Iterator[Callable[[], None]]:
+    """One process takes a release through the world; raises Busy, which says who does. Courses of persons pass.
+
+    What it gives raises Busy, too, once another process took over: this one stood still, or lost the store for long.
+    """
     leases = entrance.store.leases
     try:
-        with leases.held(_lease(entrance), "takes a release through the world"):
-            yield
+        with leases.held(_lease(entrance), "takes a release through the world") as lease, fenced(lease.fence):
+            yield lease.check
     except Busy as error:
         if error.where == _lease(entrance):
             error.todo = "wait for its end, or stop it with `du-infra release abort --waves`"

@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 
 from du_infra.control.context import RegionContext
-from du_infra.control.traffic import bring, hands, voyage, waves
+from du_infra.control.traffic import bring, hands, minder, voyage, waves
 from du_infra.control.traffic.bring import Order
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.hands import Hands
+from du_infra.control.traffic.sightings import Board
 from du_infra.control.traffic.voyage import Voyage
+from du_infra.control.traffic.watcher import Watcher
 from du_infra.control.traffic.waves import WaveResult, abort_waves, plan_waves, release_waves
 from du_infra.control.traffic.wish import course_of, keep
-from du_infra.errors import Busy, NotReady, Refused, SpecError
+from du_infra.errors import Busy, DuError, EngineFailed, NotReady, Refused, SpecError, Unreachable
 from du_infra.progress import Reporter, silent
 from du_infra.release.state import Rollout
+from du_infra.store.leases import Lease
 from du_infra.store.traffic import Traffic
 from du_infra.traffic import course as courses
 from du_infra.traffic.course import Course
@@ -50,9 +53,10 @@ class Sea:
         self.half = ""
         self.waiting: list[Callable[[], None]] = []
         self.patience = 900.0
+        self.eyes: Callable[[], Watcher] = lambda: Eyes(world)
         self.each_pass: Callable[[], None] = lambda: None
         world.sees = lambda observer, region: not (region in self.sick and world.runs[region] == "v2-1")
-        for module in (hands, voyage):
+        for module in (hands, minder, voyage):
             clock = SimpleNamespace(monotonic=lambda: world.now, sleep=self._sleep)
             monkeypatch.setattr(module, "time", clock)
         monkeypatch.setattr(waves, "plan_release", self._planned)
@@ -78,7 +82,7 @@ class Sea:
 
     def _make(self, entrance: Entrance, order: Order, report: Reporter) -> Voyage:
         there = Hands(entrance.regions, report, self._bring, self._start)
-        return Voyage(entrance, order, report, Eyes(self.world), there)
+        return Voyage(entrance, order, report, self.eyes, there)
 
     def _start(self, work: Callable[[], None]) -> None:
         if self.half and not self.course.back and self.course.wave and not self.waiting:
@@ -325,6 +329,71 @@ def test_it_goes_on_only_when_the_regions_own_release_is_over(sea: Sea) -> None:
     assert sea.release().state == "done"
     assert sea.calls == ["a v2-1", "a v2-1", "b v2-1", "c v2-1"]
     assert sea.world.entrance().store.rollouts.get(row.id).state == "done"
+
+
+@pytest.mark.parametrize("error", [EngineFailed("gdnsd does not take it"), RuntimeError("a mistake of ours")])
+def test_dns_that_cannot_be_written_for_a_while_holds_it_up_and_does_not_end_it(sea: Sea, error: Exception) -> None:
+    told: list[str] = []
+
+    def breaks() -> None:
+        sea.world.dns.broken = error if sea.course.wave == 0 and sea.patience > 700 else None
+
+    sea.each_pass = breaks
+    result = release_waves(sea.world.entrance(), sea.plan(), lambda event: told.append(event.text), sea._make)
+    assert (result.state, result.steps) == ("done", STEPS)
+    assert len([words for words in told if str(error) in words]) == 1
+
+
+@pytest.mark.parametrize("method", ["progressed", "course"])
+def test_a_store_that_does_not_answer_for_a_while_holds_it_up_and_does_not_end_it(
+    sea: Sea, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    sea.bad = {"c": "it does not start"}
+    real: Callable[..., Any] = getattr(Traffic, method)
+    failed = []
+
+    def fails(*given: Any) -> Any:
+        if 800 < sea.patience < 880:
+            failed.append(given)
+            raise Unreachable("the store does not answer", where="db")
+        return real(*given)
+
+    monkeypatch.setattr(Traffic, method, fails)
+    with pytest.raises(NotReady, match="hello failed in c: it does not start"):
+        sea.release()
+    assert failed
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v1-1"), CALM)
+
+
+def test_eyes_that_broke_are_others_then(sea: Sea, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Eyes] = []
+
+    class Weak(Eyes):
+        def board(self) -> Board:
+            if len(made) == 1:
+                self.broken = OSError("no more sockets")
+                raise DuError("looking at regions has ended")
+            return super().board()
+
+    def eyes() -> Watcher:
+        made.append(Weak(sea.world))
+        return made[-1]
+
+    sea.eyes = eyes
+    assert sea.release().state == "done"
+    assert [one.stopped for one in made] == [True, True]
+
+
+def test_who_lost_the_release_to_another_process_ends(sea: Sea, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = sea.plan()
+
+    def lost(lease: Lease) -> None:
+        raise Busy("another one took over")
+
+    monkeypatch.setattr(Lease, "check", lambda lease: lost(lease) if lease._name == f"waves of {NAME}" else None)
+    with pytest.raises(Busy, match="another one took over"):
+        release_waves(sea.world.entrance(), plan, silent, sea._make)
+    assert sea.course.under_way
 
 
 def test_two_processes_do_not_take_it_through_and_an_abort_beside_one_is_left_to_it(sea: Sea) -> None:
