@@ -69,8 +69,11 @@ def course_from(told: Mapping[str, Any]) -> Course:
 
 
 def revert(course: Course, before: Course) -> Course:
-    """Back to a course of before: its pins, wave and weights, all three, as the newest one."""
-    return replace(before, number=0, previous=course.number, back=course.service)
+    """Back to a course of before: its pins, wave and weights, all three, as the newest one.
+
+    Who is drained is no part of a release: a person may have drained a region meanwhile because it is ill.
+    """
+    return replace(before, drained=course.drained, number=0, previous=course.number, back=course.service)
 
 
 def settled(course: Course) -> Course:

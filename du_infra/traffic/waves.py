@@ -127,7 +127,7 @@ def due(course: Course, sight: Sight, rules: Rules, now: float) -> tuple[str, ..
     off = [name for name, pin in pins.items() if pin and (sight.runs.get(name) != pin or name in sight.open)]
     if not course.under_way or course.service != sight.service:
         return tuple(off)
-    wanted, waves = share_of(whole(course.weights)), _so_far(course, rules)
+    wanted, waves = _shares(course), _so_far(course, rules)
     if now - sight.changed < rules.settle:
         return ()
     return tuple(one for one in off if one in waves and sight.shares.get(one, 0.0) <= wanted.get(one, 0.0) + _SAME)
@@ -159,7 +159,7 @@ def advance(course: Course, origin: Course, sight: Sight, rules: Rules, progress
 
 def percent_of(course: Course, rules: Rules) -> int:
     """What the regions of the course's wave get together, in percent."""
-    shares = share_of(course.weights)
+    shares = share_of(course.goal(course.weights))
     return round(HUNDRED * sum(shares.get(name, 0.0) for name in rules.waves[course.wave]))
 
 
@@ -167,7 +167,7 @@ def following(course: Course, origin: Course, rules: Rules) -> Course:
     """The next share of this wave, or the first of the next one, or the end."""
     release = next(course.pinned(course.service, name) for name in rules.waves[course.wave])
     step = replace(course, number=0, previous=course.number, step=course.step + 1)
-    if course.weights != course.goal(origin.weights):
+    if course.goal(course.weights) != course.goal(origin.weights):
         return _at(step, origin.weights, release, rules)
     if course.wave + 1 < len(rules.waves):
         return _at(replace(step, wave=course.wave + 1, step=0), origin.weights, release, rules)
@@ -177,7 +177,8 @@ def following(course: Course, origin: Course, rules: Rules) -> Course:
 def _at(course: Course, weights: Mapping[str, int], release: str, rules: Rules) -> Course:
     """The course with its wave's pins, and the wave's regions together at the share of its step, at most at their own.
 
-    ``weights``: those of before the release. The wave's regions keep their proportions, and so do all others.
+    ``weights``: those of before the release. The wave's regions keep their proportions, and so do all others. Who is
+    drained keeps his weight, which is nothing until he is taken back.
     """
     goal = course.goal(weights)
     wave = [name for name in rules.waves[course.wave] if name in goal]
@@ -186,7 +187,13 @@ def _at(course: Course, weights: Mapping[str, int], release: str, rules: Rules) 
     stations = [share for share in rules.shares if share * total < own - 1e-9]
     if course.step < len(stations) and own < total:
         goal = _scaled(goal, wave, stations[course.step])
-    return replace(course, pins={**course.pins, course.service: pins}, weights=goal)
+    aside = {name: weight for name, weight in weights.items() if name in course.drained}
+    return replace(course, pins={**course.pins, course.service: pins}, weights={**goal, **aside})
+
+
+def _shares(course: Course) -> dict[str, float]:
+    """What DNS is to give out: a person may have drained a region since the course's weights were made."""
+    return share_of(whole(course.goal(course.weights)))
 
 
 def _scaled(goal: Mapping[str, int], wave: Sequence[str], share: float) -> dict[str, int]:
@@ -221,7 +228,7 @@ def _not_there(course: Course, sight: Sight, rules: Rules, regions: Collection[s
             return f"{name} runs {pin}, and its own release is not over"
         if here is None or not here.surely_up:
             return f"{name} is not up for sure: {here.why if here else 'nobody observes it'}"
-    for name, share in share_of(whole(course.weights)).items():
+    for name, share in _shares(course).items():
         if abs(share - sight.shares.get(name, 0.0)) > _SAME:
             return f"DNS does not give {name} its share yet"
     return not_as_told(sight.shares, sight.seen, sight.changed + rules.settle, rules.min_requests)

@@ -416,6 +416,18 @@ def test_a_drained_region_gets_it_at_the_end(sea: Sea) -> None:
     assert sea.course.drained == ("c",)
 
 
+def test_a_drain_on_the_way_does_not_hold_it_up_and_is_not_undone_on_the_way_back(sea: Sea) -> None:
+    def drains() -> None:
+        if sea.course.step == 1 and not sea.course.drained:
+            keep(sea.world.same(), courses.drain(sea.course, "b"), "drain b")
+
+    sea.each_pass, sea.bad = drains, {"c": "it does not start"}
+    with pytest.raises(NotReady, match="hello failed in c"):
+        sea.release()
+    assert (sea.world.runs, sea.course.drained) == (dict.fromkeys("abc", "v1-1"), ("b",))
+    assert sea.course.weights == CALM
+
+
 def test_meanwhile_a_region_is_not_released_by_hand(sea: Sea) -> None:
     entrance, plan = sea.world.entrance(), sea.plan()
     bring.leave_to_waves(entrance.regions["a"], "hello")

@@ -43,7 +43,7 @@ class World:
         self.changed = self.now
 
     def sight(self) -> Sight:
-        shares = share_of(whole(self.course.weights))
+        shares = share_of(whole(self.course.goal(self.course.weights)))
         counts = {name: round(1000 * share) for name, share in shares.items()} if self.obeys else {}
         seen = Seen(self.changed + self.rules.settle, counts)
         return Sight("hello", self.health, self.runs, shares, self.changed, seen, self.failed)
@@ -201,9 +201,41 @@ def test_a_drained_region_of_a_wave_is_passed_over() -> None:
     world = World(replace(CALM, drained=("b",)))
     world.health["b"] = DOWN
     world.run()
-    assert world.courses[4].weights == {"b": 0, "c": 5, "a": 95}
+    assert world.courses[4].goal(world.courses[4].weights) == {"b": 0, "c": 5, "a": 95}
     assert world.runs == {"a": "v2", "b": "v1", "c": "v2"}
     assert due(world.course, world.sight(), RULES, world.now) == ("b",)
+    assert undrain(world.course, "b").weights == CALM.weights
+
+
+@pytest.mark.parametrize("step", range(7))
+@pytest.mark.parametrize("region", "abc")
+def test_a_drain_at_any_step_does_not_hold_it_up_and_costs_nobody_his_weight(step: int, region: str) -> None:
+    world = World()
+    while len(world.courses) <= step:
+        world.turn()
+    world.take(drain(world.course, region))
+    assert world.run().kind == "done"
+    assert (world.course.drained, world.course.weights) == ((region,), CALM.weights)
+    assert {world.runs[name] for name in "abc" if name != region} == {"v2"}
+
+
+def test_who_is_taken_back_on_the_way_gets_the_release_as_well() -> None:
+    world = World(replace(CALM, drained=("a",)))
+    while world.course.wave < 1:
+        world.turn()
+    world.take(undrain(world.course, "a"))
+    assert world.run().kind == "done"
+    assert (world.course.drained, world.course.weights) == ((), CALM.weights)
+    assert set(world.runs.values()) == {"v2"}
+
+
+@pytest.mark.parametrize(("before", "now"), [((), ("c",)), (("b",), ())])
+def test_going_back_does_not_undo_what_a_person_drained_since(before: tuple[str, ...], now: tuple[str, ...]) -> None:
+    world = World(replace(CALM, drained=before))
+    world.take(replace(world.course, drained=now, previous=world.course.number))
+    world.failed = {"a": "7 % of its answers were errors"}
+    assert world.run().kind == "back"
+    assert (world.course.drained, world.course.weights, world.course.pins) == (now, CALM.weights, OLD)
 
 
 def test_a_shift_leaves_the_others_as_they_were_among_themselves() -> None:
