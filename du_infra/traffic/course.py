@@ -7,7 +7,7 @@ once, and a fleet that is in Git does it with one revert.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -26,7 +26,8 @@ class Course:
     ``step`` at which of the wave's shares. ``number`` is its own, ``previous`` the one before it, ``origin`` the one
     before the release began; 0 for none. ``actor``, ``why``, ``at`` (unix seconds): who wanted it, why, and when.
     ``tag``: what the release is called. ``file``: the weights that fleet.yaml had then. ``back``: the service that went
-    back with this course ("" for none), until each region runs what is pinned.
+    back with this course ("" for none), until each region runs what is pinned; ``leaving``: the release that may answer
+    there as well until then, by region.
     """
 
     weights: Mapping[str, int]
@@ -44,6 +45,7 @@ class Course:
     file: Mapping[str, int] = field(default_factory=dict)
     back: str = ""
     tag: str = ""
+    leaving: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def under_way(self) -> bool:
@@ -68,17 +70,21 @@ def course_from(told: Mapping[str, Any]) -> Course:
     return Course(**{**told, "drained": tuple(told["drained"])})
 
 
-def revert(course: Course, before: Course) -> Course:
+def revert(course: Course, before: Course, bad: Collection[str] = ()) -> Course:
     """Back to a course of before: its pins, wave and weights, all three, as the newest one.
 
-    Who is drained is no part of a release: a person may have drained a region meanwhile because it is ill.
+    Who is drained is no part of a release: a person may have drained a region meanwhile because it is ill. Where it did
+    not go ``bad`` a region is as well with the one release as with the other while it is brought back.
     """
-    return replace(before, drained=course.drained, number=0, previous=course.number, back=course.service)
+    pins = course.pins.get(course.service, {}).items()
+    leaving = {name: pin for name, pin in pins if name not in bad and pin != before.pinned(course.service, name)}
+    back = replace(before, drained=course.drained, back=course.service, leaving=leaving)
+    return replace(back, number=0, previous=course.number)
 
 
 def settled(course: Course) -> Course:
     """The course of a release that went back, once every region is back."""
-    return _next(course, back="")
+    return _next(course, back="", leaving={})
 
 
 def shift(course: Course, region: str, percent: int) -> Course:

@@ -99,13 +99,17 @@ def begin(course: Course, service: str, release: str, rules: Rules, tag: str = "
 def expected(course: Course, origin: Course, region: str, rules: Rules) -> dict[str, frozenset[str]]:
     """Which releases may answer in a region, by service; any of those that go neither through the world nor back.
 
-    In the wave that is under way that is the old one, too: it serves until the new one does.
+    In the wave that is under way that is the old one, too: it serves until the new one does. On the way back it is the
+    new one, too, but for where it failed: a region that is well is not called dead, or one that is dead would get what
+    it cannot answer.
     """
     service = course.service or course.back
     pin = course.pinned(service, region)
     if not pin:
         return {}
-    if not course.under_way or region not in _wave(course, rules):
+    if not course.under_way:
+        return {service: frozenset({pin, course.leaving.get(region, pin)})}
+    if region not in _wave(course, rules):
         return {service: frozenset({pin})}
     old = origin.pinned(service, region)
     return {service: frozenset({pin, old})} if old else {}
@@ -142,8 +146,9 @@ def advance(course: Course, origin: Course, sight: Sight, rules: Rules, progress
     """
     regions = _so_far(course, rules)
     ran = progress.ran | {name for name in regions if sight.runs.get(name) == course.pinned(course.service, name)}
-    if trouble := _failure(course, sight, regions, ran):
-        return Turn("back", trouble, Progress(), revert(course, origin))
+    if troubles := _troubles(course, sight, regions, ran):
+        back = revert(course, origin, [*troubles, *sight.failed])
+        return Turn("back", next(iter(troubles.values())), Progress(), back)
     if reason := _not_there(course, sight, rules, regions):
         return Turn("wait", reason, Progress(None, ran))
     since = now if progress.since is None else progress.since
@@ -207,15 +212,16 @@ def _so_far(course: Course, rules: Rules) -> list[str]:
     return [name for wave in rules.waves[: course.wave + 1] for name in wave if name not in course.drained]
 
 
-def _failure(course: Course, sight: Sight, regions: Collection[str], ran: Collection[str]) -> str:
-    """Why it goes back. That a region is down which never ran the release is not the release's doing."""
+def _troubles(course: Course, sight: Sight, regions: Collection[str], ran: Collection[str]) -> dict[str, str]:
+    """Why it goes back, by region. That one is down which never ran the release is not the release's doing."""
+    found = {}
     for name in regions:
-        if name in sight.failed:
-            return f"{course.service} failed in {name}: {sight.failed[name]}"
         here = sight.health.get(name)
-        if here is not None and not here.up and name in ran:
-            return f"{name} went down with {course.pinned(course.service, name)}: {here.why}"
-    return ""
+        if name in sight.failed:
+            found[name] = f"{course.service} failed in {name}: {sight.failed[name]}"
+        elif here is not None and not here.up and name in ran:
+            found[name] = f"{name} went down with {course.pinned(course.service, name)}: {here.why}"
+    return found
 
 
 def _not_there(course: Course, sight: Sight, rules: Rules, regions: Collection[str]) -> str:

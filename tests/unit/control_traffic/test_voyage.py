@@ -51,6 +51,7 @@ class Sea:
         self.calls: list[str] = []
         self.kill_at = ""
         self.half = ""
+        self.stuck = False
         self.waiting: list[Callable[[], None]] = []
         self.patience = 900.0
         self.eyes: Callable[[], Watcher] = lambda: Eyes(world)
@@ -104,6 +105,8 @@ class Sea:
             context.store.rollouts.end(row.id, "aborted" if order.back or row.request else "done")
             if row.request:
                 raise NotReady("aborted")
+        if self.stuck and order.back:
+            raise NotReady("a node does not answer")
         if context.name in self.bad and not order.back:
             raise NotReady(self.bad[context.name])
         self.world.runs[context.name] = order.release
@@ -183,6 +186,21 @@ def test_a_region_that_goes_down_with_it_takes_it_back(sea: Sea) -> None:
     with pytest.raises(NotReady, match="a went down with v2-1: down by "):
         sea.release()
     assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v1-1"), CALM)
+
+
+def test_on_the_way_back_a_healthy_region_is_not_called_dead_for_what_it_still_runs(sea: Sea) -> None:
+    sea.bad, live = {"c": "it does not start"}, []
+
+    def on_the_way_back() -> None:
+        if sea.course.back:
+            live.append(sea.world.live)
+            sea.stuck = len(live) < 15
+
+    sea.each_pass, sea.stuck = on_the_way_back, True
+    with pytest.raises(NotReady, match="hello failed in c"):
+        sea.release()
+    assert len(live) > 15
+    assert set(live) == {"abc"}
 
 
 def test_it_goes_on_only_when_gateways_have_seen_the_share(sea: Sea) -> None:

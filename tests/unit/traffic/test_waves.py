@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from du_infra.errors import Refused, SpecError
 from du_infra.health.state import Standing
 from du_infra.spec import TrafficSpec
-from du_infra.traffic.course import Course, course_from, drain, first_course, follow, pin, revert, shift, undrain
+from du_infra.traffic.course import (
+    Course,
+    course_from,
+    drain,
+    first_course,
+    follow,
+    pin,
+    revert,
+    settled,
+    shift,
+    undrain,
+)
 from du_infra.traffic.seen import Seen
 from du_infra.traffic.shares import share_of, whole
 from du_infra.traffic.waves import Progress, Rules, Sight, Turn, advance, begin, due, expected, percent_of, rules_of
@@ -160,10 +171,36 @@ def test_in_the_wave_under_way_the_old_release_may_answer_as_well() -> None:
     course = World().course
     assert expected(course, CALM, "a", RULES) == {"hello": {"v1", "v2"}}
     assert expected(course, CALM, "b", RULES) == {"hello": {"v1"}}
-    assert expected(revert(course, CALM), CALM, "a", RULES) == {"hello": {"v1"}}
     assert expected(course, Course({"a": 1}), "a", RULES) == {}
     second = replace(course, wave=1, pins={"hello": {"a": "v2", "b": "v2", "c": "v2"}})
     assert expected(second, CALM, "a", RULES) == {"hello": {"v2"}}
+
+
+def test_on_the_way_back_both_may_answer_but_for_where_it_failed() -> None:
+    world = World()
+    while world.course.wave < 1:
+        world.turn()
+    gone = world.course
+    back = revert(gone, CALM, ["b"])
+    assert [expected(back, back, name, RULES) for name in "abc"] == [
+        {"hello": {"v1", "v2"}},
+        {"hello": {"v1"}},
+        {"hello": {"v1", "v2"}},
+    ]
+    assert course_from(json.loads(json.dumps(back.to_json()))) == back
+    assert expected(settled(back), back, "a", RULES) == {}
+    world.failed = {"b": "7 % of its answers were errors"}
+    world.run()
+    assert world.course.leaving == {"a": "v2", "c": "v2"}
+
+
+def test_one_that_went_down_with_it_must_be_back_before_it_counts_as_well() -> None:
+    world = World()
+    while "a" not in world.progress.ran:
+        world.turn()
+    world.health["a"] = DOWN
+    world.run()
+    assert world.course.leaving == {}
 
 
 def test_one_release_at_a_time() -> None:
