@@ -25,9 +25,9 @@ class Course:
     While ``service`` goes through the world ("" while none does), ``wave`` says in which wave it is, from 0, and
     ``step`` at which of the wave's shares. ``number`` is its own, ``previous`` the one before it, ``origin`` the one
     before the release began; 0 for none. ``actor``, ``why``, ``at`` (unix seconds): who wanted it, why, and when.
-    ``tag``: what the release is called. ``file``: the weights that fleet.yaml had then. ``back``: the service that went
-    back with this course ("" for none), until each region runs what is pinned; ``leaving``: the release that may answer
-    there as well until then, by region.
+    ``tag``: what the ``release`` is called; ``waves``: its regions, as fleet.yaml had them when it began. ``file``: the
+    weights that fleet.yaml had then. ``back``: the service that went back with this course ("" for none), until each
+    region runs what is pinned; ``leaving``: the release that may answer there as well until then, by region.
     """
 
     weights: Mapping[str, int]
@@ -46,6 +46,8 @@ class Course:
     back: str = ""
     tag: str = ""
     leaving: Mapping[str, str] = field(default_factory=dict)
+    release: str = ""
+    waves: tuple[tuple[str, ...], ...] = ()
 
     @property
     def under_way(self) -> bool:
@@ -67,7 +69,8 @@ class Course:
 
 def course_from(told: Mapping[str, Any]) -> Course:
     """What ``Course.to_json`` gave."""
-    return Course(**{**told, "drained": tuple(told["drained"])})
+    waves = tuple(tuple(wave) for wave in told.get("waves", ()))
+    return Course(**{**told, "drained": tuple(told["drained"]), "waves": waves})
 
 
 def revert(course: Course, before: Course, bad: Collection[str] = ()) -> Course:

@@ -77,6 +77,11 @@ def rules_of(spec: TrafficSpec, regions: Collection[str], settle: float) -> Rule
     return Rules(tuple(wave for wave in waves if wave), shares, spec.soak.seconds, settle, spec.min_requests)
 
 
+def held_to(course: Course, rules: Rules) -> Rules:
+    """The rules by which a release goes on: whoever edits ``waves:`` meanwhile means the next one."""
+    return replace(rules, waves=course.waves) if course.waves else rules
+
+
 def begin(course: Course, service: str, release: str, rules: Rules, tag: str = "") -> Course:
     """The first course of a release: the first wave's pins, and its regions at the first share of the answers.
 
@@ -92,8 +97,8 @@ def begin(course: Course, service: str, release: str, rules: Rules, tag: str = "
     if course.under_way:
         what = f"{course.service} goes through the world already, and is in wave {course.wave + 1}"
         raise Refused(what, where=service, todo="wait for its end, or stop it with `du-infra release abort --waves`")
-    first = replace(course, service=service, tag=tag, number=0, previous=course.number, origin=course.number)
-    return _at(first, course.weights, release, rules)
+    first = replace(course, service=service, tag=tag, release=release, waves=rules.waves)
+    return _at(replace(first, number=0, previous=course.number, origin=course.number), course.weights, rules)
 
 
 def expected(course: Course, origin: Course, region: str, rules: Rules) -> dict[str, frozenset[str]]:
@@ -109,15 +114,10 @@ def expected(course: Course, origin: Course, region: str, rules: Rules) -> dict[
         return {}
     if not course.under_way:
         return {service: frozenset({pin, course.leaving.get(region, pin)})}
-    if region not in _wave(course, rules):
+    if region not in rules.waves[course.wave]:
         return {service: frozenset({pin})}
     old = origin.pinned(service, region)
     return {service: frozenset({pin, old})} if old else {}
-
-
-def _wave(course: Course, rules: Rules) -> tuple[str, ...]:
-    """None where fleet.yaml has fewer waves than when the release began."""
-    return rules.waves[course.wave] if course.wave < len(rules.waves) else ()
 
 
 def due(course: Course, sight: Sight, rules: Rules, now: float) -> tuple[str, ...]:
@@ -170,16 +170,15 @@ def percent_of(course: Course, rules: Rules) -> int:
 
 def following(course: Course, origin: Course, rules: Rules) -> Course:
     """The next share of this wave, or the first of the next one, or the end."""
-    release = next(course.pinned(course.service, name) for name in rules.waves[course.wave])
     step = replace(course, number=0, previous=course.number, step=course.step + 1)
     if course.goal(course.weights) != course.goal(origin.weights):
-        return _at(step, origin.weights, release, rules)
+        return _at(step, origin.weights, rules)
     if course.wave + 1 < len(rules.waves):
-        return _at(replace(step, wave=course.wave + 1, step=0), origin.weights, release, rules)
-    return replace(step, service="", wave=0, step=0, origin=0)
+        return _at(replace(step, wave=course.wave + 1, step=0), origin.weights, rules)
+    return replace(step, service="", release="", waves=(), wave=0, step=0, origin=0)
 
 
-def _at(course: Course, weights: Mapping[str, int], release: str, rules: Rules) -> Course:
+def _at(course: Course, weights: Mapping[str, int], rules: Rules) -> Course:
     """The course with its wave's pins, and the wave's regions together at the share of its step, at most at their own.
 
     ``weights``: those of before the release. The wave's regions keep their proportions, and so do all others. Who is
@@ -187,7 +186,7 @@ def _at(course: Course, weights: Mapping[str, int], release: str, rules: Rules) 
     """
     goal = course.goal(weights)
     wave = [name for name in rules.waves[course.wave] if name in goal]
-    pins = {**course.pins.get(course.service, {}), **dict.fromkeys(rules.waves[course.wave], release)}
+    pins = {**course.pins.get(course.service, {}), **dict.fromkeys(rules.waves[course.wave], course.release)}
     own, total = sum(goal[name] for name in wave), sum(goal.values())
     stations = [share for share in rules.shares if share * total < own - 1e-9]
     if course.step < len(stations) and own < total:

@@ -19,7 +19,7 @@ from du_infra.traffic.memory import Memory
 from du_infra.traffic.plan import Facts, Plan, plan_traffic
 from du_infra.traffic.seen import Seen as Counted
 from du_infra.traffic.state import Capabilities, Record
-from du_infra.traffic.waves import Progress, expected, rules_of
+from du_infra.traffic.waves import Progress, expected, held_to, rules_of
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def pins_of(entrance: Entrance, course: Course, settings: Settings) -> dict[str,
         return {}
     origin = entrance.store.traffic.course(entrance.name, course.origin) if course.origin else None
     runs = [name for name in entrance.regions if course.pinned(course.service, name)] or list(entrance.regions)
-    rules = rules_of(entrance.spec, runs, settings.settle)
+    rules = held_to(course, rules_of(entrance.spec, runs, settings.settle))
     return {name: expected(course, origin or course, name, rules) for name in entrance.regions}
 
 

@@ -23,7 +23,7 @@ from du_infra.errors import Busy, DuError
 from du_infra.progress import Event, Kind, Reporter
 from du_infra.traffic.course import Course, settled
 from du_infra.traffic.shares import share_of
-from du_infra.traffic.waves import Rules, Sight, Turn, advance, due, rules_of
+from du_infra.traffic.waves import Rules, Sight, Turn, advance, due, held_to, rules_of
 
 _LOUD = ("failed", "fail-over", "fail-open")
 
@@ -79,9 +79,8 @@ class Voyage:
     def _go_on(self, view: View) -> bool:
         course, service = view.course, self._order.service
         pins = course.pins.get(service, {})
-        rules = rules_of(
-            self._entrance.spec, [name for name in self._entrance.regions if name in pins], view.settings.settle
-        )
+        runs = [name for name in self._entrance.regions if name in pins]
+        rules = held_to(course, rules_of(self._entrance.spec, runs, view.settings.settle))
         if course.service == service:
             self._forward(view, rules)
             return False

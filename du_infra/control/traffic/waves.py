@@ -24,7 +24,7 @@ from du_infra.traffic import course as courses
 from du_infra.traffic.aim import settings_of
 from du_infra.traffic.course import Course
 from du_infra.traffic.itinerary import WavePlan, legs_of
-from du_infra.traffic.waves import Rules, begin, rules_of
+from du_infra.traffic.waves import begin, held_to, rules_of
 
 Make = Callable[[Entrance, Order, Reporter], Voyage]
 
@@ -54,9 +54,10 @@ def plan_waves(entrance: Entrance, service: str, tag: str, options: Mapping[str,
     rules = rules_of(entrance.spec, runs, settings_of(entrance.spec).settle)
     soak, least = entrance.spec.soak.seconds, entrance.spec.min_requests
     if service in (course.service, course.back) and service:
-        release, origin = _begun(entrance, course, tag, rules)
-        legs, previous = legs_of(origin, service, release, rules), dict(origin.pins[service])
-        plan = WavePlan(entrance.name, service, tag, release, legs, previous, soak, least, options=options)
+        gone = _begun(entrance, course, tag)
+        origin = _origin(entrance, gone)
+        legs, previous = legs_of(origin, service, gone.release, held_to(gone, rules)), dict(origin.pins[service])
+        plan = WavePlan(entrance.name, service, tag, gone.release, legs, previous, soak, least, options=options)
         return replace(plan, goes_on=course.under_way, goes_back=bool(course.back), wave=course.wave, step=course.step)
     plans = each(lambda name: plan_release(entrance.regions[name], service, tag, Wish(**options), report), runs)
     if len({one.release for one in plans}) > 1:
@@ -116,20 +117,18 @@ def _runs(entrance: Entrance, service: str) -> list[str]:
     return runs
 
 
-def _begun(entrance: Entrance, course: Course, tag: str, rules: Rules) -> tuple[str, Course]:
-    """What was begun before goes on: its release, and the course that it began with."""
+def _begun(entrance: Entrance, course: Course, tag: str) -> Course:
+    """What was begun before and goes on, or back: the last course of its way forward."""
     store = entrance.store.traffic
     if course.back:
         gone = next((one for one in store.courses(entrance.name) if one.service == course.back), course)
     else:
         gone = course
-    todo = "stop it with `du-infra release abort --waves`"
     if gone.tag != tag:
+        todo = "wait for its end, or stop it with `du-infra release abort --waves`"
         words = "went back, and not every region is back yet" if course.back else "goes through the world already"
-        raise Refused(f"{gone.service} {gone.tag} {words}", where=gone.service, todo=f"wait for its end, or {todo}")
-    if gone.wave >= len(rules.waves):
-        raise Refused("fleet.yaml has other waves than when it began", where=gone.service, todo=todo)
-    return gone.pinned(gone.service, rules.waves[0][0]), _origin(entrance, gone)
+        raise Refused(f"{gone.service} {gone.tag} {words}", where=gone.service, todo=todo)
+    return gone
 
 
 def _origin(entrance: Entrance, course: Course) -> Course:

@@ -292,6 +292,21 @@ def test_killed_on_the_way_back_the_same_command_ends_that(sea: Sea) -> None:
     assert (sea.world.runs, sea.course.back) == (dict.fromkeys("abc", "v1-1"), "")
 
 
+@pytest.mark.parametrize("edited", ["[[b], [c, a]]", "[[a, b, c]]"])
+def test_waves_that_are_edited_on_the_way_are_those_of_the_next_release(sea: Sea, edited: str) -> None:
+    sea.kill_at = "b"
+    with pytest.raises(Killed):
+        sea.release()
+    _ends(sea.world)
+    sea.kill_at = ""
+    sea.world.write(SEA.replace("[[a], [b, c]]", edited))
+    plan = sea.plan()
+    assert (plan.goes_on, plan.release, [leg.regions for leg in plan.legs]) == (True, "v2-1", [("a",), ("b", "c")])
+    assert sea.release().steps == STEPS[3:]
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v2-1"), CALM)
+    assert (sea.course.waves, sea.course.release) == ((), "")
+
+
 def test_what_is_under_way_is_stopped_by_abort(sea: Sea) -> None:
     sea.patience = 60.0
     with pytest.raises(Killed):
