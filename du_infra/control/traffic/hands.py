@@ -48,6 +48,10 @@ class Hands:
         self._regions, self._report, self._bring, self._start = regions, report, bring_one, start
         self._trips: dict[str, _Trip] = {}
 
+    def know(self, regions: Mapping[str, RegionContext]) -> None:
+        """These are the regions from now on, as fleet.yaml has them."""
+        self._regions = regions
+
     @property
     def at_work(self) -> list[str]:
         """The regions that are being brought somewhere."""
@@ -70,7 +74,7 @@ class Hands:
     def turn_back(self) -> None:
         """Have all releases that are on their way forward end at once; what they did goes back with them."""
         for name, trip in self._trips.items():
-            if (order := trip.order) and not order.back:
+            if (order := trip.order) and not order.back and name in self._regions:
                 bring.stop(self._regions[name], order.service)
 
     def forget_troubles(self) -> None:

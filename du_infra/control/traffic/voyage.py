@@ -14,6 +14,7 @@ from du_infra.control.decision import Decision
 from du_infra.control.traffic import bring
 from du_infra.control.traffic.bring import Order
 from du_infra.control.traffic.entrance import Entrance
+from du_infra.control.traffic.followed import Followed
 from du_infra.control.traffic.hands import STAGE, Hands
 from du_infra.control.traffic.look import View
 from du_infra.control.traffic.minder import TrafficMinder
@@ -43,6 +44,7 @@ class Voyage:
         hands: Hands | None = None,
     ) -> None:
         self._entrance, self._order, self._report = entrance, order, report
+        self._followed = Followed(entrance, report, STAGE)
         self._views: list[View] = []
         self._minder = TrafficMinder(self._tell, report, watcher=watcher, saw=self._views.append)
         self._hands = hands or Hands(entrance.regions, report)
@@ -62,6 +64,8 @@ class Voyage:
     def step(self) -> bool:
         """One pass; whether it is all over. No error ends it: nobody else would go on, and a bad release would stay."""
         self._views.clear()
+        self._entrance = self._followed.now()
+        self._hands.know(self._entrance.regions)
         self._minder.mind(self._entrance)
         return any(self._guarded(view) for view in self._views)
 
@@ -92,8 +96,12 @@ class Voyage:
         course = view.course
         origin = self._entrance.store.traffic.course(self._entrance.name, course.origin) or course
         sight = self._sight(view)
-        self._bring(due(course, sight, rules, view.now), course)
         turn = advance(course, origin, sight, rules, view.progress, view.now)
+        if view.settings.freeze and turn.kind != "back":
+            self._say("guard freeze: nothing may be changed")
+            return
+        if turn.kind != "back":
+            self._bring(due(course, sight, rules, view.now), course)
         if turn.kind == "done" and (late := self._late(course, sight)):
             self._bring(late, course)
             self._say(f"{', '.join(late)}: drained, and gets the release at the end")

@@ -429,6 +429,44 @@ def test_who_lost_the_release_to_another_process_ends(sea: Sea, monkeypatch: pyt
     assert sea.course.under_way
 
 
+def test_fleet_yaml_is_followed_on_the_way_and_a_freeze_holds_everything(sea: Sea) -> None:
+    frozen: list[tuple[int, list[str]]] = []
+    writes: list[int] = []
+
+    def edits() -> None:
+        if sea.course.wave == 1 and len(frozen) < 20:
+            sea.world.write(f"{SEA.replace('ttl: 1s', 'ttl: 2s')}  freeze: true\n")
+            frozen.append((sea.course.step, list(sea.calls)))
+            writes.append(len(sea.world.dns.writes))
+        elif frozen:
+            sea.world.write(SEA.replace("ttl: 1s", "ttl: 2s").replace("soak: 10s", "soak: 11s"))
+
+    sea.each_pass = edits
+    assert sea.release().state == "done"
+    assert frozen[0] == frozen[-1] == (0, ["a v2-1"])
+    assert writes[0] == writes[-1]
+    assert sea.world.dns.record
+    assert sea.world.dns.record.ttl == 2
+
+
+def test_a_mistake_in_fleet_yaml_is_told_and_what_it_said_before_holds(
+    sea: Sea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def edits() -> None:
+        if sea.course.under_way and sea.course.wave == 0:
+            sea.world.file.write_text("fleet: [")
+        else:
+            sea.world.write(SEA)
+
+    plan, sea.each_pass, entrance = sea.plan(), edits, sea.world.entrance()
+    monkeypatch.setattr(sea.world, "same", lambda: entrance)
+    result = release_waves(sea.world.entrance(), plan, lambda event: told.append(event.text), sea._make)
+    assert result.state == "done"
+    assert len([words for words in told if "what the file said before holds" in words]) == 1
+
+
 def test_two_processes_do_not_take_it_through_and_an_abort_beside_one_is_left_to_it(sea: Sea) -> None:
     entrance, plan = sea.world.entrance(), sea.plan()
     with entrance.store.leases.held(f"waves of {NAME}", "takes a release through the world"):

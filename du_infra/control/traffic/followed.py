@@ -1,0 +1,46 @@
+"""The entrance as fleet.yaml has it now, for who works on it for hours: a freeze, a TTL, an address holds at once."""
+
+from __future__ import annotations
+
+from du_infra.control.traffic.entrance import Entrance
+from du_infra.errors import DuError, SpecError
+from du_infra.progress import Event, Reporter
+from du_infra.spec import load_spec
+
+
+class Followed:
+    """``now`` reads the file again when it was touched. A mistake in it is told, and what it said before holds."""
+
+    def __init__(self, entrance: Entrance, report: Reporter, stage: str) -> None:
+        self._entrance, self._report, self._stage = entrance, report, stage
+        self._stamp: object = None
+        self._mistake = ""
+
+    def now(self) -> Entrance:
+        """The same one as long as the file says the same: it has the store open."""
+        stamp = self._state_of_file()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._read()
+                self._mistake = ""
+            except DuError as error:
+                self._tell(str(error))
+        return self._entrance
+
+    def _tell(self, mistake: str) -> None:
+        if mistake != self._mistake:
+            self._mistake = mistake
+            self._report(Event("warning", self._stage, f"{mistake}; what the file said before holds"))
+
+    def _read(self) -> None:
+        before = self._entrance
+        found = Entrance(load_spec(before.folder / before.file), before.folder, before.file)
+        if (found.fleet.state, found.name) != (before.fleet.state, before.name):
+            raise SpecError("the name and the store do not change while a release goes on", where=before.file)
+        self._entrance = before if found == before else found
+
+    def _state_of_file(self) -> object:
+        file = self._entrance.folder / self._entrance.file
+        found = file.stat() if file.exists() else None
+        return found and (found.st_mtime_ns, found.st_size, found.st_ino)
