@@ -157,13 +157,11 @@ class Traffic:
             return None, Progress()
         shift, told = _shift(row, wall, boot()), json.loads(row.progress)
         since = None if told["since"] is None else told["since"] + shift
-        return _memory(row.memory, shift), Progress(since, frozenset(told["ran"]))
+        return _memory(row.memory, shift), Progress(since, frozenset(told["ran"]), told.get("course", 0))
 
     def remember(self, name: str, memory: Memory, progress: Progress | None = None) -> None:
         """Keep what a pass leaves; before its record is written."""
-        kept = progress or Progress()
-        row = {"name": name, "memory": json.dumps(memory.to_json())}
-        row["progress"] = json.dumps({"since": kept.since, "ran": sorted(kept.ran)})
+        row = {"name": name, "memory": json.dumps(memory.to_json()), "progress": _far(progress or Progress())}
         with self._gate.begin() as connection:
             alone(connection, name)
             connection.execute(delete(memories).where(memories.c.name == name))
@@ -175,8 +173,7 @@ class Traffic:
             alone(connection, name)
             row = connection.execute(select(memories).where(memories.c.name == name)).first()
             if row is not None:
-                since = None if progress.since is None else progress.since - _shift(row, now(connection), boot())
-                told = json.dumps({"since": since, "ran": sorted(progress.ran)})
+                told = _far(progress, _shift(row, now(connection), boot()))
                 connection.execute(update(memories).where(memories.c.name == name).values(progress=told))
 
     def standings(self) -> dict[str, Standing]:
@@ -247,6 +244,11 @@ def forget(connection: Connection, region: str) -> None:
 
 def _row(name: str, one: Standing) -> dict[str, str]:
     return {"region": name, "state": one.state, "standing": json.dumps(one.to_json())}
+
+
+def _far(progress: Progress, shift: float = 0.0) -> str:
+    since = None if progress.since is None else progress.since - shift
+    return json.dumps({"since": since, "ran": sorted(progress.ran), "course": progress.course})
 
 
 def _alike(one: Standing | None, other: Standing | None) -> bool:

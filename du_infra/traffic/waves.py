@@ -54,10 +54,17 @@ class Sight:
 @dataclass(frozen=True)
 class Progress:
     """What a turn leaves for the next one. ``since`` when all is as the course says, None while it is not; ``ran``: the
-    regions that have been seen with the new release."""
+    regions that have been seen with the new release. ``course``: the number of the one that it is of."""
 
     since: float | None = None
     ran: frozenset[str] = frozenset()
+    course: int = 0
+
+    def of(self, course: Course) -> Progress:
+        """What of it counts for a course: the soak of that one alone, and who ran it in all of its release."""
+        if self.course == course.number:
+            return self
+        return Progress(None, self.ran if self.course > course.origin else frozenset(), course.number)
 
 
 @dataclass(frozen=True)
@@ -145,21 +152,22 @@ def advance(course: Course, origin: Course, sight: Sight, rules: Rules, progress
     down, it goes back at once: to the pins, the wave and the weights of the origin.
     """
     regions = _so_far(course, rules)
+    progress, number = progress.of(course), course.number
     ran = progress.ran | {name for name in regions if sight.runs.get(name) == course.pinned(course.service, name)}
     if troubles := _troubles(course, sight, regions, ran):
         back = revert(course, origin, [*troubles, *sight.failed])
-        return Turn("back", next(iter(troubles.values())), Progress(), back)
+        return Turn("back", next(iter(troubles.values())), progress, back)
     if reason := _not_there(course, sight, rules, regions):
-        return Turn("wait", reason, Progress(None, ran))
+        return Turn("wait", reason, Progress(None, ran, number))
     since = now if progress.since is None else progress.since
     if now - since < rules.soak:
         why = f"as it should be for {now - since:.0f} s, soak is {rules.soak:.0f} s"
-        return Turn("wait", why, Progress(since, ran))
+        return Turn("wait", why, Progress(since, ran, number))
     after = following(course, origin, rules)
     if not after.under_way:
-        return Turn("done", f"{course.service} serves in every wave", Progress(), after)
+        return Turn("done", f"{course.service} serves in every wave", progress, after)
     why = f"wave {after.wave + 1} of {len(rules.waves)} at {percent_of(after, rules)} % of the answers"
-    return Turn("advance", why, Progress(None, ran), after)
+    return Turn("advance", why, Progress(since, ran, number), after)
 
 
 def percent_of(course: Course, rules: Rules) -> int:

@@ -223,6 +223,31 @@ def test_it_goes_on_only_when_gateways_have_seen_the_share(sea: Sea) -> None:
     assert sea.release().steps == STEPS
 
 
+def test_killed_before_the_way_back_is_kept_the_same_command_goes_back(
+    sea: Sea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Traffic.set_course
+
+    def dies(self: Traffic, name: str, course: Course, *given: str) -> Course:
+        if course.back:
+            raise Killed
+        return real(self, name, course, *given)
+
+    def later() -> None:
+        if sea.course.step == 1:
+            sea.sick = frozenset("a")
+
+    monkeypatch.setattr(Traffic, "set_course", dies)
+    sea.each_pass = later
+    with pytest.raises(Killed):
+        sea.release()
+    assert sea.patience > 0
+    monkeypatch.setattr(Traffic, "set_course", real)
+    _ends(sea.world)
+    with pytest.raises(NotReady, match="a went down with v2-1: down by "):
+        sea.release()
+
+
 @pytest.mark.parametrize("region", "abc")
 def test_killed_while_a_region_gets_it_the_same_command_goes_on(sea: Sea, region: str) -> None:
     sea.kill_at = region

@@ -80,9 +80,9 @@ def test_two_who_change_what_is_wanted_at_once_do_not_overwrite_one_another(stor
 def test_a_pass_goes_on_where_the_last_one_ended(store: Store, tmp_path: Path, clocks: Clocks) -> None:
     assert store.traffic.memory(NAME) == (None, Progress())
     store.traffic.remember(NAME, MEMORY)
-    store.traffic.remember(NAME, MEMORY, Progress(97.0, frozenset({"a"})))
+    store.traffic.remember(NAME, MEMORY, Progress(97.0, frozenset({"a"}), 7))
     clocks.monotonic_ += 50
-    assert Store(URL, tmp_path).traffic.memory(NAME) == (MEMORY, Progress(97.0, frozenset({"a"})))
+    assert Store(URL, tmp_path).traffic.memory(NAME) == (MEMORY, Progress(97.0, frozenset({"a"}), 7))
 
 
 def test_after_a_boot_soaks_and_budgets_go_on_by_the_clock_of_the_wall(store: Store, clocks: Clocks) -> None:

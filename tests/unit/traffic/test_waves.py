@@ -203,6 +203,26 @@ def test_one_that_went_down_with_it_must_be_back_before_it_counts_as_well() -> N
     assert world.course.leaving == {}
 
 
+def test_what_an_earlier_release_left_does_not_count() -> None:
+    world = World()
+    world.health["a"] = DOWN
+    stale = Progress(0.0, frozenset("a"), course=6)
+    turn = advance(world.course, CALM, world.sight(), RULES, stale, world.now)
+    assert (turn.kind, turn.progress) == ("wait", Progress(None, frozenset(), world.course.number))
+
+
+def test_a_soak_counts_for_the_course_that_it_was_of_and_who_ran_it_for_all_of_the_release() -> None:
+    world = World()
+    while world.course.step < 1:
+        world.turn()
+    world.progress = Progress(0.0, frozenset("a"), world.course.number - 1)
+    world.now += 40
+    assert world.turn().why == "as it should be for 0 s, soak is 60 s"
+    world.health["a"] = DOWN
+    turn = world.turn()
+    assert (turn.kind, turn.progress.ran) == ("back", {"a"})  # killed before that is kept, the next pass goes back
+
+
 def test_one_release_at_a_time() -> None:
     with pytest.raises(Refused, match="goes through the world already"):
         begin(pin(World().course, "shop", dict.fromkeys("abc", "v8")), "shop", "v9", RULES)
