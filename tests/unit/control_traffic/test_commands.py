@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -126,11 +127,13 @@ class Earth:
 
 
 @pytest.fixture
-def earth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Earth]:
+def earth(monkeypatch: pytest.MonkeyPatch) -> Iterator[Earth]:
+    """In a folder whose path is short: gdnsd's socket lies in it."""
     need_gdnsd()
-    made = Earth(tmp_path, monkeypatch)
-    yield made
-    made.stop()
+    with tempfile.TemporaryDirectory(prefix="du-", dir="/tmp") as folder:
+        made = Earth(Path(folder), monkeypatch)
+        yield made
+        made.stop()
 
 
 def test_from_nothing_to_a_name_that_leads_to_all_regions_and_from_there_by_orders(earth: Earth) -> None:
