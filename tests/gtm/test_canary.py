@@ -17,8 +17,8 @@ ENOUGH = 8000
 """Requests of one step: by chance a half is off by more than two points once in three thousand times."""
 STEP_SECONDS = 600
 POINTS = 2.0
-STEPS = (5, 25, 50, 70, 100)
-"""From 50 on the other two go to nothing, which only one of them may at a time."""
+STEPS = (5, 25, 50, 100)
+"""Of the other two one goes to nothing after the other: at 50 the first has nothing, at 100 the second."""
 
 
 @pytest.fixture(scope="module")
