@@ -43,6 +43,10 @@ class Patience:
     down_after: float = 3.0
     hold: float = 30.0
 
+    def oldest(self, now: float) -> float:
+        """Since when votes count."""
+        return now - STALE_INTERVALS * self.interval
+
 
 def first_standing(given_out: bool, now: float) -> Standing:
     """A region of which nothing is remembered stands as DNS has it: who takes over from nobody changes nothing."""
@@ -103,7 +107,7 @@ def judge(
     - a vote that is worse never leaves the region better.
     """
     well = dead = 0
-    oldest, newest = now - STALE_INTERVALS * patience.interval, now + patience.interval
+    oldest, newest = patience.oldest(now), now + patience.interval
     for name in observers:  # a tight loop: fifty thousand votes are counted in each pass of a large fleet
         vote = said.get(name)
         if vote is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from du_infra.control.traffic.counting import Counting
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.sightings import Board, Votes, runs_of, silent_of, votes_of
-from du_infra.health.quorum import STALE_INTERVALS, Expected, first_standing, judge_regions
+from du_infra.health.quorum import Expected, first_standing, judge_regions
 from du_infra.health.state import Standing
 from du_infra.pool.plan import PoolRecord
 from du_infra.traffic.aim import Aim, Settings, aim_of, settings_of
@@ -28,7 +28,7 @@ class View:
 
     ``silent``: regions none of whose nodes tells anything, and why not. ``counted``: what gateways took since DNS last
     changed. ``runs``: while a release goes through the world or back, by service and region the one that a majority of
-    its observers sees answer there. ``interval``: how often observers look.
+    its observers sees answer there. ``oldest``: votes of before count no more.
     """
 
     now: float
@@ -46,7 +46,7 @@ class View:
     silent: Mapping[str, str] = field(default_factory=dict)
     counted: Counted | None = None
     runs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    interval: float = 2.0
+    oldest: float = 0.0
 
 
 class Judge:
@@ -115,7 +115,7 @@ def look(entrance: Entrance, seen: Seen, course: Course, judge: Judge, counting:
     aim = aim_of(entrance.spec, addresses, course.weights, frozenset(course.drained))
     plan = plan_traffic(aim, Facts(record, standings, loads, counted), memory, settings, now)
     who, silent = entrance.observers, silent_of(seen.board)
-    oldest = now - STALE_INTERVALS * entrance.patience.interval
+    oldest = entrance.patience.oldest(now)
     runs = runs_of(seen.board, who, addresses, oldest) if course.service or course.back else {}
     return View(
         now,
@@ -133,7 +133,7 @@ def look(entrance: Entrance, seen: Seen, course: Course, judge: Judge, counting:
         silent,
         counted,
         runs,
-        entrance.patience.interval,
+        oldest,
     )
 
 

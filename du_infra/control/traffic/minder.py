@@ -10,14 +10,11 @@ from du_infra.control.decision import Decision, Kind
 from du_infra.control.traffic.dns import Checked
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.look import View
-from du_infra.control.traffic.turn import Desk
+from du_infra.control.traffic.turn import Desk, look_around
 from du_infra.control.traffic.watcher import Watcher
 from du_infra.errors import Busy, DuError
 from du_infra.progress import Reporter
 
-ONCE_SECONDS = 5.0
-"""How long a single pass looks around at most: nodes that watch nobody yet begin within two seconds."""
-_ONCE_INTERVAL = 1.0
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 _BUSY_SECONDS = 5.0
 _PAUSE = (0.25, 0.5)
@@ -70,10 +67,8 @@ class TrafficMinder:
         self._desk = self._watcher = None
 
     def _only_pass(self, entrance: Entrance) -> None:
-        watcher = self._new_watcher()
-        desk = Desk(entrance, watcher, self._report, dry_run=self._dry_run)
-        desk.aim(_ONCE_INTERVAL)
-        self._tell_view(desk.turn(watcher.once(ONCE_SECONDS)))
+        desk, board = look_around(entrance, self._report, self._new_watcher(), dry_run=self._dry_run)
+        self._tell_view(desk.turn(board))
 
     def _pass(self, entrance: Entrance) -> None:
         desk, watcher = self._at(entrance)

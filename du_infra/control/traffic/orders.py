@@ -9,9 +9,8 @@ from typing import Any
 
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.look import View
-from du_infra.control.traffic.minder import ONCE_SECONDS
 from du_infra.control.traffic.sightings import Board
-from du_infra.control.traffic.turn import Desk
+from du_infra.control.traffic.turn import Desk, look_around
 from du_infra.control.traffic.watcher import Watcher
 from du_infra.control.traffic.wish import course_of, keep, shifted
 from du_infra.errors import Busy, NotReady, Refused
@@ -81,8 +80,8 @@ def change_of(order: TrafficOrder | None) -> tuple[Change | None, str]:
 
 def plan_order(entrance: Entrance, report: Reporter, change: Change | None = None, why: str = "") -> TrafficPlan:
     """What would be done now, with what is asked for. Raises Refused where a guard forbids it, which is named."""
-    desk, watcher = _desk(entrance, report)
-    return _planned(entrance, desk, watcher, change, why)
+    desk, board = look_around(entrance, report, Watcher())
+    return _planned(entrance, desk, board, change, why)
 
 
 def carry_out(entrance: Entrance, report: Reporter, change: Change | None = None, why: str = "") -> TrafficResult:
@@ -91,12 +90,12 @@ def carry_out(entrance: Entrance, report: Reporter, change: Change | None = None
     Raises Refused where a guard forbids it, Busy while another controller changes DNS (what is wanted is kept then, and
     that one goes on), NotReady when a server answers something else, and what the backend does.
     """
-    desk, watcher = _desk(entrance, report)
+    desk, board = look_around(entrance, report, Watcher())
     with stage(report, STAGE, why or "one pass"):
-        board, now = watcher.board(), course_of(entrance)
+        now = course_of(entrance)
         if why and not now.number and not entrance.spec.freeze:
             keep(entrance, now)  # what fleet.yaml says comes first, or it would go over the order
-        planned = _planned(entrance, desk, watcher, change, why)
+        planned = _planned(entrance, desk, board, change, why)
         if why:
             keep(entrance, planned.course, why)
         view = _turned(desk, board, why)
@@ -115,20 +114,12 @@ def _turned(desk: Desk, board: Board, why: str) -> View:
         raise
 
 
-def _desk(entrance: Entrance, report: Reporter) -> tuple[Desk, Watcher]:
-    watcher = Watcher()
-    desk = Desk(entrance, watcher, report)
-    desk.aim(1.0)
-    watcher.once(ONCE_SECONDS)
-    return desk, watcher
-
-
-def _planned(entrance: Entrance, desk: Desk, watcher: Watcher, change: Change | None, why: str) -> TrafficPlan:
+def _planned(entrance: Entrance, desk: Desk, board: Board, change: Change | None, why: str) -> TrafficPlan:
     now = course_of(entrance)
     wanted = change(now) if change else now
     if wanted.weights != now.weights:
         check_shares(wanted, desk.dns.backend.capabilities(), entrance.name, entrance.spec.backend)
-    view = desk.look(watcher.board(), fresh=True, course=wanted)
+    view = desk.look(board, fresh=True, course=wanted)
     if why:
         if entrance.spec.freeze:
             raise Refused(

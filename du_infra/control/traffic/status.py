@@ -7,11 +7,9 @@ from typing import Any
 
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.look import View
-from du_infra.control.traffic.minder import ONCE_SECONDS
-from du_infra.control.traffic.turn import Desk
+from du_infra.control.traffic.turn import Desk, look_around
 from du_infra.control.traffic.watcher import Watcher
 from du_infra.errors import SpecError
-from du_infra.health.quorum import STALE_INTERVALS
 from du_infra.progress import Reporter
 from du_infra.spec.suggest import did_you_mean
 from du_infra.store.traffic import Decided
@@ -20,8 +18,6 @@ from du_infra.traffic.course import Course
 from du_infra.traffic.guard import Budget, drain_refusal
 from du_infra.traffic.shares import percent, share_of
 from du_infra.traffic.verdict import Verdict
-
-_INTERVAL = 1.0
 
 
 @dataclass(frozen=True)
@@ -141,16 +137,14 @@ def explain(entrance: Entrance, report: Reporter, region: str = "", limit: int =
     _, view = look_once(entrance, report)
     names = [region] if region else list(entrance.regions)
     decisions = entrance.store.traffic.decisions(entrance.name, region, limit)
-    told = tuple(_explained(entrance, view, name) for name in names)
+    told = tuple(_explained(view, name) for name in names)
     return Explained(entrance.name, told, tuple(_guards(view)), tuple(decisions))
 
 
 def look_once(entrance: Entrance, report: Reporter) -> tuple[Desk, View]:
     """A look by who looks only now and then: every region and its nodes are asked."""
-    watcher = Watcher()
-    desk = Desk(entrance, watcher, report)
-    desk.aim(_INTERVAL)
-    return desk, desk.look(watcher.once(ONCE_SECONDS))
+    desk, board = look_around(entrance, report, Watcher())
+    return desk, desk.look(board)
 
 
 def _lines(view: View) -> list[RegionLine]:
@@ -178,10 +172,9 @@ def _lines(view: View) -> list[RegionLine]:
     return found
 
 
-def _explained(entrance: Entrance, view: View, name: str) -> Explanation:
+def _explained(view: View, name: str) -> Explanation:
     standing = view.standings.get(name)
     votes = view.votes.get(name, {})
-    oldest = view.now - STALE_INTERVALS * entrance.patience.interval
     lines = []
     for observer in view.observers.get(name, ()):
         vote = votes.get(observer)
@@ -189,7 +182,7 @@ def _explained(entrance: Entrance, view: View, name: str) -> Explanation:
             lines.append(VoteLine(observer, "", None, view.silent.get(observer, "has not seen it")))
             continue
         age = round(view.now - vote.at, 1)
-        word = "" if vote.at < oldest else "well" if vote.well else "dead"
+        word = "" if vote.at < view.oldest else "well" if vote.well else "dead"
         lines.append(VoteLine(observer, word, age, vote.why or ("" if word else "too old to count")))
     state, why = (standing.state, standing.why) if standing else ("down", "it is not brought up")
     return Explanation(name, state, why, tuple(lines), tuple(_region_guards(view, name)))

@@ -26,12 +26,14 @@ from du_infra.progress import Reporter
 from du_infra.store.database import actor
 from du_infra.store.gate import fenced
 from du_infra.store.leases import Lease
-from du_infra.traffic.capacity import Demand
 from du_infra.traffic.course import Course
 from du_infra.traffic.memory import Memory
 
 _RECORDS_SECONDS = 5.0
 _DEMAND_SECONDS = 60.0
+_ONCE_SECONDS = 5.0
+"""How long a single pass looks around at most: nodes that watch nobody yet begin within two seconds."""
+_ONCE_INTERVAL = 1.0
 _WAIT = 0.75
 """For how much of an interval nodes wait for news: what they told before must not get too old to count meanwhile."""
 
@@ -148,7 +150,7 @@ class Desk:
             return bool(plan.record is not None or plan.memory.base)
         if view.memory is None or _lasting(plan.memory) != _lasting(view.memory):
             return bool(plan.memory.base)
-        return _differs(plan.memory.demand, view.memory.demand) and time.monotonic() > self._demand_kept
+        return plan.memory.demand != view.memory.demand and time.monotonic() > self._demand_kept
 
     def _carry_out(self, view: View, lease: Lease) -> None:
         store, name, plan = self.entrance.store.traffic, self.entrance.name, view.plan
@@ -163,6 +165,13 @@ class Desk:
             self.dns.write(plan.record, view.record)
 
 
+def look_around(entrance: Entrance, report: Reporter, watcher: Watcher, *, dry_run: bool = False) -> tuple[Desk, Board]:
+    """For who looks only now and then: a desk, and what is seen when every region and its nodes were asked."""
+    desk = Desk(entrance, watcher, report, dry_run=dry_run)
+    desk.aim(_ONCE_INTERVAL)
+    return desk, watcher.once(_ONCE_SECONDS)
+
+
 def _is_new(view: View) -> bool:
     """Whether fleet.yaml says something new, and may."""
     return not view.course.number and not view.settings.freeze
@@ -171,7 +180,3 @@ def _is_new(view: View) -> bool:
 def _lasting(memory: Memory) -> Memory:
     """Without what changes from moment to moment."""
     return replace(memory, demand=None, changes=())
-
-
-def _differs(now: Demand | None, before: Demand | None) -> bool:
-    return now != before
