@@ -19,6 +19,7 @@ from du_infra.errors import DuError, SpecError
 from du_infra.parallel import each
 from du_infra.progress import Reporter
 from du_infra.spec import load_spec, region_of
+from du_infra.spec.source import stamp
 
 _LEAST_INTERVAL, _LONGEST_NAP = 0.1, 1.0
 _TRAFFIC = " the entrance"  # no region's name begins with a blank
@@ -184,7 +185,7 @@ class ControlLoop:
         return Minder(name, self._tell, report, dry_run=self._dry_run, stopping=stopping, watcher=self._watcher)
 
     def _read(self) -> dict[str, RegionContext]:
-        self._stamp = self._state_of_file()
+        self._stamp = stamp(self._file)
         fleet = load_spec(self._file)
         before = next(iter(self._contexts.values()), None)
         if before and before.fleet.state != fleet.state:
@@ -202,13 +203,9 @@ class ControlLoop:
         before = self._contexts.get(context.name)
         return before if before == context else context
 
-    def _state_of_file(self) -> object:
-        found = self._file.stat() if self._file.exists() else None
-        return found and (found.st_mtime_ns, found.st_size, found.st_ino)
-
     def _read_again(self) -> None:
         """Where it has not been touched it says the same: the file of a thousand regions takes seconds to read."""
-        if self._stamp == self._state_of_file():
+        if self._stamp == stamp(self._file):
             return
         try:
             self._contexts = self._read()

@@ -16,8 +16,9 @@ from du_infra.control.move_check import check_move, notes_of
 from du_infra.control.scale import region_scale
 from du_infra.control.status import region_status
 from du_infra.control.traffic.entrance import Entrance
+from du_infra.control.traffic.followed import Followed
 from du_infra.control.traffic.look import View
-from du_infra.control.traffic.minder import TrafficMinder
+from du_infra.control.traffic.minder import LOUD, TrafficMinder
 from du_infra.control.traffic.orders import carry_out
 from du_infra.control.traffic.wish import by_file, course_of
 from du_infra.control.up import region_up
@@ -108,7 +109,7 @@ def _do(file: Path, order: MoveOrder, step: MoveStep, report: Reporter) -> None:
     elif step.kind == "down":
         region_down(entrance.regions[old], report)
     else:
-        _forget(file, entrance, without(old), report)
+        _forget(file, without(old), report)
 
 
 def _look(entrance: Entrance, order: MoveOrder, clear: bool) -> Moving:
@@ -159,10 +160,11 @@ def _lead(entrance: Entrance, old: str, new: str, report: Reporter) -> None:
     """Make passes over the entrance, beside whoever else does, until nobody is led to the old region any more."""
     views: list[View] = []
     minder = TrafficMinder(lambda decision: report(_event(decision)), report, saw=views.append)
-    told = ""
+    followed, told = Followed(entrance, report, STAGE), ""
     try:
         while True:
             views.clear()
+            entrance = followed.now()
             minder.mind(entrance)
             for view in views:
                 _refuse_to_wait(view, old, new)
@@ -202,19 +204,18 @@ def _refuse_to_wait(view: View, old: str, new: str) -> None:
         raise NotReady(words, where=new, todo=todo)
 
 
-def _forget(file: Path, entrance: Entrance, change: Change, report: Reporter) -> None:
+def _forget(file: Path, change: Change, report: Reporter) -> None:
     """Out of the file, and out of what DNS remembers."""
     change_file(file, change)
-    fresh = Entrance(load_spec(file), entrance.folder, entrance.file)
     try:
-        carry_out(fresh, report)
+        carry_out(_entrance(file), report)
     except (Busy, NotReady) as error:  # whoever is at it brings that along; the region is gone whatever DNS remembers
         report(Event("warning", STAGE, str(error)))
 
 
 def _event(decision: Decision) -> Event:
     event = Event("step", STAGE, f"{decision.kind} {decision.region}: {decision.text}")
-    return replace(event, kind="warning") if decision.kind in ("failed", "fail-over", "fail-open") else event
+    return replace(event, kind="warning") if decision.kind in LOUD else event
 
 
 def _entrance(file: Path) -> Entrance:

@@ -21,6 +21,12 @@ services:
 _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+def stamp(path: Path) -> object:
+    """What is another when the file was touched; None where there is none."""
+    found = path.stat() if path.exists() else None
+    return found and (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
 def read_text(path: Path) -> str:
     """The file's text without byte order mark, line ends as "\\n". Raises Stop."""
     text = _decode(_read_bytes(path)).replace("\r\n", "\n").replace("\r", "\n")

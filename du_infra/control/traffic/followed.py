@@ -6,6 +6,7 @@ from du_infra.control.traffic.entrance import Entrance
 from du_infra.errors import DuError, SpecError
 from du_infra.progress import Event, Reporter
 from du_infra.spec import load_spec
+from du_infra.spec.source import stamp
 
 
 class Followed:
@@ -18,9 +19,9 @@ class Followed:
 
     def now(self) -> Entrance:
         """The same one as long as the file says the same: it has the store open."""
-        stamp = self._state_of_file()
-        if stamp != self._stamp:
-            self._stamp = stamp
+        now = stamp(self._entrance.folder / self._entrance.file)
+        if now != self._stamp:
+            self._stamp = now
             try:
                 self._read()
                 self._mistake = ""
@@ -37,10 +38,5 @@ class Followed:
         before = self._entrance
         found = Entrance(load_spec(before.folder / before.file), before.folder, before.file)
         if (found.fleet.state, found.name) != (before.fleet.state, before.name):
-            raise SpecError("the name and the store do not change while a release goes on", where=before.file)
+            raise SpecError("the name and the store do not change on the way", where=before.file)
         self._entrance = before if found == before else found
-
-    def _state_of_file(self) -> object:
-        file = self._entrance.folder / self._entrance.file
-        found = file.stat() if file.exists() else None
-        return found and (found.st_mtime_ns, found.st_size, found.st_ino)

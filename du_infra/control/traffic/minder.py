@@ -16,6 +16,8 @@ from du_infra.errors import Busy, DuError
 from du_infra.progress import Reporter
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
+LOUD = ("failed", "fail-over", "fail-open")
+"""Kinds of decisions that a person at a command is to see as a warning."""
 _BUSY_SECONDS = 5.0
 _PAUSE = (0.25, 0.5)
 _NUMBERS = re.compile(r"[0-9.]+ s\b|[0-9.]+ s ago|\d+ requests")

@@ -17,7 +17,7 @@ from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.followed import Followed
 from du_infra.control.traffic.hands import STAGE, Hands
 from du_infra.control.traffic.look import View
-from du_infra.control.traffic.minder import TrafficMinder
+from du_infra.control.traffic.minder import LOUD, TrafficMinder
 from du_infra.control.traffic.watcher import Watcher
 from du_infra.control.traffic.wish import keep
 from du_infra.errors import Busy, DuError
@@ -25,8 +25,6 @@ from du_infra.progress import Event, Kind, Reporter
 from du_infra.traffic.course import Course, settled
 from du_infra.traffic.shares import share_of
 from du_infra.traffic.waves import Rules, Sight, Turn, advance, due, held_to, rules_of
-
-_LOUD = ("failed", "fail-over", "fail-open")
 
 
 class Voyage:
@@ -172,7 +170,7 @@ class Voyage:
 
     def _tell(self, decision: Decision) -> None:
         """What a pass did, or what it waits for."""
-        kind: Kind = "warning" if decision.kind in _LOUD else "step"
+        kind: Kind = "warning" if decision.kind in LOUD else "step"
         self._report(Event(kind, STAGE, f"{decision.kind}: {decision.text}", decision.region))
 
     def _say(self, words: str, *, loud: bool = False) -> None:

@@ -117,6 +117,23 @@ def test_a_region_moves_step_by_step_and_the_old_one_is_gone(moves: Moves) -> No
     assert [share for share in dict.fromkeys(shares) if share] == [0.05, 0.25, 0.5, 0.6]
 
 
+def test_what_fleet_yaml_says_on_the_way_holds_at_once(moves: Moves, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    class Following(Passes):
+        def mind(self, entrance: Any) -> None:
+            told.append(entrance.spec.ttl_seconds)
+            if len(told) == 1:
+                text = moves.world.file.read_text()
+                moves.world.file.write_text(text.replace("  soak: 3s\n", "  soak: 3s\n  ttl: 7s\n"))
+            super().mind(entrance)
+
+    monkeypatch.setattr(move, "TrafficMinder", lambda tell, report, saw: Following(moves.world, saw))
+    moves.move()
+    assert told[0] != 7
+    assert set(told[1:]) == {7}
+
+
 STEPS = ("write", "up", "shift", "wait", "down", "forget")
 
 
