@@ -72,7 +72,7 @@ def ask_words(file: Path) -> str:
     """How to ask, and how to look."""
     spec, folder = du_infra.load(file).spec, file.parent
     entrance = Entrance(spec, folder, file.name)
-    lines = [f"  dig +short @{server.ask} {entrance.name}" for server in entrance.servers()]
+    lines = [f"  dig +short @{server.ask} {entrance.name}" for server in entrance.servers(entrance.records())]
     verbs = ("traffic status", "control explain", f"traffic shift {next(iter(spec.regions))}=10")
     lines += [f"  .venv/bin/du-infra {words} --fleet {_short(file)}" for words in verbs]
     return "\n".join(("to ask, and to look:", *lines))

@@ -7,11 +7,12 @@ import json
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, delete, insert, select
 from sqlalchemy.exc import DatabaseError
 
 from du_infra.errors import Refused, SpecError
@@ -124,8 +125,16 @@ class Store:
         with self._gate.connect() as connection:
             row = connection.execute(select(tables.regions).where(tables.regions.c.name == region)).first()
             rows = connection.execute(select(t).where(t.c.region == region)).all()
-        nodes = tuple(Node(r.name, r.size, r.address, r.role, r.joined, r.state) for r in rows)
-        return PoolRecord(row.vip, row.counter, nodes) if row else PoolRecord(nodes=nodes)
+        return _pool(row, rows)
+
+    def pools(self) -> dict[str, PoolRecord]:
+        """The same of every region of which anything is recorded, all at once: a fleet has a thousand."""
+        of_region: dict[str, list[Row[Any]]] = {}
+        with self._gate.connect() as connection:
+            heads = {row.name: row for row in connection.execute(select(tables.regions))}
+            for row in connection.execute(select(tables.nodes)):
+                of_region.setdefault(row.region, []).append(row)
+        return {name: _pool(heads.get(name), of_region.get(name, ())) for name in heads.keys() | of_region.keys()}
 
     def save_pool(self, region: str, record: PoolRecord, wish: tuple[int, str] | None = None) -> None:
         """Record a region's pool in place of what was recorded; with it ``wish``, as ``save_pool_wish`` has it."""
@@ -247,6 +256,11 @@ def _wish(connection: Connection, region: str, nodes: int, mark: str) -> None:
     connection.execute(delete(t).where(t.c.region == region))
     row = {"region": region, "nodes": nodes, "mark": mark, "actor": actor(), "time": time.time()}
     connection.execute(insert(t).values(row))
+
+
+def _pool(head: Row[Any] | None, rows: Sequence[Row[Any]]) -> PoolRecord:
+    nodes = tuple(Node(r.name, r.size, r.address, r.role, r.joined, r.state) for r in rows)
+    return PoolRecord(head.vip, head.counter, nodes) if head else PoolRecord(nodes=nodes)
 
 
 def _forget_pool(connection: Connection, region: str) -> None:

@@ -121,13 +121,13 @@ class Traffic:
             query = query.where(courses.c.number == number)
         with self._gate.connect() as connection:
             row = connection.execute(query).first()
-        return course_from(json.loads(row.course)) if row else None
+        return _course(row.course) if row else None
 
     def courses(self, name: str, limit: int = 1000) -> list[Course]:
         """What was wanted, the newest first."""
         query = select(courses.c.course).where(courses.c.name == name).order_by(courses.c.number.desc()).limit(limit)
         with self._gate.connect() as connection:
-            return [course_from(json.loads(text)) for text in connection.scalars(query)]
+            return [_course(text) for text in connection.scalars(query)]
 
     def set_course(self, name: str, course: Course, actor: str, why: str) -> Course:
         """Keep what is wanted from now on; the same with the number it got.
@@ -282,6 +282,12 @@ def _shift(row: Row[Any], wall: float, here: str) -> float:
 def _told(text: str) -> Standing:
     """Of ten thousand regions a few stand otherwise than half a second ago: only those are parsed."""
     return standing_from(json.loads(text))
+
+
+@lru_cache(maxsize=8)
+def _course(text: str) -> Course:
+    """Each pass reads the newest, and of a release that goes through the world the one before it, too."""
+    return course_from(json.loads(text))
 
 
 @lru_cache(maxsize=4)

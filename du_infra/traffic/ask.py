@@ -29,13 +29,12 @@ def verify(
 
 def hear(server: str, record: Record, zone: str, times: int) -> Heard:
     """What one server says; never raises for what it says, or for its silence."""
-    kind = "AAAA" if any(":" in one.address for one in record.endpoints.values()) else "A"
     addresses: Counter[str] = Counter()
     ttls: set[int] = set()
     answers, trouble = 0, ""
     while answers < times and not trouble:
         try:
-            found = _addresses(_query(server, record.name, kind))
+            found = _addresses(_query(server, record.name, record.kind))
         except _Trouble as said:
             trouble = str(said)
         else:

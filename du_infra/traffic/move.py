@@ -7,8 +7,8 @@ was killed goes on with the same command, and whoever wants to go back moves the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from du_infra.errors import Refused
 from du_infra.traffic.seen import Seen, not_as_told
@@ -54,15 +54,6 @@ class MovePlan:
     new: str
     steps: tuple[MoveStep, ...]
     notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The stable form for programs (docs/cli.md)."""
-        return {
-            "old": self.old,
-            "new": self.new,
-            "steps": [asdict(step) for step in self.steps],
-            "notes": list(self.notes),
-        }
 
 
 def plan_move(seen: Moving) -> tuple[MoveStep, ...]:

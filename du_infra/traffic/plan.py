@@ -126,10 +126,14 @@ class _Pass:
         spent = self._budget.spent if any(name in self._up for name in self._was.record.live()) else ""
         notes = self._notes(given, record)
         if spent:
-            held = self._remember(self._was.record, self._base, self._was.out)
-            return Plan(self._to_write(self._was.record), held, (), (f"nothing is changed: {spent}", *notes))
+            return self._held(spent, *notes)
         actions = by_health(given, record, self._was.record, self._was.out, self._facts.health)
         return self._changed(record, self._base, given, Change(self._now, False, share), actions, notes)
+
+    def _held(self, spent: str, *notes: str) -> Plan:
+        """All stays as it was, for nothing more may be changed just now; what DNS lost of it is brought back."""
+        held = self._remember(self._was.record, self._base, self._was.out)
+        return Plan(self._to_write(self._was.record), held, (), (f"nothing is changed: {spent}", *notes))
 
     def _by_plan(self, step: Step) -> Plan:
         base = step.base or self._base
@@ -143,8 +147,7 @@ class _Pass:
         """DNS may still be wrong: somebody changed it, a write failed, or an address or the TTL is another one now."""
         if told_otherwise(self._was.record, record):
             if spent := self._budget.spent_by_plan:
-                held = self._remember(self._was.record, self._base, self._was.out)
-                return Plan(self._to_write(self._was.record), held, (), (f"nothing is changed: {spent}",))
+                return self._held(spent)
             self._budget.changes = (*self._budget.changes, Change(self._now, False, 0.0))
         write = self._to_write(record)
         ramping = self._was.ramping and self._base != self._wanted

@@ -32,6 +32,11 @@ class Record:
     ttl: int
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> str:
+        """The type of its answers: "A" or "AAAA"."""
+        return "AAAA" if any(":" in one.address for one in self.endpoints.values()) else "A"
+
     def live(self) -> Iterator[str]:
         """The regions that answers have."""
         return (name for name, one in self.endpoints.items() if one.given_out)

@@ -7,6 +7,11 @@ from du_infra.errors import SpecError
 DNS_PORT = 53
 
 
+def joined(host: str, port: int) -> str:
+    """The two as one: "192.0.2.1:53", "[2001:db8::1]:53"."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def split(where: str) -> tuple[str, int]:
     """Host and port of "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353" or "ns1.example.com".
 

@@ -23,7 +23,8 @@ class Typed:
         self.words: list[str] = []
         self.code = 0
         monkeypatch.setattr(subprocess, "run", self._run)
-        monkeypatch.setattr(Entrance, "servers", lambda entrance: (SimpleNamespace(ask="198.18.1.2"),))
+        monkeypatch.setattr(Entrance, "records", lambda entrance: {})
+        monkeypatch.setattr(Entrance, "servers", lambda entrance, records: (SimpleNamespace(ask="198.18.1.2"),))
 
     def _run(self, argv: list[str], check: bool) -> subprocess.CompletedProcess[str]:
         self.words.append(" ".join(argv[3 : argv.index("--fleet")]))

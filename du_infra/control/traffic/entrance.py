@@ -75,24 +75,23 @@ class Entrance:
 
     def records(self) -> dict[str, PoolRecord]:
         """Each region's nodes and address; empty records of those that are not up."""
-        return {name: self.store.pool(name) for name in self.regions}
+        found = self.store.pools()
+        return {name: found.get(name, PoolRecord()) for name in self.regions}
 
     def addresses(self, records: Mapping[str, PoolRecord]) -> dict[str, str]:
         """Where the world finds each region; "" where it is not up."""
         given = self.spec.addresses
         return {name: given.get(name, record.vip) if record.nodes else "" for name, record in records.items()}
 
-    def servers(self) -> tuple[Server, ...]:
-        """The gdnsd's of ``backend: gdnsd``; none for another one."""
+    def servers(self, records: Mapping[str, PoolRecord]) -> tuple[Server, ...]:
+        """The gdnsd's of ``backend: gdnsd``, with these nodes in its regions; none for another backend."""
         if self.spec.backend != "gdnsd":
             return ()
-        return servers_of(self.spec.gdnsd, self.regions, self.store.pool)
+        return servers_of(self.spec.gdnsd, self.regions, lambda name: records[name])
 
-    def backend(self, report: Reporter) -> Backend:
+    def backend(self, servers: tuple[Server, ...], report: Reporter) -> Backend:
         """What answers DNS; nothing is asked yet. Raises Refused for what it cannot do, and what ``connect`` does."""
         token = self.spec.hetzner.token
-        found = connect(
-            self.spec, self.servers(), lambda: read_source("traffic.hetzner.token", token, self.folder), report
-        )
+        found = connect(self.spec, servers, lambda: read_source("traffic.hetzner.token", token, self.folder), report)
         check_backend(self.spec, found.capabilities())
         return found

@@ -13,6 +13,7 @@ from du_infra.pool.state import Node
 from du_infra.spec.traffic import DnsServerSpec, GdnsdSpec
 from du_infra.traffic.gdnsd import local
 from du_infra.traffic.gdnsd.setup import Server
+from du_infra.traffic.where import joined
 
 _HERE = DnsServerSpec(address="127.0.0.1")
 
@@ -38,7 +39,7 @@ def _on_node(node: Node, public: str, where: RegionContext) -> Server:
 
 def _by_address(one: DnsServerSpec, fleet: RegionContext) -> Server:
     """On an address of this machine its files are the fleet's; elsewhere it is reached as root with the fleet's key."""
-    at = f"[{one.address}]:{one.port}" if ":" in one.address else f"{one.address}:{one.port}"
+    at = joined(one.address, one.port)
     if _is_ours(one.address):
         return local.here(fleet.state / "gdnsd" / at, one.address, one.port, at)
     hosts = fleet.state / "gdnsd" / "known_hosts"

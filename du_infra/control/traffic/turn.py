@@ -44,11 +44,10 @@ class Desk:
     def __init__(self, entrance: Entrance, watcher: Watcher, report: Reporter, *, dry_run: bool = False) -> None:
         self.entrance = entrance
         self._watcher, self._report, self._dry_run = watcher, report, dry_run
-        self._servers = entrance.servers()
+        self._records, self._records_read = entrance.records(), time.monotonic()
+        self._servers = entrance.servers(self._records)
         self.dns = self._connected()
         self._judge, self._counting = Judge(entrance), Counting()
-        self._records: dict[str, PoolRecord] = {}
-        self._records_read = float("-inf")
         self._aimed: dict[str, PoolRecord] | None = None
         self._demand_kept = float("-inf")
         self._alert = False
@@ -80,12 +79,13 @@ class Desk:
 
     def _follow(self) -> None:
         """A region that runs gdnsd has other nodes now, perhaps."""
-        if (servers := self.entrance.servers()) != self._servers:
+        if (servers := self.entrance.servers(self._records)) != self._servers:
             self._servers = servers
             self.dns = self._connected()
 
     def _connected(self) -> Dns:
-        return Dns(self.entrance.backend(self._report), self.entrance.spec.zone, self._servers, self._report)
+        backend = self.entrance.backend(self._servers, self._report)
+        return Dns(backend, self.entrance.spec.zone, self._servers, self._report)
 
     def look(self, board: Board, *, fresh: bool = False, course: Course | None = None) -> View:
         """What is so and what is to be done; ``fresh``: DNS is read now. ``course``: as if just that were wanted.

@@ -9,6 +9,7 @@ from du_infra.engines.daemon import Daemon
 from du_infra.engines.process import run, tail
 from du_infra.errors import EngineFailed, NotReady
 from du_infra.traffic.gdnsd.setup import Server
+from du_infra.traffic.where import joined
 
 _START_SECONDS = 20.0
 _POLL = 0.05
@@ -16,7 +17,7 @@ _POLL = 0.05
 
 def here(folder: Path, address: str = "127.0.0.1", port: int = 53, name: str = "here") -> Server:
     """A server of this machine whose files, sockets and state all lie in ``folder``."""
-    at = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    at = joined(address, port)
     return Server(name, (at,), at, folder / "etc", folder / "run", folder / "state")
 
 

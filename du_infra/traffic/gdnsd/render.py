@@ -18,7 +18,7 @@ from pathlib import Path
 
 from du_infra.traffic.gdnsd.setup import Server, Zone
 from du_infra.traffic.state import Endpoint, Record
-from du_infra.traffic.where import split
+from du_infra.traffic.where import joined, split
 
 CONFIG = "config"
 STATES = "states"
@@ -114,5 +114,4 @@ def _resource(name: str, endpoints: Mapping[str, Endpoint]) -> list[str]:
 
 
 def _listen(where: str) -> str:
-    address, port = split(where)
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return joined(*split(where))

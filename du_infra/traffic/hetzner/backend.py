@@ -8,7 +8,7 @@ from typing import Any
 
 from du_infra.errors import Busy, DuError, EngineFailed, ToolMissing, Unreachable
 from du_infra.traffic.check import fits, unchanged
-from du_infra.traffic.hetzner.sets import NOTHING, RRset, kind, labels, record, steps
+from du_infra.traffic.hetzner.sets import NOTHING, RRset, labels, record, steps
 from du_infra.traffic.state import Capabilities, Record
 
 _MOST = 50
@@ -54,7 +54,7 @@ class Hetzner:
             own, parked = self._found(zone)
             unchanged(record(self._name, own, parked), was, self._name)
             for which, rrset in steps(wanted, own, parked):
-                self._set(zone, labels(self._name, self._zone)[which == "parked"], kind(wanted), rrset)
+                self._set(zone, labels(self._name, self._zone)[which == "parked"], wanted.kind, rrset)
 
     def _found(self, zone: Any) -> tuple[RRset, RRset]:
         """What stands under the name and what is parked, of either kind of address."""

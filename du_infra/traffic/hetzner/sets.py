@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from du_infra.errors import Refused
-from du_infra.traffic.answers import answered
+from du_infra.traffic.answers import answered, parked
 from du_infra.traffic.state import Endpoint, Record
 
 _COMMENT = re.compile(r"([a-z0-9-]+) weight (\d+) (up|down)")
@@ -39,21 +39,13 @@ def labels(name: str, zone: str) -> tuple[str, str]:
 
 def rrsets(record: Record) -> tuple[RRset, RRset]:
     """What stands under the name, and what is parked."""
-    given = answered(record)
-    own = {one.address: _comment(region, one) for region, one in record.endpoints.items() if region in given}
-    parked = {one.address: _comment(region, one) for region, one in record.endpoints.items() if region not in given}
-    return _rrset(record.ttl, own), _rrset(record.ttl, parked)
+    return _rrset(record.ttl, _comments(answered(record))), _rrset(record.ttl, _comments(parked(record)))
 
 
 def record(name: str, own: RRset, parked: RRset) -> Record | None:
     """The record that the two make up; None when there is none. Raises Refused for records that are not ours."""
     found = [_endpoint(name, *one) for one in (*parked.records.items(), *own.records.items())]
     return Record(name, own.ttl, dict(found)) if own.records else None
-
-
-def kind(record: Record) -> str:
-    """Its type: "A" or "AAAA"."""
-    return "AAAA" if any(":" in one.address for one in record.endpoints.values()) else "A"
 
 
 def steps(wanted: Record, own: RRset, parked: RRset) -> Sequence[tuple[str, RRset]]:
@@ -68,8 +60,10 @@ def _rrset(ttl: int, records: Mapping[str, str]) -> RRset:
     return RRset(ttl, records) if records else NOTHING
 
 
-def _comment(region: str, one: Endpoint) -> str:
-    return f"{region} weight {one.weight} {'up' if one.up else 'down'}"
+def _comments(endpoints: Mapping[str, Endpoint]) -> dict[str, str]:
+    return {
+        one.address: f"{region} weight {one.weight} {'up' if one.up else 'down'}" for region, one in endpoints.items()
+    }
 
 
 def _endpoint(name: str, address: str, comment: str) -> tuple[str, Endpoint]:

@@ -79,4 +79,9 @@ def test_every_server_is_one_that_the_record_is_verified_at(tmp_path: Path, monk
     (tmp_path / ".du").mkdir(mode=0o700)
     entrance = Entrance(load_spec(file), tmp_path)
     entrance.store.save_pool("a", POOL)
-    assert list(entrance.backend(silent).servers()) == ["192.0.2.53:53", "192.0.2.54:5353", "198.18.1.2"]
+    backend = entrance.backend(entrance.servers(entrance.records()), silent)
+    assert list(backend.servers()) == [
+        "192.0.2.53:53",
+        "192.0.2.54:5353",
+        "198.18.1.2",
+    ]

@@ -272,7 +272,7 @@ def test_where_no_region_was_ever_up_there_is_nothing_to_lead_to(world: World) -
 
 def test_gdnsd_on_the_nodes_of_a_region_follows_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     there: list[Any] = []
-    monkeypatch.setattr(Entrance, "servers", lambda entrance: tuple(there))
+    monkeypatch.setattr(Entrance, "servers", lambda entrance, records: tuple(there))
     desk = world.desk()
     world.run(desk, 3)
     first = desk.dns

@@ -92,8 +92,8 @@ class World:
         clock = SimpleNamespace(monotonic=lambda: self.now)
         for module in (look, turn, dns):
             monkeypatch.setattr(module, "time", clock)
-        monkeypatch.setattr(Entrance, "backend", lambda entrance, report: self.dns)
-        monkeypatch.setattr(Entrance, "servers", lambda entrance: ())
+        monkeypatch.setattr(Entrance, "backend", lambda entrance, servers, report: self.dns)
+        monkeypatch.setattr(Entrance, "servers", lambda entrance, records: ())
         monkeypatch.setattr(dns.ask, "verify", self.dns.verify)
         monkeypatch.setattr(servers, "_is_ours", lambda address: True)
         (folder / ".du").mkdir(mode=0o700, exist_ok=True)
