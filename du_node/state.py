@@ -79,7 +79,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Container:
-    """A slot's container, as its labels and the runtime tell. ``port`` is the one on loopback.
+    """A slot's container, as its labels and the runtime tell. ``port`` is the one on loopback; ``unready_port``, where
+    there is one, leads to the same whether it is said to be ready or not.
 
     ``ready`` is the answer of one readiness probe, made while observing. ``connections`` are the gateway's to a slot
     that it does not route to (any more).
@@ -100,6 +101,7 @@ class Container:
     ready: bool = False
     exit_code: int = 0
     connections: int = 0
+    unready_port: int = 0
 
     def serves(self, service: Service) -> bool:
         """Whether this is the wanted release with the wanted settings."""

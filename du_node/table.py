@@ -15,13 +15,20 @@ from du_node.state import Container, Pair, Route
 
 @dataclass(frozen=True)
 class Upstream:
-    """A slot that requests can go to: 127.0.0.1:``port``."""
+    """A slot that requests can go to: 127.0.0.1:``port``, or the other port where a cluster refuses those of the first
+    for it believes that none of the slot's copies is ready."""
 
     slot: str
     port: int
     release: str
     tag: str
     digest: str
+    unready_port: int = 0
+
+    @property
+    def unready(self) -> Upstream | None:
+        """The slot by its other port."""
+        return replace(self, port=self.unready_port, unready_port=0) if self.unready_port else None
 
 
 @dataclass(frozen=True, order=True)
@@ -66,6 +73,11 @@ class Entry:
         return tuple(side for side in (self.primary, self.backup, self.canary, self.preview) if side)
 
     @property
+    def spare(self) -> Upstream | None:
+        """What takes a request that the primary does not take: the other slot, or the same by its other port."""
+        return self.canary or self.backup or self.primary.unready
+
+    @property
     def slots(self) -> tuple[str, ...]:
         """Every slot that may get a request."""
         return tuple(side.slot for side in self.upstreams)
@@ -87,11 +99,14 @@ def digest_of(table: Table) -> str:
 
 
 def to_json(item: Entry) -> dict[str, Any]:
-    """The entry as plain values. A node without others leaves no trace of peers: its tables keep their digests."""
+    """The entry as plain values. What a node has not leaves no trace: its tables keep their digests."""
     fields = asdict(item)
     for name in ("shared", "peers"):
         if not fields[name]:
             del fields[name]
+    for side in filter(None, (fields["primary"], fields["backup"], fields["canary"], fields["preview"])):
+        if not side["unready_port"]:
+            del side["unready_port"]
     return fields
 
 
@@ -117,8 +132,9 @@ def check(table: Table) -> None:
         for side in item.upstreams:
             safe("slot", side.slot)
             safe("release", side.release)
-            if not 1 <= side.port <= 65535:
-                raise NodeError("bad-wanted", f"{side.port!r} cannot be a port")
+            for port in (side.port, *([side.unready_port] if side.unready_port else [])):
+                if not 1 <= port <= 65535:
+                    raise NodeError("bad-wanted", f"{port!r} cannot be a port")
 
 
 def pairs(table: Table) -> dict[str, Pair]:
@@ -128,7 +144,9 @@ def pairs(table: Table) -> dict[str, Pair]:
 
 def upstream(container: Container) -> Upstream:
     """The slot of ``container`` as the gateway sees it."""
-    return Upstream(container.slot, container.port, container.release, container.tag, container.digest)
+    return Upstream(
+        container.slot, container.port, container.release, container.tag, container.digest, container.unready_port
+    )
 
 
 def with_peers(table: Table, peers: Mapping[str, tuple[Peer, ...]], *, shared: bool) -> Table:

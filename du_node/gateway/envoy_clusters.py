@@ -51,7 +51,7 @@ _NOT_FOR = tuple(
 
 def primary(item: Entry) -> Sides:
     """Where a service's requests go: the primary, then who steps in."""
-    return _sides(item.primary, item.canary or item.backup)
+    return _sides(item.primary, item.spare)
 
 
 def canary(item: Entry) -> Sides:

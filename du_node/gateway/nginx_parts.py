@@ -76,7 +76,7 @@ _STICKY = "add_header X-Du-Release $du_release always; add_header Set-Cookie $du
 def maps(table: Table) -> str:
     """The connection header for plain requests and websockets; the release by the slot that really answered; the
     lists of the access log without blanks; the number of a visitor."""
-    sides = {side.port: side for e in table for side in e.upstreams}.values()
+    sides = {side.port: side for e in table for side in (*e.upstreams, e.spare) if side}.values()
     releases = "".join(f'    "~127\\.0\\.0\\.1:{side.port}$" "{side.release}";\n' for side in sides)
     return (
         _CONNECTION
@@ -109,8 +109,8 @@ def service(item: Entry) -> str:
     fields = "$du_addr $du_status $du_header_time $status"
     groups = [f"log_format du_{item.service} '$msec {item.service} {fields}';"]
     if item.peers:
-        groups += [peers.group(f"du_{item.service}", item.primary, _spare(item), item.peers), peers.again(item)]
-    groups.append(_group(own(item), item.primary, _spare(item)))
+        groups += [peers.group(f"du_{item.service}", item.primary, item.spare, item.peers), peers.again(item)]
+    groups.append(_group(own(item), item.primary, item.spare))
     if item.preview:
         groups.append(_group(f"du_{item.service}_preview", item.preview, None))
     if item.canary:
@@ -145,10 +145,6 @@ def peer_target(item: Entry) -> tuple[str, str]:
 
 def _log(item: Entry) -> str:
     return f"access_log {places.ACCESS_LOG} du_{item.service} buffer=16k flush=1s;"
-
-
-def _spare(item: Entry) -> Upstream | None:
-    return item.canary or item.backup
 
 
 def _group(name: str, first: Upstream, spare: Upstream | None) -> str:

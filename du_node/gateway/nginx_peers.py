@@ -94,7 +94,7 @@ def group(name: str, first: Upstream, spare: Upstream | None, peers: Sequence[Pe
 def again(item: Entry) -> str:
     """Whom a request goes to that a peer could not give to its slot: first to the slot here."""
     first = f"    server 127.0.0.1:{item.primary.port} max_fails=0;"
-    return _upstream(f"du_{item.service}_again", [first, *_last(item.canary or item.backup, item.peers)])
+    return _upstream(f"du_{item.service}_again", [first, *_last(item.spare, item.peers)])
 
 
 def front(item: Entry, log: str, headers: str) -> tuple[str, str]:

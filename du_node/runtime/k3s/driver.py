@@ -27,6 +27,8 @@ from du_node.runtime.k3s.names import (
     node_label,
     own_window,
     slot_object,
+    unready_object,
+    unready_port,
 )
 from du_node.runtime.k3s.pods import Pod, nearest, pod_of, sick, slot_container
 from du_node.runtime.labels import before_name, secrets_of, slot_name
@@ -96,7 +98,8 @@ class K3s:
         """Ports of the cluster's, on which nothing listens, and those that are other nodes' to choose from."""
         window = own_window(self._node)
         found = {port.get("nodePort") for slot in self._api.all("services", {}) for port in slot["spec"]["ports"]}
-        return frozenset(port for port in range(FIRST_PORT, LAST_PORT + 1) if port not in window or port in found)
+        free = {port for port in window if port not in found and unready_port(port) not in found}
+        return frozenset(range(FIRST_PORT, LAST_PORT + 1)) - free
 
     def secrets_in_use(self) -> frozenset[Key]:
         """The secrets of this node's slots, and of the command that runs before a release."""
@@ -181,8 +184,7 @@ class K3s:
         key = objects.key_of(service)
         owner = self._have_files(service, copies_name(service.name, key))
         self._api.create("poddisruptionbudgets", objects.budget_of(service.name))
-        self._api.delete("services", slot_object(service.name, slot, self._node))
-        self._api.create("services", objects.slot_of(service, slot, self._node, port))
+        self._make_slot(service, slot, port)
         count = copies.first_count(self._api, service)
         made = copies.use(self._api, service.name, key, objects.copies_of(service, count, owner))
         if made and count > 1:
@@ -287,6 +289,15 @@ class K3s:
         service, slot = parts_of(name)
         return self._copy(service, slot) if slot in SLOTS else self._before(service)
 
+    def _make_slot(self, service: Service, slot: str, port: int) -> None:
+        """Make it, in place of one that is there."""
+        name = slot_object(service.name, slot, self._node)
+        for called in (unready_object(name), name):
+            self._api.delete("services", called)
+        self._api.create("services", objects.slot_of(service, slot, self._node, port))
+        if made := self._slot(service.name, slot):
+            self._api.create("services", objects.unready_of(made))
+
     def _mark(self, container: Container, *, stopped: bool) -> str:
         """Note at the slot whether it uses its copies; the key of those. Raises NodeError tool when it is gone."""
         for _ in range(_TRIES):
@@ -300,6 +311,8 @@ class K3s:
                     self._api.replace("services", found)
                 except Changed:
                     continue
+            if not stopped and objects.UNREADY in notes:
+                self._api.create("services", objects.unready_of(found))  # whoever made the slot was killed, perhaps
             return _copies_of(found)
         raise NodeError("tool", f"{container.service}: the cluster has no slot {container.slot} of this node")
 

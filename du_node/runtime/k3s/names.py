@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 OURS = {"app.kubernetes.io/managed-by": "du-infra"}
+_SLOTS_OF_NODE = 100
 SERVICE, SLOT, NODE, COPIES = "du-infra/service", "du-infra/slot", "du-infra/node", "du-infra/copies"
 
 
@@ -23,15 +24,26 @@ def slot_object(service: str, slot: str, node: str) -> str:
     return f"{service}-{slot}-{node_label(node)}"
 
 
+def unready_object(slot_name: str) -> str:
+    """The Service by which a slot is reached whether its copies are ready or not."""
+    return f"{slot_name}-unready"
+
+
+def unready_port(port: int) -> int:
+    """That Service's port, by the slot's."""
+    return port + _SLOTS_OF_NODE
+
+
 def node_label(node: str) -> str:
     """A node's name may be longer than a label can be."""
     return _short(node)
 
 
 def own_window(node: str) -> range:
-    """The ports that a node takes for its slots, of 20000 to 29999: two that choose at once rarely choose the same."""
-    first = 20000 + 200 * (int(_short(node), 16) % 50)
-    return range(first, first + 200)
+    """The ports that a node takes for its slots, of 20000 to 29999: two that choose at once rarely choose the same. As
+    many after them are the slots' other ports."""
+    first = 20000 + 2 * _SLOTS_OF_NODE * (int(_short(node), 16) % 50)
+    return range(first, first + _SLOTS_OF_NODE)
 
 
 def _short(text: str) -> str:

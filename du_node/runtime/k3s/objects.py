@@ -20,6 +20,8 @@ from du_node.runtime.k3s.names import (
     copies_name,
     node_label,
     slot_object,
+    unready_object,
+    unready_port,
 )
 from du_node.runtime.labels import before_labels, before_name, labels_of
 from du_node.runtime.mounts import SECRETS_INSIDE
@@ -27,6 +29,8 @@ from du_node.state import Service
 
 Json: TypeAlias = dict[str, Any]
 
+UNREADY = "du.unready-port"
+"""The annotation of a slot that says by which port it is reached whether its copies are ready or not."""
 STOPPED = "du.stopped"
 """The annotation of a slot that uses no copies for now."""
 ASKED = "du.copies"
@@ -49,11 +53,41 @@ def slot_of(service: Service, slot: str, node: str, port: int) -> Json:
     made = entrance(service, slot_object(service.name, slot, node), {SERVICE: service.name, COPIES: key})
     made["metadata"] |= {
         "labels": {**OURS, SERVICE: service.name, SLOT: slot, NODE: node_label(node), COPIES: key},
-        "annotations": {**labels_of(service, slot, port), "du.image": service.image},
+        "annotations": {
+            **labels_of(service, slot, port),
+            "du.image": service.image,
+            UNREADY: str(unready_port(port)),
+        },
     }
     made["spec"]["type"] = "NodePort"
     made["spec"]["ports"][0]["nodePort"] = port
     return made
+
+
+def unready_of(slot: Json) -> Json:
+    """The slot's copies, ready or not, at a port of their own. It goes with the slot, of which ``slot`` was read.
+
+    A kubelet that starts anew says of all its pods that they are not ready until it has asked each one (Kubernetes up
+    to 1.34, its issue 100277), and where no copy is ready the slot's own port refuses. Then the gateway asks here.
+    """
+    meta, spec = slot["metadata"], slot["spec"]
+    port = {name: spec["ports"][0][name] for name in ("name", "port", "targetPort")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": unready_object(meta["name"]),
+            "labels": {**OURS, SERVICE: meta["labels"][SERVICE], NODE: meta["labels"][NODE]},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": meta["name"], "uid": meta["uid"]}],
+        },
+        "spec": {
+            "type": "NodePort",
+            "publishNotReadyAddresses": True,
+            "selector": spec["selector"],
+            "ports": [{**port, "nodePort": int(meta["annotations"][UNREADY])}],
+            "trafficDistribution": "PreferSameNode",
+        },
+    }
 
 
 def entrance(service: Service, name: str, chosen: Mapping[str, str]) -> Json:

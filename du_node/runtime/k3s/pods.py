@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from du_node.runtime.k3s.names import COPIES
-from du_node.runtime.k3s.objects import STOPPED
+from du_node.runtime.k3s.objects import STOPPED, UNREADY
 from du_node.runtime.labels import LABELS, container_of
 from du_node.state import Container
 
@@ -75,7 +75,8 @@ def slot_container(told: Json, pods: Sequence[Pod]) -> Container:
     running = noted.get(STOPPED) != "true" and (not own or len(fallen) < len(own))
     labels = {name: noted[name] for name in LABELS if name in noted}
     code = 0 if running else max((pod.exit_code for pod in fallen), default=0)
-    return container_of(labels, noted["du.image"], running=running, exit_code=max(0, code))
+    found = container_of(labels, noted["du.image"], running=running, exit_code=max(0, code))
+    return replace(found, unready_port=int(noted.get(UNREADY) or 0))
 
 
 def nearest(pods: Iterable[Pod], copies: str, node: str) -> Pod | None:

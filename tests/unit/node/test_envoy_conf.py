@@ -107,6 +107,16 @@ def _entrance(route: dict[str, Any], name: str) -> bool:
     return any(mark["string_match"]["exact"] == name for mark in route["match"].get("filter_state", ()))
 
 
+def test_a_slot_that_refuses_is_asked_by_its_other_port() -> None:
+    item = entry()
+    (alone,) = clusters.read(clusters.render((item,))[0]).values()
+    ported = replace(item, primary=replace(BLUE, unready_port=20100))
+    (made,) = clusters.read(clusters.render((ported,))[0]).values()
+    assert made["name"] != alone["name"]
+    asked = [one["lb_endpoints"][0]["endpoint"]["address"] for one in made["load_assignment"]["endpoints"]]
+    assert [one["socket_address"]["port_value"] for one in asked] == [item.primary.port, 20100]
+
+
 @given(tables(), tables())
 def test_between_two_tables_envoy_has_the_clusters_of_both(old: Table, new: Table) -> None:
     between, _ = clusters.render(new, clusters.read(clusters.render(old)[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from du_node.table import Entry, Peer, Table, Upstream
 
 BLUE = Upstream("blue", 20000, "v1-abc", "v1", "sha256:1")
 GREEN = Upstream("green", 20001, "v2-def", "v2", "sha256:2")
+PORTS = replace(BLUE, unready_port=20100)
 PEERS = (Peer("demo-home-2", "10.0.0.2"), Peer("demo-home-3", "fd00::3"))
 
 
@@ -47,6 +49,7 @@ TABLES: list[Table] = [
     (),
     (entry(),),
     (entry(backup=GREEN),),
+    (Entry("hello", Route(), PORTS), Entry("b", Route("", "/b"), PORTS, peers=PEERS)),
     (entry("a", path="/"), entry("b", path="/api"), entry("c", path="/api/v2")),
     (entry("a", host="www.example.com"), entry("b", host="www.example.com", path="/b"), entry("c")),
     (entry(path="/a!&+,=:@~._-"),),
@@ -138,6 +141,12 @@ def test_a_canary_and_its_primary_stand_behind_each_other() -> None:
     assert text.count(" backup;") == 2
     assert 'split_clients "$request_id" $du_to_hello {\n    25% du_hello_canary;\n    * du_hello;\n}' in text
     assert "location / { proxy_pass http://$du_to_hello;" in text
+
+
+def test_a_slot_that_refuses_is_asked_by_its_other_port_and_its_release_is_told_all_the_same() -> None:
+    text, _ = conf.render((Entry("hello", Route(), PORTS),))
+    assert "server 127.0.0.1:20100 backup;" in text
+    assert '"~127\\.0\\.0\\.1:20100$" "v1-abc";' in text
 
 
 def test_a_visitor_stays_on_one_side_by_a_cookie_that_only_we_can_make_up() -> None:

@@ -47,3 +47,16 @@ def test_who_takes_requests_elsewhere_is_asked_for_them_too() -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(NodeError):
         check((replace(ONE[0], peers=(Peer("b", address),)),))
+
+
+def test_a_slot_with_another_port_is_its_own_spare_where_there_is_no_other_slot() -> None:
+    one = ONE[0]
+    ported = replace(one.primary, unready_port=20100)
+    alone = replace(one, primary=ported, backup=None, canary=None, share=0)
+    assert alone.spare == replace(one.primary, port=20100)
+    assert alone.slots == (one.primary.slot,)
+    assert from_json(to_json(alone)) == alone
+    other = replace(one.primary, slot="green", port=20001)
+    assert replace(alone, backup=other).spare == other
+    with pytest.raises(NodeError, match="cannot be a port"):
+        check((replace(alone, primary=replace(ported, unready_port=70000)),))

@@ -60,6 +60,7 @@ class PaperApi(Api):
         self._version += 1
         made = copy.deepcopy(made)
         made["metadata"]["resourceVersion"] = str(self._version)
+        made["metadata"].setdefault("uid", f"u{self._version}")
         self.objects[key] = made
 
     def _called(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -135,3 +136,42 @@ def test_a_restart_on_a_node_without_a_copy_ends_one_elsewhere(tool: K3s) -> Non
     pod(api, "late", "c", ready=False)
     tool.restart(slot)
     assert pods(api) == {"well"}
+
+
+def test_a_slot_is_made_with_its_other_port_also_by_whoever_comes_after_one_that_was_killed(tool: K3s) -> None:
+    api = api_of(tool)
+    port = driver.own_window("a")[3]
+    calls = []
+    for moment in range(40):
+        api.objects.clear()
+        api.meanwhile = _killed_at(api.calls + moment)
+        try:
+            tool._make_slot(SERVICE, "blue", port)
+            killed = False
+        except KeyboardInterrupt:
+            killed = True
+        api.meanwhile = lambda _: None
+        if slots := tool.containers():
+            tool._mark(slots[0], stopped=False)
+            assert slots[0].unready_port == port + 100
+            assert len([key for key in api.objects if key[0] == "services"]) == 2
+            assert {port, port + 1}.difference(tool.taken_ports()) == {port + 1}
+        calls.append(killed)
+        if not killed:
+            break
+    assert calls == [True] * (len(calls) - 1) + [False] and len(calls) > 4
+
+
+def test_a_port_whose_other_one_belongs_to_somebody_is_not_taken(tool: K3s) -> None:
+    port = driver.own_window("a")[3]
+    api_of(tool).create("services", {"metadata": {"name": "x"}, "spec": {"ports": [{"nodePort": port + 100}]}})
+    assert port in tool.taken_ports()
+    assert port + 1 not in tool.taken_ports()
+
+
+def _killed_at(call: int) -> Callable[[int], None]:
+    def meanwhile(now: int) -> None:
+        if now == call:
+            raise KeyboardInterrupt
+
+    return meanwhile

@@ -9,7 +9,7 @@ from du_node.runtime.k3s import names, objects
 from du_node.runtime.k3s.driver import parts_of
 from du_node.runtime.k3s.pods import nearest, pod_of, slot_container
 from du_node.runtime.labels import before_name, slot_name
-from du_node.state import Route, Service
+from du_node.state import FIRST_PORT, LAST_PORT, Route, Service
 
 SERVICE = Service(
     *("hello", "v1-abc", "v1", "r/hello@sha256:0", "sha256:0", 8080, Route("a.example", "/x", "/ok")),
@@ -77,6 +77,18 @@ def test_a_slot_leads_to_its_release_and_can_be_read_back() -> None:
     assert not slot_container(slot, []).running
 
 
+def test_a_slot_has_another_port_by_which_it_is_reached_ready_or_not_and_that_goes_with_it() -> None:
+    slot = objects.slot_of(SERVICE, "green", "node-1", 20007)
+    slot["metadata"]["uid"] = "u1"
+    other = objects.unready_of(slot)
+    assert other["spec"]["publishNotReadyAddresses"] and not slot["spec"].get("publishNotReadyAddresses")
+    assert other["spec"]["selector"] == slot["spec"]["selector"]
+    assert other["spec"]["ports"] == [{**slot["spec"]["ports"][0], "nodePort": slot_container(slot, []).unready_port}]
+    assert other["metadata"]["ownerReferences"][0]["uid"] == "u1"
+    assert not {names.SLOT, names.COPIES} & other["metadata"]["labels"].keys()  # it is no slot, and keeps no copies
+    assert len(names.unready_object(names.slot_object(20 * "a", "green", "n"))) <= 63
+
+
 def test_other_settings_are_other_copies() -> None:
     keys = {objects.key_of(one) for one in (SERVICE, replace(SERVICE, release="v2"), replace(SERVICE, config="d"))}
     assert len(keys) == 3
@@ -116,7 +128,9 @@ def test_names_of_containers_are_taken_apart() -> None:
     assert parts_of(before_name("a-b")) == ("a-b", "before")
 
 
-def test_every_nodes_ports_are_among_ours() -> None:
-    for node in ("a", "b", "fleet-region-17"):
-        window = names.own_window(node)
-        assert (window.start >= 20000, window.stop <= 30000, len(window)) == (True, True, 200)
+def test_every_nodes_ports_are_among_ours_and_its_two_kinds_never_meet() -> None:
+    windows = [names.own_window(f"node-{n}") for n in range(500)]
+    slots = {port for window in windows for port in window}
+    others = {names.unready_port(port) for port in slots}
+    assert not slots & others
+    assert (min(slots) >= FIRST_PORT, max(others) <= LAST_PORT) == (True, True)
