@@ -69,6 +69,22 @@ def test_a_copy_that_is_well_stays_where_its_slot_s_port_does_not_answer(node: N
     assert node.containers() == before
 
 
+def test_requests_come_through_where_the_slot_s_port_refuses_for_no_copy_is_called_ready(node: Node) -> None:
+    """As after a start of the kubelet, which calls all of them unready until it has asked each one."""
+    port = node.status()["services"][0]["port"]
+    rule = f"add rule inet dutest output oifname lo tcp dport {port} reject with tcp reset"
+    chain = "add chain inet dutest output { type filter hook output priority -160; }"
+    with Load(node.address, clients=2, pause=0.02) as load:
+        assert node.sh("nft -f -", f"add table inet dutest\n{chain}\n{rule}\n").returncode == 0
+        try:
+            before = load.ok
+            time.sleep(3)
+            assert load.ok > before + 20
+        finally:
+            node.sh("nft delete table inet dutest")
+    assert load.failed == {}
+
+
 def test_settings_secrets_and_volumes_are_the_service_s_own(node: Node) -> None:
     mark, value = "1" * 16, "s3cret of one\r\n"
     more = {
@@ -113,7 +129,11 @@ def test_killed_half_way_it_goes_on(node: Node) -> None:
 
 def test_k3s_that_is_killed_or_started_anew_stops_no_service(node: Node) -> None:
     with Load(node.address, clients=2, pause=0.02) as load:
-        node.sh("kill -9 $(systemctl show -p MainPID --value k3s)")  # its containers' shims live in the same group
+        for _ in range(2):
+            node.sh("kill -9 $(systemctl show -p MainPID --value k3s)")  # its containers' shims live in the same group
+            deadline = time.monotonic() + 120
+            while "inactive" in (now := node.sh("sleep 1; systemctl is-active k3s").stdout) or "activating" in now:
+                assert time.monotonic() < deadline, now
         code, lines = node.apply(node.hello("v1"))
         assert code == 0, lines
         assert node.sh("systemctl restart k3s").returncode == 0
