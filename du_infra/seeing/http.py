@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TypeAlias
 
@@ -27,12 +27,13 @@ _LINGER_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Request:
-    """``path`` without its ``query``; ``headers`` by name in small letters."""
+    """``path`` without its ``query``; ``headers`` by name in small letters; ``body`` is that of a POST."""
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,10 @@ Answer: TypeAlias = Callable[[Request], Response]
 
 @dataclass(frozen=True)
 class Limits:
-    """``head`` in bytes; ``read`` and ``write`` in seconds for all of it; ``clients`` at once."""
+    """``head`` and ``body`` in bytes; ``read`` and ``write`` in seconds for all of it; ``clients`` at once."""
 
     head: int = 8192
+    body: int = 0
     read: float = 5.0
     write: float = 10.0
     clients: int = 128
@@ -122,7 +124,24 @@ class Server:
             if not error.partial:
                 raise OSError("the client said nothing") from error
             return plain(400)
-        return parse(raw)
+        request = parse(raw)
+        if not self._limits.body or isinstance(request, Response) or request.method != "POST":
+            return request
+        return await self._with_body(request, reader)
+
+    async def _with_body(self, request: Request, reader: asyncio.StreamReader) -> Request | Response:
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal():
+            return plain(411)
+        if int(length) > self._limits.body:
+            return plain(413)
+        try:
+            body = await asyncio.wait_for(reader.readexactly(int(length)), self._limits.read)
+        except TimeoutError:
+            return plain(408)
+        except asyncio.IncompleteReadError:
+            return plain(400)
+        return replace(request, body=body)
 
     def _respond(self, request: Request) -> Response:
         try:

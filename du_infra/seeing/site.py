@@ -71,7 +71,7 @@ class Site:
         its own lead here, and read what its visitor may (DNS rebinding)."""
         if not self._token:
             return None if _this_machine(request.headers.get("host", "")) else plain(421, "ask for localhost")
-        if _authorized(request.headers.get("authorization", ""), self._token):
+        if authorized(request.headers.get("authorization", ""), self._token):
             return None
         return plain(401, headers={"WWW-Authenticate": 'Basic realm="du-infra", charset="UTF-8"'})
 
@@ -108,7 +108,7 @@ class Site:
         return Response(200, body.encode("utf-8", "replace"), "text/html; charset=utf-8")
 
 
-def _authorized(header: str, token: str) -> bool:
+def authorized(header: str, token: str) -> bool:
     """Bearer TOKEN, for programs, or a password, for browsers; whatever the user's name is."""
     kind, _, value = header.partition(" ")
     if kind.lower() == "basic":

@@ -49,6 +49,7 @@ _DECISIONS: Mapping[str, Badge] = {
     "left": Badge("warn", "!", "left"),
     "busy": Badge("calm", "○", "busy"),
     "share": Badge("calm", "○", "share"),
+    "pull": Badge("calm", "○", "pull"),
 }
 
 

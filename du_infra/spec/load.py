@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +29,17 @@ class Checked:
 
 def check_spec(path: Path) -> Checked:
     """Check the file ``path``. Never raises for anything that the file, or its absence, can do."""
-    file = text_of_file_name(str(path))
+    return _checked(text_of_file_name(str(path)), lambda: source.read_text(path))
+
+
+def check_content(content: bytes, file: str) -> Checked:
+    """The same of what a file called ``file`` would hold."""
+    return _checked(file, lambda: source.text_of(content))
+
+
+def _checked(file: str, read: Callable[[], str]) -> Checked:
     try:
-        text = source.read_text(path)
+        text = read()
     except Stop as stop:
         return Checked(None, (to_problem(file, stop.complaint, Lines(stop.text)),))
     fleet, complaints = check_text(text)

@@ -29,7 +29,12 @@ def stamp(path: Path) -> object:
 
 def read_text(path: Path) -> str:
     """The file's text without byte order mark, line ends as "\\n". Raises Stop."""
-    text = _decode(_read_bytes(path)).replace("\r\n", "\n").replace("\r", "\n")
+    return text_of(_read_bytes(path))
+
+
+def text_of(content: bytes) -> str:
+    """The same of what stands in a file. Raises Stop."""
+    text = _decode(content).replace("\r\n", "\n").replace("\r", "\n")
     odd = _UNPRINTABLE.search(text)
     if odd:
         words = f"a character that no text file holds (U+{ord(odd[0]):04X}): is this YAML?"
@@ -54,12 +59,12 @@ def _read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Stop(Complaint(f"the file cannot be read: {reason}")) from None
-    if len(content) > MAX_BYTES:
-        raise Stop(Complaint("the file is over 1 MiB; no fleet file is that long", todo="name a fleet file"))
     return content
 
 
 def _decode(content: bytes) -> str:
+    if len(content) > MAX_BYTES:
+        raise Stop(Complaint("the file is over 1 MiB; no fleet file is that long", todo="name a fleet file"))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

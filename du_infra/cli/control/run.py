@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from du_infra.cli.control.kept import FleetAt, fleet_at_option
 from du_infra.cli.control.watched import PageAt, page_options, watched
-from du_infra.cli.options import fleet_option, output_option, seconds
+from du_infra.cli.options import output_option, seconds
 from du_infra.cli.progress_view import PlainLines
 from du_infra.release.state import moment
 
 if TYPE_CHECKING:
     from du_infra.control.decision import Decision
     from du_infra.control.loop import ControlLoop
+    from du_infra.control.pull import Pull
 
 _COLOURS = {
     **dict.fromkeys(("failed", "fail-over", "fail-open"), "red"),
@@ -39,7 +40,7 @@ _COLOURS = {
     help="How long to wait between two passes.",
 )
 @page_options
-@fleet_option
+@fleet_at_option
 @output_option
 def command(
     regions: tuple[str, ...],
@@ -47,7 +48,7 @@ def command(
     dry_run: bool,
     interval: float,
     page: PageAt | None,
-    fleet_file: Path,
+    fleet: FleetAt,
     output: str,
 ) -> None:
     """Mind the regions of the fleet: start machines that stopped, replace those that are dead, scale.
@@ -55,30 +56,46 @@ def command(
     Where fleet.yaml has traffic:, mind the way to all of them as well: a region that is dead leaves the answers within
     seconds, and shares are moved step by step. Not so with --region.
 
+    With --pull the fleet is kept in Git: a commit elsewhere is in use here within that time, or at once where --listen
+    gets a webhook; one whose fleet file has mistakes is not checked out.
+
     One line for each decision goes to stdout (with --output json: one JSON object), progress to stderr. Ctrl-C lets
     what is under way come to its end; a second one does not.
     """
     from du_infra.control.loop import ControlLoop
+    from du_infra.control.pull import pull_of
 
     if once and page:
         raise click.UsageError("--listen is for a loop that runs on")
     view, report = _Lines(output), PlainLines()
-    with watched(page, report, interval=interval, dry_run=dry_run) as watcher:
-        loop = ControlLoop(fleet_file, regions, view.tell, report, dry_run=dry_run, watcher=watcher)
+    puller = None if fleet.pull is None else pull_of(fleet.file, view.tell, dry_run=dry_run)
+    poke = puller.poke if puller else None
+    with watched(page, report, interval=interval, dry_run=dry_run, poke=poke) as watcher:
+        if puller:
+            puller.heard_by(watcher.told)
+        loop = ControlLoop(fleet.file, regions, view.tell, report, dry_run=dry_run, watcher=watcher)
         if not once:
-            _run(loop, interval)
-        elif error := loop.once():
+            _run(loop, interval, puller, fleet.pull or 0.0)
+            return
+        late = puller and puller.once()
+        if error := loop.once() or late:
             raise SystemExit(error.exit_code)
 
 
-def _run(loop: ControlLoop, interval: float) -> None:
+def _run(loop: ControlLoop, interval: float, puller: Pull | None, pull: float) -> None:
     stop = threading.Event()
+    if puller:
+        puller.start(pull, stop)
     try:
         loop.run(interval, stop)
     except KeyboardInterrupt:
         stop.set()
         click.echo("stopping once what is under way has ended; Ctrl-C again to stop at once", err=True)
         loop.wait()
+    if puller:
+        puller.close()
+        if puller.broken:
+            raise puller.broken
 
 
 class _Lines:

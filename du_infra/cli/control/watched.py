@@ -59,8 +59,11 @@ def page_options(function: F) -> F:
 
 
 @contextmanager
-def watched(page: PageAt | None, report: Reporter, *, interval: float, dry_run: bool) -> Iterator[Watcher]:
-    """What a loop is watched with; the page is there as long as it lasts. A dry run notifies nobody.
+def watched(
+    page: PageAt | None, report: Reporter, *, interval: float, dry_run: bool, poke: Callable[[], None] | None = None
+) -> Iterator[Watcher]:
+    """What a loop is watched with; the page is there as long as it lasts. A dry run notifies nobody. ``poke`` is called
+    for each webhook of the fleet's repository.
 
     Raises SpecError, Refused, Busy or ToolMissing when nobody can listen there.
     """
@@ -71,7 +74,7 @@ def watched(page: PageAt | None, report: Reporter, *, interval: float, dry_run: 
     board = Board(interval=interval, dry_run=dry_run)
     sender = None if dry_run else Sender(report, board.hook)
     try:
-        with _page(board, page) if page else nullcontext():
+        with _page(board, page, poke) if page else nullcontext():
             yield Eyes(board, sender, shown=page is not None)
     finally:
         if sender:
@@ -79,14 +82,17 @@ def watched(page: PageAt | None, report: Reporter, *, interval: float, dry_run: 
 
 
 @contextmanager
-def _page(board: Board, page: PageAt) -> Iterator[None]:
-    from du_infra.seeing.http import Server
+def _page(board: Board, page: PageAt, poke: Callable[[], None] | None) -> Iterator[None]:
+    from du_infra.seeing.hook import LONGEST, Hook
+    from du_infra.seeing.http import Limits, Server
     from du_infra.seeing.listen import bound, listening, token_of
     from du_infra.seeing.site import Site
 
     token = token_of(page.token_file)
     made = listening(page.address, token)
-    server = Server(made, Site(board, token))
+    site = Site(board, token)
+    limits = Limits(body=LONGEST) if poke else None
+    server = Server(made, Hook(poke, token, site) if poke else site, limits)
     click.echo(f"the page is at http://{bound(made)}/", err=True)
     try:
         yield
