@@ -130,8 +130,9 @@ class Server:
         return await self._with_body(request, reader)
 
     async def _with_body(self, request: Request, reader: asyncio.StreamReader) -> Request | Response:
-        length = request.headers.get("content-length", "")
-        if not length.isdecimal():
+        """RFC 9112, section 6.3: without a length it has none; in chunks it is not taken."""
+        length = request.headers.get("content-length", "0")
+        if not (length.isascii() and length.isdecimal()) or "transfer-encoding" in request.headers:
             return plain(411)
         if int(length) > self._limits.body:
             return plain(413)

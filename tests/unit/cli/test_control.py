@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +22,8 @@ from du_infra.cli.main import cli
 from du_infra.control.decision import Decision
 from du_infra.control.loop import ControlLoop
 from du_infra.errors import DuError, EngineFailed, Refused, SpecError
+from tests.unit.engines.git_bed import FLEET as GIT_FLEET
+from tests.unit.engines.git_bed import GitBed
 
 FLEET = "fleet: demo\nregions:\n  home: {provider: lxd}\nservices: {}\n"
 DECISIONS = [Decision("home", "replace", "dead for 31 s", "demo-home-2"), Decision("home", "well", "nothing is amiss")]
@@ -132,3 +136,56 @@ def test_a_loop_shows_a_page_and_takes_it_away_when_it_ends(file: Path) -> None:
         process.communicate()
     with pytest.raises(URLError):
         urlopen(f"http://{address}/healthz", timeout=5)
+
+
+def test_a_loop_follows_the_fleets_repository_and_a_webhook_makes_it_quick(tmp_path: Path) -> None:
+    git = GitBed(tmp_path)
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef0123")
+    token.chmod(0o600)
+    at = f"127.0.0.1:{_free_port()}"
+    argv = ["control", "run", "--pull", "1h", "--interval", "1s", "--listen", at, "--token-file", str(token)]
+    command = [sys.executable, "-m", "du_infra", *argv, "--output", "json", "--fleet", str(git.file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            _await(lambda: _poked(at, token.read_text()))
+            git.push(GIT_FLEET.format(nodes=2), "two nodes")
+            _await(lambda: _poked(at, token.read_text()) and "nodes: 2" in git.file.read_text())
+        finally:
+            process.send_signal(signal.SIGINT)
+            told, _ = process.communicate(timeout=30)
+    (pulled,) = (one for one in map(json.loads, told.splitlines()) if one["kind"] == "pull")
+    assert pulled["text"].endswith("(Ada): two nodes is checked out")
+
+
+def test_once_looks_once_and_what_is_no_clone_is_refused(tmp_path: Path, file: Path, ends_with: Any) -> None:
+    ends_with(None)
+    git = GitBed(tmp_path)
+    git.push(GIT_FLEET.format(nodes=2), "two nodes")
+    done = run(git.file, "--pull", "1h")
+    assert (done.exit_code, "nodes: 2" in git.file.read_text()) == (0, True)
+    refused = run(file, "--pull", "1h")
+    assert isinstance(refused.exception, SpecError)
+    assert "in no clone" in str(refused.exception)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+def _poked(at: str, token: str) -> bool:
+    asked = Request(f"http://{at}/hooks/git", data=b"", headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urlopen(asked, timeout=5) as answer:
+            return bool(answer.status == 202)
+    except OSError:
+        return False
+
+
+def _await(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

@@ -89,14 +89,21 @@ def test_without_a_token_nobody_has() -> None:
         assert site.pokes == 0
 
 
-def test_a_body_that_is_too_long_or_has_no_length_is_refused() -> None:
+def test_a_body_that_is_too_long_or_of_no_known_length_is_refused() -> None:
     with hooked() as site:
         assert site.ask(body=b"x" * (LONGEST + 1), X_Gitlab_Token=TOKEN) == 413
         assert site.ask(body=b"x" * LONGEST, X_Gitlab_Token=TOKEN) == 202
         with socket.create_connection(("127.0.0.1", site.port), timeout=5) as link:
-            link.sendall(f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nX-Gitlab-Token: {TOKEN}\r\n\r\n".encode())
+            head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nX-Gitlab-Token: {TOKEN}\r\n"
+            link.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
             assert link.recv(100).startswith(b"HTTP/1.1 411 ")
         assert site.pokes == 1
+
+
+def test_no_body_is_a_body_too() -> None:
+    with hooked() as site, socket.create_connection(("127.0.0.1", site.port), timeout=5) as link:
+        link.sendall(f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nX-Gitlab-Token: {TOKEN}\r\n\r\n".encode())
+        assert link.recv(100).startswith(b"HTTP/1.1 202 ")
 
 
 def test_everything_else_is_as_without_it() -> None:
