@@ -25,6 +25,7 @@ from du_node.actions import (
     WarmUp,
 )
 from du_node.errors import NodeError
+from du_node.gateway.driver import connections
 from du_node.gateway.turn import turn
 from du_node.preflight import need_architecture, need_memory, preflight
 from du_node.readiness import await_ready
@@ -113,13 +114,13 @@ def _try_out(action: WarmUp | Observe, tool: Runtime, tell: Tell) -> dict[str, A
 def _drain(container: Container, seconds: float) -> None:
     """Wait until nothing is connected to the slot, at most ``seconds``."""
     entrance, deadline = gateway.chosen(), time.monotonic() + seconds
-    while entrance.connections(container.port) and time.monotonic() < deadline:
+    while connections(entrance, container) and time.monotonic() < deadline:
         time.sleep(_LOOK)
 
 
 def _stop(tool: Runtime, action: Stop, tell: Tell) -> dict[str, Any]:
     container = action.container
-    left = gateway.chosen().connections(container.port)
+    left = connections(gateway.chosen(), container)
     if left and not action.cut:
         tell(kind="warning", text=f"{container.service}: {container.slot} runs on for {left} open connection(s)")
         return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from du_node.actions import Action, Drain, Remove, Run, SetRoutes, Start, Stop
+from du_node.errors import NodeError
 from du_node.state import FIRST_PORT, LAST_PORT, SLOTS, Container, Observed, Pair, Service, Wanted
 from du_node.table import Entry, Table, digest_of, entry, settle, with_peers
 
@@ -96,6 +97,7 @@ class Draft:
             route=service.route,
             start_timeout=service.start_timeout,
             stop_grace=service.stop_grace,
+            unready_port=port + self._seen.unready_step if self._seen.unready_step else 0,
         )
         self._slots[service.name, slot] = made
         self.images = self.images | {service.image}
@@ -165,10 +167,14 @@ class Draft:
         return with_peers(table, self._seen.peers, shared=self._seen.shared)
 
     def _free_port(self) -> int:
-        """The next port after the highest in use, so that a port is not given to another service at once."""
-        taken = {c.port for c in self._slots.values()} | self._seen.ports
-        ours = [port for port in taken if FIRST_PORT <= port <= LAST_PORT]
+        """The next port after the highest of a slot, so that a port is not given to another service at once."""
+        ours = {c.port for c in self._slots.values()}
+        taken = ours | self._seen.ports
         start = max(ours, default=FIRST_PORT - 1) + 1 - FIRST_PORT
         count = LAST_PORT - FIRST_PORT + 1
         candidates = (FIRST_PORT + (start + step) % count for step in range(count))
-        return next(port for port in candidates if port not in taken)
+        found = next((port for port in candidates if port not in taken), 0)
+        if not found:
+            todo = "services that are left out of fleet.yaml give theirs back"
+            raise NodeError("no-room", "every port that slots of this node may have is taken", todo=todo)
+        return found

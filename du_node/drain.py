@@ -118,7 +118,8 @@ def _callers() -> int:
 def _open() -> int:
     """Connections of clients to the gateway, or of any gateway's to this node's copies, whichever are more."""
     entrance = gateway.chosen()
-    ports = {side.port for item in rotation.stored(entrance.kind) for side in item.upstreams}
+    routed = rotation.stored(entrance.kind)
+    ports = {side.port for item in routed for side in (*item.upstreams, item.primary.unready) if side}
     return max(sockets.from_clients(_WEB), sum(entrance.connections(port) for port in ports))
 
 

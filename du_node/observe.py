@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from du_node import gateway, probe, settings
 from du_node.before import images_in_use
-from du_node.gateway.driver import Driver
+from du_node.gateway.driver import Driver, connections
 from du_node.rotation import usable
 from du_node.runtime.driver import Runtime
 from du_node.sockets import listening
@@ -22,7 +22,7 @@ def observe(runtime: Runtime) -> Observed:
     peers = usable({c.service for c in containers})
     shared = bool(settings.peers())
     ports = listening(FIRST_PORT, LAST_PORT) | runtime.taken_ports()
-    return Observed(containers, seen, images, ports, peers, shared)
+    return Observed(containers, seen, images, ports, peers, shared, runtime.unready_step)
 
 
 def _probed(container: Container) -> Container:
@@ -36,4 +36,4 @@ def _counted(container: Container, seen: Gateway, entrance: Driver) -> Container
     pair = seen.pairs.get(container.service)
     if not container.running or not pair or container.slot in pair.slots:
         return container
-    return replace(container, connections=entrance.connections(container.port))
+    return replace(container, connections=connections(entrance, container))

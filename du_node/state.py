@@ -103,6 +103,11 @@ class Container:
     connections: int = 0
     unready_port: int = 0
 
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Where the gateway reaches it."""
+        return (self.port, self.unready_port) if self.unready_port else (self.port,)
+
     def serves(self, service: Service) -> bool:
         """Whether this is the wanted release with the wanted settings."""
         return (self.release, self.config) == (service.release, service.config)
@@ -157,7 +162,7 @@ class Observed:
     """What was seen on the node. ``images`` are references; ``ports`` are taken by others.
 
     ``peers`` are, by service, the other nodes that take requests for it now. ``shared``: the region has other nodes,
-    usable ones or not.
+    usable ones or not. ``unready_step``: a slot's ``unready_port`` is so far above its port; 0: slots have none.
     """
 
     containers: tuple[Container, ...] = ()
@@ -166,3 +171,4 @@ class Observed:
     ports: frozenset[int] = frozenset()
     peers: Mapping[str, tuple[Peer, ...]] = field(default_factory=dict)
     shared: bool = False
+    unready_step: int = 0

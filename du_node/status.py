@@ -12,7 +12,7 @@ from typing import Any
 
 from du_node import files, gateway, handover, outlook, places, probe, processes, runtime, settings
 from du_node.errors import NodeError
-from du_node.gateway.driver import Driver
+from du_node.gateway.driver import Driver, connections
 from du_node.load import load
 from du_node.preflight import memory_info
 from du_node.readiness import explain
@@ -131,7 +131,7 @@ def _roles(slots: Mapping[str, Container], pair: Pair, entrance: Driver) -> dict
         "canary": release.get(pair.canary, ""),
         "share": pair.share,
         "preview": release.get(pair.preview, ""),
-        "lingering": sum(entrance.connections(c.port) for c in left),
+        "lingering": sum(connections(entrance, c) for c in left),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from du_node.state import Gateway
+from du_node.state import Container, Gateway
 from du_node.table import Table
 
 
@@ -36,3 +36,8 @@ class Driver(Protocol):
 
     def version(self) -> str:
         """For example 1.31.3."""
+
+
+def connections(entrance: Driver, container: Container) -> int:
+    """How many are with a slot, by whichever of its ports."""
+    return sum(entrance.connections(port) for port in container.ports)

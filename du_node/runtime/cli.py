@@ -46,6 +46,8 @@ class CommandLine:
         """Whether the daemon answers."""
         raise NotImplementedError
 
+    unready_step = 0
+
     def ensure(self) -> None:
         """Have the daemon started if it does not answer, and wait for it. Raises NodeError tool.
 

@@ -36,6 +36,8 @@ class Runtime(Protocol):
     """Names of its processes, as /proc tells them."""
     storage: str
     """The folder that its images are in."""
+    unready_step: int
+    """As in state.Observed."""
 
     def ensure(self) -> None:
         """Have the runtime started if it does not answer. Raises NodeError tool."""

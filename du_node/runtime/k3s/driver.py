@@ -52,6 +52,7 @@ class K3s:
     kind = "k3s"
     programs: tuple[str, ...] = ("k3s-server", "k3s-agent", "k3s", "containerd")
     storage = "/var/lib/rancher/k3s"
+    unready_step = unready_port(0)
 
     def __init__(self, lock: int | None = None) -> None:
         self._keep = () if lock is None else (lock,)
@@ -68,6 +69,18 @@ class K3s:
     def ensure(self) -> None:
         """Have K3s started if it does not run on this node, and wait for the API and for its containerd. Raises
         NodeError tool."""
+        self._have_started()
+        for slot in self._slots_without_a_second_port():
+            self._api.create("services", objects.unready_of(slot))
+
+    def _slots_without_a_second_port(self) -> list[Json]:
+        """Whoever made the slot was killed before that."""
+        there = self._api.all("services", {**OURS, **self._mine})
+        names = {told["metadata"]["name"] for told in there}
+        slots = [told for told in there if SLOT in told["metadata"]["labels"] and objects.UNREADY in _notes(told)]
+        return [told for told in slots if unready_object(told["metadata"]["name"]) not in names]
+
+    def _have_started(self) -> None:
         deadline = time.monotonic() + _PATIENCE
         if self._answers():
             return
@@ -311,8 +324,6 @@ class K3s:
                     self._api.replace("services", found)
                 except Changed:
                     continue
-            if not stopped and objects.UNREADY in notes:
-                self._api.create("services", objects.unready_of(found))  # whoever made the slot was killed, perhaps
             return _copies_of(found)
         raise NodeError("tool", f"{container.service}: the cluster has no slot {container.slot} of this node")
 

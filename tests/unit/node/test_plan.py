@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -21,8 +23,12 @@ from du_node.actions import (
     StartGateway,
     Stop,
 )
+from du_node.draft import Draft
+from du_node.errors import NodeError
+from du_node.gateway.driver import Driver, connections
 from du_node.plan import plan
-from du_node.state import Route
+from du_node.state import FIRST_PORT, LAST_PORT, Gateway, Observed, Route
+from du_node.table import digest_of, upstream
 from du_node.watch import GATEWAY
 from tests.unit.node.world import World, service, wanted
 
@@ -261,3 +267,33 @@ def test_every_action_can_be_told_to_a_person() -> None:
 def test_a_gateway_that_stands_still_is_started_anew_and_nothing_else_is_touched() -> None:
     world = serving()
     assert kinds(plan(wanted(V1), world.observe(), sick=frozenset({GATEWAY}))) == [StartGateway]
+
+
+def test_the_table_of_a_release_has_the_slots_second_port_so_that_the_next_look_finds_nothing_to_do() -> None:
+    seen = Observed((), Gateway(running=True, live=digest_of(()), disk=digest_of(())), unready_step=100)
+    (table,) = (s.table for s in plan(wanted(V1), seen) if isinstance(s, SetRoutes))
+    assert table[0].primary.unready_port == table[0].primary.port + 100
+    made = Draft(wanted(V1), seen).run(V1, "blue")
+    assert made.ports == (made.port, made.port + 100)
+    assert upstream(made) == table[0].primary
+
+
+def test_a_slot_gets_the_port_after_the_highest_slots_whatever_else_is_taken() -> None:
+    first, *_ = (s for s in plan(wanted(V1), World().observe()) if isinstance(s, Run))
+    seen = replace(World().observe(), ports=frozenset(range(FIRST_PORT + 10, LAST_PORT + 1)))
+    draft = Draft(wanted(V1, V2), seen)
+    assert (first.port, draft.run(V1, "blue").port, draft.run(V1, "green").port) == (20000, 20000, 20001)
+
+
+def test_no_port_left_is_said_in_words() -> None:
+    seen = replace(World().observe(), ports=frozenset(range(FIRST_PORT, LAST_PORT + 1)))
+    with pytest.raises(NodeError, match="every port that slots of this node may have is taken"):
+        plan(wanted(V1), seen)
+
+
+def test_connections_to_a_slot_count_by_whichever_port() -> None:
+    slot = replace(serving(V1).observe().containers[0], port=20000, unready_port=20100)
+    counts = {20000: 2, 20100: 1}
+    entrance = cast(Driver, SimpleNamespace(connections=counts.__getitem__))
+    assert connections(entrance, slot) == 3
+    assert connections(entrance, replace(slot, unready_port=0)) == 2

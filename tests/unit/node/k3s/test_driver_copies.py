@@ -138,10 +138,13 @@ def test_a_restart_on_a_node_without_a_copy_ends_one_elsewhere(tool: K3s) -> Non
     assert pods(api) == {"well"}
 
 
-def test_a_slot_is_made_with_its_other_port_also_by_whoever_comes_after_one_that_was_killed(tool: K3s) -> None:
+def test_a_slot_is_made_with_its_other_port_also_by_whoever_comes_after_one_that_was_killed(
+    tool: K3s, monkeypatch: pytest.MonkeyPatch
+) -> None:
     api = api_of(tool)
     port = driver.own_window("a")[3]
     calls = []
+    monkeypatch.setattr(K3s, "_answers", lambda tool: True)
     for moment in range(40):
         api.objects.clear()
         api.meanwhile = _killed_at(api.calls + moment)
@@ -152,7 +155,7 @@ def test_a_slot_is_made_with_its_other_port_also_by_whoever_comes_after_one_that
             killed = True
         api.meanwhile = lambda _: None
         if slots := tool.containers():
-            tool._mark(slots[0], stopped=False)
+            tool.ensure()
             assert slots[0].unready_port == port + 100
             assert len([key for key in api.objects if key[0] == "services"]) == 2
             assert {port, port + 1}.difference(tool.taken_ports()) == {port + 1}
