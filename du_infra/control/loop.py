@@ -12,6 +12,7 @@ from du_infra.control.context import RegionContext
 from du_infra.control.decision import Decision, Kind, Teller
 from du_infra.control.minder import Minder
 from du_infra.control.share import All, Share, Shared
+from du_infra.control.traffic.cut_off import PAUSE, WaveMinder
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.minder import TrafficMinder
 from du_infra.control.watch import Watcher
@@ -22,7 +23,7 @@ from du_infra.spec import load_spec, region_of
 from du_infra.spec.source import stamp
 
 _LEAST_INTERVAL, _LONGEST_NAP = 0.1, 1.0
-_TRAFFIC = " the entrance"  # no region's name begins with a blank
+_TRAFFIC, _WAVES = " the entrance", " waves"  # no region's name begins with a blank
 
 
 class ControlLoop:
@@ -88,6 +89,8 @@ class ControlLoop:
                 self._begin(name, self._mind, name, interval, stop)
             if self._entrance and _TRAFFIC not in self._threads:
                 self._begin(_TRAFFIC, self._mind_traffic, stop)
+            if self._entrance and _WAVES not in self._threads:
+                self._begin(_WAVES, self._mind_waves, stop)
             stop.wait(min(interval, _LONGEST_NAP))
             if time.monotonic() - read >= interval:
                 self._read_again()
@@ -146,6 +149,19 @@ class ControlLoop:
             minder.close()
             self._watcher.entrance(None)
         self._threads.pop(_TRAFFIC, None)
+
+    def _mind_waves(self, stop: threading.Event) -> None:
+        """Releases through all regions that were cut off."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        minder = WaveMinder(self._tell_both, self._report, stop.is_set, dry_run=self._dry_run)
+        try:
+            while not stop.is_set() and (entrance := self._entrance):
+                minder.look(entrance)
+                stop.wait(PAUSE)
+        except Exception as error:
+            self._broken = error
+            stop.set()
+        self._threads.pop(_WAVES, None)
 
     def _traffic_minder(self) -> TrafficMinder:
         return TrafficMinder(self._tell_both, self._report, dry_run=self._dry_run, saw=self._watcher.entrance)

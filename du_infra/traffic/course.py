@@ -1,8 +1,7 @@
 """What is wanted of the whole fleet, as one record: a course. Pure.
 
 Which release each region runs, which wave that is, and what weight each region has change together. Every change is
-another course, and what was before is known by its number. So whoever goes back one course takes back all three at
-once, and a fleet that is in Git does it with one revert.
+another course, and what was before is known by its number. So whoever goes back one course takes back all three.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ class Course:
     ``tag``: what the ``release`` is called; ``waves``: its regions, as fleet.yaml had them when it began. ``file``: the
     weights that fleet.yaml had then. ``back``: the service that went back with this course ("" for none), until each
     region runs what is pinned; ``leaving``: the release that may answer there as well until then, by region.
+    ``wish``: what the release was begun with otherwise than the service's settings say ("observe", "canary", "batch").
     """
 
     weights: Mapping[str, int]
@@ -48,6 +48,7 @@ class Course:
     leaving: Mapping[str, str] = field(default_factory=dict)
     release: str = ""
     waves: tuple[tuple[str, ...], ...] = ()
+    wish: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def under_way(self) -> bool:
@@ -63,7 +64,7 @@ class Course:
         return {name: 0 if name in self.drained else weight for name, weight in weights.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """For the store, for Git, and for programs."""
+        """For the store, and for programs."""
         return {**asdict(self), "drained": list(self.drained)}
 
 

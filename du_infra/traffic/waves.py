@@ -183,7 +183,7 @@ def following(course: Course, origin: Course, rules: Rules) -> Course:
         return _at(step, origin.weights, rules)
     if course.wave + 1 < len(rules.waves):
         return _at(replace(step, wave=course.wave + 1, step=0), origin.weights, rules)
-    return replace(step, service="", release="", waves=(), wave=0, step=0, origin=0)
+    return replace(step, service="", release="", waves=(), wish={}, wave=0, step=0, origin=0)
 
 
 def _at(course: Course, weights: Mapping[str, int], rules: Rules) -> Course:

@@ -47,6 +47,7 @@ class Hands:
     ) -> None:
         self._regions, self._report, self._bring, self._start = regions, report, bring_one, start
         self._trips: dict[str, _Trip] = {}
+        self._resting = False
 
     def know(self, regions: Mapping[str, RegionContext]) -> None:
         """These are the regions from now on, as fleet.yaml has them."""
@@ -62,11 +63,17 @@ class Hands:
         """Where it did not work, and why."""
         return {name: trip.trouble for name, trip in self._trips.items() if trip.trouble and not trip.order}
 
+    def rest(self) -> list[str]:
+        """Set out with none any more; the regions that are on their way."""
+        self._resting = True
+        return self.at_work
+
     def bring(self, orders: Mapping[str, Order], *, one_by_one: bool) -> None:
         """Set out with those that may be tried now; ``one_by_one``: with none while another is on its way."""
         for name, order in orders.items():
             trip = self._trips.setdefault(name, _Trip())
-            if trip.order or time.monotonic() < trip.not_before or (one_by_one and self.at_work):
+            held = self._resting or (one_by_one and self.at_work)
+            if trip.order or held or time.monotonic() < trip.not_before:
                 continue
             trip.order = order
             self._start(lambda name=name, order=order: self._go(name, order))  # type: ignore[misc]

@@ -50,12 +50,17 @@ class Voyage:
         self.steps: list[str] = []
         self.went_back = ""
 
-    def run(self, check: Callable[[], None] = lambda: None) -> None:
-        """Until it is through, or back everywhere: ``went_back`` says why. Raises what ``check`` does."""
+    def run(self, check: Callable[[], None] = lambda: None, over: Callable[[], bool] = lambda: False) -> None:
+        """Until it is through, or back everywhere: ``went_back`` says why. Raises what ``check`` does.
+
+        Once it is ``over`` no region sets out any more, and it ends when those have arrived that are on their way.
+        """
         try:
             while not self.step():
                 time.sleep(self._minder.pause)
                 check()
+                if over() and not self._hands.rest():
+                    return
         finally:
             self._minder.close()
 

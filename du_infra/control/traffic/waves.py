@@ -72,18 +72,58 @@ def release_waves(entrance: Entrance, plan: WavePlan, report: Reporter, make: Ma
     """Do it, or go on with it, to its end. Raises NotReady when it went back, Busy when another process is at it."""
     if plan.there:
         return WaveResult(plan.name, plan.service, plan.release, "unchanged")
-    order = Order(plan.service, plan.release, plan.tag, wish=Wish(**plan.options))
     with _alone(entrance) as check, stage(report, STAGE, f"{plan.service} {plan.tag} through {plan.name}"):
         if not plan.goes_on and not plan.goes_back:
             _begin(entrance, plan)
+        order = Order(plan.service, plan.release, plan.tag, wish=Wish(**_wished(course_of(entrance), plan.options)))
         voyage = make(entrance, order, report)
         voyage.run(check)
-        if voyage.went_back:
-            todo = "`du-infra release list --region NAME` and `du-infra control explain` tell more"
-            error = NotReady(f"{plan.service} {plan.tag} {voyage.went_back}", where=plan.name, todo=todo)
-            error.done = "every region is back at the release of before, and so are the shares"
-            raise error
+        _went_back(voyage, plan.name, f"{plan.service} {plan.tag}")
     return WaveResult(plan.name, plan.service, plan.release, "done", tuple(voyage.steps))
+
+
+def unattended(entrance: Entrance) -> Course | None:
+    """The course of a release that goes through the world, or back, and that nobody is at work on; None: no such."""
+    course = course_of(entrance)
+    wanted = (course.service or course.back) and not entrance.store.leases.holder(_lease(entrance))
+    return course if wanted else None
+
+
+def go_on(entrance: Entrance, report: Reporter, over: Callable[[], bool], make: Make = Voyage) -> WaveResult | None:
+    """Take it to its end, as the command would that began it; None once ``over``: then others may.
+
+    What is under way in a region when it is over comes to its end first, and nothing more is begun. Raises NotReady
+    when it went back, Busy when somebody else is at it, Refused when there is none any more.
+    """
+    with _alone(entrance) as check, stage(report, STAGE, f"a release through {entrance.name} that was cut off"):
+        course = course_of(entrance)
+        service = course.service or course.back
+        if not service:
+            raise Refused("no release goes through the world", where=entrance.name)
+        order = Order(service, course.release, course.tag, wish=Wish(**course.wish), back=bool(course.back))
+        voyage = make(entrance, order, report)
+        voyage.run(check, over)
+        if over():
+            return None
+        _went_back(voyage, entrance.name, f"{service} {course.tag}".strip())
+    return WaveResult(entrance.name, service, course.release, "done", tuple(voyage.steps))
+
+
+def _went_back(voyage: Voyage, name: str, what: str) -> None:
+    if voyage.went_back:
+        todo = "`du-infra release list --region NAME` and `du-infra control explain` tell more"
+        error = NotReady(f"{what} {voyage.went_back}", where=name, todo=todo)
+        error.done = "every region is back at the release of before, and so are the shares"
+        raise error
+
+
+def _wished(course: Course, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What it was begun with, and over that what the command says that goes on with it."""
+    return {**course.wish, **_said(options)}
+
+
+def _said(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def abort_waves(entrance: Entrance, service: str, report: Reporter, make: Make = Voyage) -> WaveResult:
@@ -146,7 +186,7 @@ def _begin(entrance: Entrance, plan: WavePlan) -> None:
     if pinned.pins != course.pins:
         course = keep(entrance, pinned, f"what {plan.service} runs before {plan.tag}")
     first = begin(course, plan.service, plan.release, rules, plan.tag)
-    keep(entrance, first, f"release {plan.service} {plan.tag}")
+    keep(entrance, replace(first, wish=_said(plan.options)), f"release {plan.service} {plan.tag}")
 
 
 def _lease(entrance: Entrance) -> str:

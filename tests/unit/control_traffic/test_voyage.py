@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from du_infra.control.context import RegionContext
-from du_infra.control.traffic import bring, hands, minder, voyage, waves
+from du_infra.control.decision import Decision
+from du_infra.control.traffic import bring, cut_off, hands, minder, voyage, waves
 from du_infra.control.traffic.bring import Order
+from du_infra.control.traffic.cut_off import WaveMinder
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.hands import Hands
 from du_infra.control.traffic.sightings import Board
@@ -543,3 +545,114 @@ def test_what_is_no_release_through_the_world_is_refused_before_anything_is_done
     sea.world.runs["b"] = ""
     with pytest.raises(Refused, match="no release of hello is pinned in b"):
         sea.plan()
+
+
+class Minded:
+    """A loop's wave minder on the sea; a look takes two seconds. ``over``: the loop ends."""
+
+    def __init__(self, sea: Sea, monkeypatch: pytest.MonkeyPatch, *, dry_run: bool = False) -> None:
+        self.sea, self.over, self.told = sea, False, list[str]()
+        monkeypatch.setattr(cut_off, "time", SimpleNamespace(monotonic=lambda: sea.world.now))
+        self.minder = WaveMinder(self._tell, silent, lambda: self.over, dry_run=dry_run, make=sea._make)
+
+    def looks(self, times: int) -> None:
+        for _ in range(times):
+            self.minder.look(self.sea.world.same())
+            self.sea.world.now += 2.0
+
+    def _tell(self, decision: Decision) -> None:
+        self.told.append(f"{decision.kind}: {decision.text}")
+
+
+def cut_off_at(sea: Sea, region: str) -> None:
+    sea.kill_at = region
+    with pytest.raises(Killed):
+        sea.release()
+    sea.kill_at = ""
+
+
+@pytest.mark.parametrize("region", ["a", "b"])
+def test_the_loop_goes_on_with_what_nobody_is_at_work_on(
+    sea: Sea, monkeypatch: pytest.MonkeyPatch, region: str
+) -> None:
+    loop = Minded(sea, monkeypatch)
+    loop.looks(10)
+    assert loop.told == []
+    cut_off_at(sea, region)
+    _ends(sea.world)
+    loop.looks(5)
+    assert loop.told == []  # the person may say it again
+    loop.looks(5)
+    assert loop.told[0].startswith("resume: hello v2 goes on through the world")
+    assert loop.told[1:] == ["done: hello v2 serves in every wave"]
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v2-1"), CALM)
+
+
+def test_the_loop_takes_back_what_fails_and_says_why(sea: Sea, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Minded(sea, monkeypatch)
+    cut_off_at(sea, "a")
+    _ends(sea.world)
+    sea.bad = {"b": "it does not start"}
+    loop.looks(10)
+    assert "it does not start" in loop.told[1] and loop.told[1].startswith("failed: ")
+    assert (sea.world.runs, sea.weights) == (dict.fromkeys("abc", "v1-1"), CALM)
+    assert len(loop.told) == 2
+
+
+def test_the_loop_leaves_alone_what_somebody_is_at_work_on_and_a_dry_run_only_says_it(
+    sea: Sea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, dry = Minded(sea, monkeypatch), Minded(sea, monkeypatch, dry_run=True)
+    cut_off_at(sea, "b")
+    _ends(sea.world)
+    before = sea.course
+    with sea.world.entrance().store.leases.held(f"waves of {NAME}", "takes a release through the world"):
+        loop.looks(20)
+    assert (loop.told, sea.course) == ([], before)
+    dry.looks(20)
+    assert [one.partition(":")[0] for one in dry.told] == ["resume"]
+    assert sea.course == before
+
+
+def test_a_loop_that_ends_begins_nothing_more_and_the_next_one_goes_on(
+    sea: Sea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Minded(sea, monkeypatch)
+    cut_off_at(sea, "a")
+    _ends(sea.world)
+
+    def ends() -> None:
+        loop.over = sea.course.wave == 1
+
+    sea.each_pass = ends
+    loop.looks(10)
+    assert loop.told == ["resume: hello v2 goes on through the world: nobody is at work on it any more"]
+    assert sea.course.under_way and sea.world.runs["c"] == "v1-1"
+    sea.each_pass = lambda: None
+    again = Minded(sea, monkeypatch)
+    again.looks(10)
+    assert again.told[-1] == "done: hello v2 serves in every wave"
+
+
+def test_what_it_was_begun_with_holds_for_whoever_goes_on(sea: Sea, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[Order] = []
+    real = sea._bring
+
+    def bring_(context: RegionContext, order: Order, report: Reporter) -> None:
+        orders.append(order)
+        real(context, order, report)
+
+    monkeypatch.setattr(sea, "_bring", bring_)
+    sea.kill_at = "b"
+    options = {"observe": 60.0, "canary": [5, 50], "batch": None}
+    with pytest.raises(Killed):
+        release_waves(
+            sea.world.entrance(), plan_waves(sea.world.entrance(), "hello", "v2", options, silent), silent, sea._make
+        )
+    _ends(sea.world)
+    sea.kill_at = ""
+    Minded(sea, monkeypatch).looks(10)
+    assert {(one.wish.observe, tuple(one.wish.canary or ()), one.wish.batch) for one in orders} == {
+        (60.0, (5, 50), None)
+    }
+    assert sea.course.wish == {}
