@@ -1,4 +1,4 @@
-"""A release goes through the world, wave after wave, under load that finds it by its name: a bad one, and a good one
+"""A release goes through the world, wave after wave, under load that finds it by its name: a bad one, and good ones
 whose command is killed on the way."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import du_infra
-from tests.gtm.globe import REGIONS, Globe
+from tests.gtm.globe import REGIONS, Globe, minded
 from tests.gtm.load import Load
 from tests.region.conftest import DU
 
@@ -110,3 +110,24 @@ def test_a_good_version_goes_through_all_waves_though_its_command_is_killed_in_t
     assert load.wrong == []
     assert [one for one in load.requests if not one.ok] == []
     assert du_infra.load(globe.file).region("ams").status().ready
+
+
+def test_a_loop_goes_on_where_the_command_was_killed_and_nobody_says_it_again(globe: Globe) -> None:
+    began = time.monotonic()
+    with minded(globe) as loop, globe.load(clients=300).running() as load:
+        before = len(releases(globe, "fra", "v1"))
+        with release(globe, "v1"):
+            globe.until(lambda: served(globe)["nyc"] == "v1", 60 * MINUTES, "the first wave serves it")
+            globe.until(lambda: len(releases(globe, "fra", "v1")) > before, 60 * MINUTES, "the second wave begins")
+        killed = time.monotonic()
+        globe.until(lambda: bool(loop.said("resume", killed)), 60, "the loop goes on")
+        resumed = time.monotonic()
+        globe.until(lambda: any("every wave" in one for one in loop.said("done")), 60 * MINUTES, "the loop ends it")
+        ended = time.monotonic()
+        time.sleep(4)
+    print(f"\nto the kill {killed - began:.0f} s, then {resumed - killed:.0f} s, then {ended - resumed:.0f} s")
+    print(told(load))
+    assert served(globe) == dict.fromkeys(REGIONS, "v1")
+    assert weights(globe) == WEIGHTS
+    assert load.wrong == []
+    assert [one for one in load.requests if not one.ok] == []
