@@ -45,7 +45,7 @@ def _region(seen: Snapshot, name: str) -> Json:
     found = seen.regions.get(name)
     return {
         "name": name,
-        "ready": found.status.ready if found else None,
+        "ready": seen.ready(name),
         "seen_seconds_ago": _ago(seen.now, found.at if found else None),
         "pass": _pass(seen.lives[name], seen.now),
         **(_seen(found) if found else {}),

@@ -48,6 +48,16 @@ class Snapshot:
         found = [(name, life.silent(self.now)) for name, life in lives.items() if life.stale(self.now)]
         return [f"{name}: no sign of life for {silent:.0f} s" for name, silent in found]
 
+    def late(self, name: str) -> bool:
+        """Whether a region was seen once, and too long ago to say how it is now."""
+        found = self.regions.get(name)
+        return found is not None and self.lives[name].is_late(found.at, self.now)
+
+    def ready(self, name: str) -> bool | None:
+        """Whether a region is ready; None where no look at it says so any more, or yet."""
+        found = self.regions.get(name)
+        return None if found is None or self.late(name) else found.status.ready
+
 
 class Board:
     """Written by the loop's threads, read by the server's. Every method is short and raises nothing."""

@@ -71,4 +71,13 @@ class Life:
 
     def stale(self, now: float) -> bool:
         """Whether that is too long."""
-        return self.silent(now) > (self.patience.acting if self.doing else self.patience.looking)
+        return self.silent(now) > self.longest
+
+    def is_late(self, at: float, now: float) -> bool:
+        """Whether a look at the time ``at`` is too old to say how the region is: passes may well go on, and fail."""
+        return now - at > self.longest
+
+    @property
+    def longest(self) -> float:
+        """For how many seconds it may be silent now."""
+        return self.patience.acting if self.doing else self.patience.looking

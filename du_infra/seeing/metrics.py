@@ -107,19 +107,19 @@ def _passes(seen: Snapshot) -> Iterator[Metric]:
 
 
 def _regions(seen: Snapshot) -> Iterator[Metric]:
-    ready = _gauge("region_ready", "1 while the region's nodes, services and address are ready.", ["region"])
+    ready = _gauge("region_ready", "1 while nodes, services and address are ready, and were seen of late.", ["region"])
     nodes = _gauge("region_nodes", "Nodes, by how they stand.", ["region", "standing"])
     wanted = _gauge("region_nodes_wanted", "How many nodes are asked for.", ["region"])
-    service = _gauge("service_ready", "1 while a service is ready on every node of the region.", ["region", "service"])
+    service = _gauge("service_ready", "1 while a service is ready on every node, seen of late.", ["region", "service"])
     age = _gauge("region_seen_age_seconds", "How old everything is that is told of the region.", ["region"])
     for name, region in seen.regions.items():
-        ready.add_metric([name], region.status.ready)
+        ready.add_metric([name], bool(seen.ready(name)))
         wanted.add_metric([name], region.wanted)
         age.add_metric([name], seen.now - region.at)
         for standing in NODE_STANDINGS:
             nodes.add_metric([name, standing], sum(node.standing == standing for node in region.nodes))
         for one in region.status.services:
-            service.add_metric([name, one.name], one.ready)
+            service.add_metric([name, one.name], one.ready and not seen.late(name))
     yield from (ready, nodes, wanted, service, age)
     yield from _loads(seen)
 

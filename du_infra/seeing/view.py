@@ -72,8 +72,9 @@ def _banners(seen: Snapshot) -> Iterable[Badge]:
 
 def _tiles(seen: Snapshot) -> list[Tile]:
     nodes = [node for found in seen.regions.values() for node in found.nodes]
-    serving = sum(node.standing == "serving" for node in nodes)
-    ready = sum(found.status.ready for found in seen.regions.values())
+    fresh = [found for name, found in seen.regions.items() if not seen.late(name)]
+    serving = sum(node.standing == "serving" for found in fresh for node in found.nodes)
+    ready = sum(found.status.ready for found in fresh)
     going_on = sum(one.going_on for found in seen.regions.values() for one in found.releases)
     replacing = sum(found.healing.going_on for found in seen.regions.values())
     left = sum(found.healing.left for found in seen.regions.values())

@@ -80,6 +80,8 @@ def of_region(seen: Snapshot, name: str) -> Badge:
         return Badge("bad", "✗", "stale")
     if found is None:
         return Badge("bad", "✗", "not seen") if seen.lives[name].error else Badge("calm", "…", "not seen yet")
+    if seen.late(name):
+        return Badge("bad", "✗", "not seen of late")
     return of_found(found, failing=bool(seen.lives[name].error))
 
 
@@ -103,7 +105,9 @@ def verdict(seen: Snapshot) -> Badge:
     badges = [of_region(seen, name) for name in seen.lives]
     bad = sum(badge.tone == "bad" for badge in badges)
     if bad:
-        return Badge("bad", "✗", f"{bad} of {_regions(len(badges))} {'is' if bad == 1 else 'are'} not ready")
+        unseen = any(badge.word.startswith("not seen") for badge in badges if badge.tone == "bad")
+        what = "not ready, or not seen of late" if unseen else "not ready"
+        return Badge("bad", "✗", f"{bad} of {_regions(len(badges))} {'is' if bad == 1 else 'are'} {what}")
     if seen.mistake or any(badge.tone == "warn" for badge in badges):
         return Badge("warn", "!", "Requests are served, and something is amiss")
     if not badges or all(badge.tone == "calm" for badge in badges):
