@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from du_infra.cli.printable import printable
 from du_infra.progress import Event
 
 _BAR_WIDTH = 24
@@ -38,6 +40,7 @@ class LiveBoard:
         self._live.__exit__(kind, value, trace)
 
     def __call__(self, event: Event) -> None:
+        event = replace(event, text=printable(event.text), node=printable(event.node))
         if event.kind == "warning":
             # Outside our lock: printing takes rich's, under which _draw takes ours.
             node = f"{event.node}: " if event.node else ""

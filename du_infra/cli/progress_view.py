@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import click
 
+from du_infra.cli.printable import printable
 from du_infra.progress import Event, Reporter, line
 
 _OBSERVE_SECONDS = 10.0
@@ -43,4 +44,4 @@ class PlainLines:
                 if now - self._observed.get(event.node, now - _OBSERVE_SECONDS) < _OBSERVE_SECONDS:
                     return
                 self._observed[event.node] = now
-            click.echo(f"{time.monotonic() - self._start:6.1f}s  {line(event)}", err=True)
+            click.echo(f"{time.monotonic() - self._start:6.1f}s  {printable(line(event))}", err=True)

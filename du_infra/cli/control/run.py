@@ -12,6 +12,7 @@ import click
 from du_infra.cli.control.kept import FleetAt, fleet_at_option
 from du_infra.cli.control.watched import PageAt, page_options, watched
 from du_infra.cli.options import output_option, seconds
+from du_infra.cli.printable import printable
 from du_infra.cli.progress_view import PlainLines
 from du_infra.release.state import moment
 
@@ -114,4 +115,4 @@ class _Lines:
                 return
             where = decision.node or decision.region
             kind = click.style(f"{decision.kind:<8}", fg=_COLOURS.get(decision.kind))
-            click.echo(f"{now} {kind} {f'{where}: ' if where else ''}{decision.text}")
+            click.echo(f"{now} {kind} {printable(f'{where}: ' if where else '')}{printable(decision.text)}")
