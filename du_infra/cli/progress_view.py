@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
-
+from du_infra.cli.lines import Lines
 from du_infra.cli.printable import printable
 from du_infra.progress import Event, Reporter, line
 
@@ -21,7 +19,10 @@ def progress_view() -> Iterator[Reporter]:
     """A reporter that draws on stderr; at the end, however it comes, it says where the time went."""
     if not sys.stderr.isatty():
         lines = PlainLines()
-        yield lines
+        try:
+            yield lines
+        finally:
+            lines.close()
         return
     from du_infra.cli.live_board import LiveBoard
 
@@ -34,14 +35,17 @@ class PlainLines:
 
     def __init__(self) -> None:
         self._start = time.monotonic()
-        self._lock = threading.Lock()
+        self._lines = Lines(err=True)
         self._observed: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
-        with self._lock:
-            if event.kind == "observe":
-                now = time.monotonic()
-                if now - self._observed.get(event.node, now - _OBSERVE_SECONDS) < _OBSERVE_SECONDS:
-                    return
-                self._observed[event.node] = now
-            click.echo(f"{time.monotonic() - self._start:6.1f}s  {printable(line(event))}", err=True)
+        if event.kind == "observe":
+            now = time.monotonic()
+            if now - self._observed.get(event.node, now - _OBSERVE_SECONDS) < _OBSERVE_SECONDS:
+                return
+            self._observed[event.node] = now
+        self._lines.say(f"{time.monotonic() - self._start:6.1f}s  {printable(line(event))}")
+
+    def close(self) -> None:
+        """Nothing more happens."""
+        self._lines.close()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
 from du_infra.cli.control.kept import FleetAt, fleet_at_option
 from du_infra.cli.control.watched import PageAt, page_options, watched
+from du_infra.cli.lines import Lines
 from du_infra.cli.options import output_option, seconds
 from du_infra.cli.printable import printable
 from du_infra.cli.progress_view import PlainLines
@@ -71,7 +73,8 @@ def command(
     view, report = _Lines(output), PlainLines()
     puller = None if fleet.pull is None else pull_of(fleet.file, view.tell, dry_run=dry_run)
     poke = puller.poke if puller else None
-    with watched(page, report, interval=interval, dry_run=dry_run, poke=poke) as watcher:
+    watching = watched(page, report, interval=interval, dry_run=dry_run, poke=poke)
+    with closing(view), closing(report), watching as watcher:
         if puller:
             puller.heard_by(watcher.told)
         loop = ControlLoop(fleet.file, regions, view.tell, report, dry_run=dry_run, watcher=watcher)
@@ -91,7 +94,7 @@ def _run(loop: ControlLoop, interval: float, puller: Pull | None, pull: float) -
         loop.run(interval, stop)
     except KeyboardInterrupt:
         stop.set()
-        click.echo("stopping once what is under way has ended; Ctrl-C again to stop at once", err=True)
+        Lines(err=True).say("stopping once what is under way has ended; Ctrl-C again to stop at once")
         loop.wait()
     if puller:
         puller.close()
@@ -100,19 +103,22 @@ def _run(loop: ControlLoop, interval: float, puller: Pull | None, pull: float) -
 
 
 class _Lines:
-    """Decisions on stdout, whole lines from several threads."""
+    """Decisions on stdout."""
 
     def __init__(self, output: str) -> None:
         self._json = output == "json"
-        self._lock = threading.Lock()
+        self._lines = Lines()
 
     def tell(self, decision: Decision) -> None:
         """One decision, one line."""
         now = moment(time.time())
-        with self._lock:
-            if self._json:
-                click.echo(json.dumps({"time": now, **vars(decision)}))
-                return
-            where = decision.node or decision.region
-            kind = click.style(f"{decision.kind:<8}", fg=_COLOURS.get(decision.kind))
-            click.echo(f"{now} {kind} {printable(f'{where}: ' if where else '')}{printable(decision.text)}")
+        if self._json:
+            self._lines.say(json.dumps({"time": now, **vars(decision)}))
+            return
+        where = decision.node or decision.region
+        kind = click.style(f"{decision.kind:<8}", fg=_COLOURS.get(decision.kind))
+        self._lines.say(f"{now} {kind} {printable(f'{where}: ' if where else '')}{printable(decision.text)}")
+
+    def close(self) -> None:
+        """Nothing more is decided."""
+        self._lines.close()
