@@ -91,6 +91,11 @@ class Board:
             for name in self._lives.keys() - regions.keys():
                 self._forget(name)
 
+    def minds(self, region: str) -> bool:
+        """Whether the loop minds a region of this name."""
+        with self._lock:
+            return region in self._lives
+
     def began(self, region: str) -> None:
         """A pass over a region begins."""
         self._live(region, lambda life, now: life.began(now))

@@ -21,6 +21,7 @@ _METHODS = "GET, HEAD"
 _FRESH_SECONDS = 1.0
 _SHARE = 20
 _KEPT = 32
+_UNKNOWN = "?"  # no region has such a name
 _HARDENED = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -35,14 +36,14 @@ class Site:
     """Answers requests from a board. ``token``: without it nobody gets more than whether the loop lives.
 
     What is made is kept for a second, and for twenty times as long as it took: a thousand who ask cost no more than
-    one, and never more than a twentieth of a CPU for each path.
+    one, and never more than a twentieth of a CPU for each path, and for each region's own page.
     """
 
     def __init__(self, board: Board, token: str = "") -> None:
         self._board = board
         self._token = token
         self._registry = metrics.registry_of(board.snapshot)
-        self._kept: dict[tuple[str, str], tuple[float, Response]] = {}
+        self._kept: dict[tuple[str, str, bool], tuple[float, Response]] = {}
         self._lock = threading.Lock()
         self._paths: dict[str, Callable[[Request], Response]] = {
             "/": self._page,
@@ -76,7 +77,7 @@ class Site:
         return plain(401, headers={"WWW-Authenticate": 'Basic realm="du-infra", charset="UTF-8"'})
 
     def _fresh(self, request: Request, make: Callable[[Request], Response]) -> Response:
-        key = (request.path, request.query)
+        key = (request.path, *(self._asked(request) if request.path == "/" else ("", False)))
         with self._lock:
             until, response = self._kept.get(key, (0.0, None))
             began = time.monotonic()
@@ -102,10 +103,16 @@ class Site:
         return Response(200, body.encode("utf-8", "replace"), "application/json")
 
     def _page(self, request: Request) -> Response:
-        asked = {name: values[-1] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
+        region, still = self._asked(request)
         seen: Snapshot = self._board.snapshot()
-        body = page.render(seen, region=asked.get("region", ""), still="still" in asked)
+        body = page.render(seen, region=region, still=still)
         return Response(200, body.encode("utf-8", "replace"), "text/html; charset=utf-8")
+
+    def _asked(self, request: Request) -> tuple[str, bool]:
+        """The region, "" for all, and whether the page stands still. Nothing else of the query makes another page."""
+        asked = {name: values[-1] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
+        region = asked.get("region", "")
+        return region if not region or self._board.minds(region) else _UNKNOWN, "still" in asked
 
 
 def authorized(header: str, token: str) -> bool:

@@ -15,8 +15,10 @@ import pytest
 
 from du_infra.errors import Busy, Refused, SpecError
 from du_infra.seeing import life
-from du_infra.seeing.board import Board
+from du_infra.seeing.board import Board, Snapshot
+from du_infra.seeing.http import Request
 from du_infra.seeing.listen import Address, address_of, bound, listening, token_of
+from du_infra.seeing.site import Site
 from tests.unit.seeing.bed import ask, board, shown
 
 TOKEN = "0123456789abcdef0123"
@@ -45,6 +47,34 @@ def test_nothing_can_be_changed(method: str) -> None:
         status, headers, body = ask(address, "/api/status", method, body=b"{}")
     assert (status, headers["allow"]) == (405, "GET, HEAD")
     assert "read-only" in body
+
+
+@pytest.mark.parametrize("path", ["/", "/api/status", "/metrics"])
+def test_no_query_has_a_path_made_anew(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = board()
+    snapshot, taken = made.snapshot, []
+
+    def counted() -> Snapshot:
+        taken.append(path)
+        return snapshot()
+
+    monkeypatch.setattr(made, "snapshot", counted)
+    site = Site(made)
+    for number in range(20):
+        assert site(Request("GET", path, f"x={number}", {"host": "localhost"})).status == 200
+    assert len(taken) == 1
+
+
+def test_each_region_has_its_own_page_and_all_unknown_ones_have_the_same() -> None:
+    site = Site(board())
+
+    def page(query: str) -> bytes:
+        return site(Request("GET", "/", query, {"host": "localhost"})).body
+
+    assert len({page(""), page("still"), page("region=home"), page("region=fsn"), page("region=home&still")}) == 5
+    assert page("region=home&x=1") == page("x=2&region=home")
+    assert b"minds no region of that name" in page("region=none")
+    assert page("region=none") == page("region=other")
 
 
 def test_an_unknown_path_is_not_found() -> None:
