@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from du_infra.release.state import OPEN, Rollout, State
 from du_infra.store.gate import Gate
@@ -54,6 +54,13 @@ class Rollouts:
             query = query.where(t.c.service == service)
         with self._gate.connect() as connection:
             return [_read(row) for row in connection.execute(query)]
+
+    def live(self, region: str) -> list[Rollout]:
+        """Of each service the newest that says which release serves, however many of other services came after it."""
+        gone_live, still = and_(t.c.state == "done", t.c.release != ""), and_(t.c.state != "done", t.c.previous != "")
+        newest = select(func.max(t.c.id)).where(t.c.region == region, or_(gone_live, still)).group_by(t.c.service)
+        with self._gate.connect() as connection:
+            return [_read(row) for row in connection.execute(select(t).where(t.c.id.in_(newest)))]
 
     def open(self, region: str) -> dict[str, Rollout]:
         """Those of a region that have not come to an end, by service."""

@@ -62,7 +62,7 @@ def record_for(context: RegionContext, name: str, service: ServiceSpec, secrets:
 def kept(context: RegionContext) -> Kept:
     """What the store knows of the region's releases."""
     store = context.store
-    return Kept(store.releases(context.name), live_of(store.rollouts.history(context.name)))
+    return Kept(store.releases(context.name), live_of(store.rollouts.live(context.name)))
 
 
 def pinned_records(context: RegionContext) -> dict[str, Json]:

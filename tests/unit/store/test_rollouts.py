@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
-from du_infra.release.state import Rollout
+from sqlalchemy import insert
+
+from du_infra.release.aim import live_of
+from du_infra.release.state import Rollout, State
 from du_infra.store.database import Store
+from du_infra.store.tables import rollouts as table
+
+STATES: tuple[State, ...] = get_args(State)
 
 
 def rollout(service: str = "hello", release: str = "v2-bb", **fields: object) -> Rollout:
@@ -56,6 +64,37 @@ def test_the_last_that_went_live_is_the_one_that_ended_well(store: Store) -> Non
     done = store.rollouts.end(store.rollouts.begin(rollout()).id, "done")
     store.rollouts.end(store.rollouts.begin(rollout(release="v3-cc")).id, "rolled-back")
     assert store.rollouts.last_done("home", "hello") == done
+
+
+def test_which_release_serves_is_known_of_a_service_that_was_not_released_for_long(store: Store) -> None:
+    store.rollouts.end(store.rollouts.begin(rollout("billing", "v1-aa", previous="")).id, "done")
+    store.rollouts.end(store.rollouts.begin(rollout("billing", "v2-bb", previous="")).id, "failed")
+    store.rollouts.end(store.rollouts.begin(rollout("never", "v1-aa", previous="")).id, "failed")
+    store.rollouts.end(store.rollouts.begin(rollout("other", region="away")).id, "done")
+    busy = rollout("web", "v7-cc", state="done", ended=2.0)
+    with store._gate.begin() as connection:
+        connection.execute(insert(table), [_row(busy)] * 1000)
+    store.rollouts.begin(rollout("web", "v8-dd", previous="v7-cc"))
+    assert live_of(store.rollouts.live("home")) == {"billing": "v1-aa", "web": "v7-cc"}
+    assert [found.service for found in store.rollouts.live("home")].count("web") == 1
+
+
+def test_what_serves_is_read_off_the_live_ones_as_off_the_whole_history(store: Store) -> None:
+    ways = [(state, release, previous) for state in STATES for release in ("v2", "") for previous in ("v1", "")]
+    rows = [
+        _row(rollout(f"{first} {second}", release, previous=previous, state=state))
+        for first, second in product(ways, ways)
+        for state, release, previous in (first, second)
+    ]
+    with store._gate.begin() as connection:
+        connection.execute(insert(table), rows)
+    history = store.rollouts.history("home", limit=10_000)
+    assert live_of(store.rollouts.live("home")) == live_of(history)
+
+
+def _row(one: Rollout) -> dict[str, object]:
+    told = {**vars(one), "options": "{}", "nodes": "{}"}
+    return {name: told[name] for name in told if name != "id"}
 
 
 def test_a_region_that_is_taken_down_leaves_no_history_and_no_lease(store: Store) -> None:
