@@ -75,7 +75,16 @@ class ControlLoop:
         ``stop`` is set comes to its end first. Raises SpecError when the file is wrong at the beginning, and what
         ``tell`` raised.
         """
-        interval = max(interval, _LEAST_INTERVAL)
+        try:
+            self._go_on(max(interval, _LEAST_INTERVAL), stop)
+        except Exception:  # who hears of it ends the process, which would cut off what is under way
+            stop.set()
+            self.wait()
+            raise
+        if self._broken:
+            raise self._broken
+
+    def _go_on(self, interval: float, stop: threading.Event) -> None:
         self._contexts = self._read()
         self._share = self._sharing()
         self._watcher.minded(self._contexts, frozenset(), "")
@@ -96,8 +105,6 @@ class ControlLoop:
                 self._read_again()
                 read = time.monotonic()
         self.wait()
-        if self._broken:
-            raise self._broken
 
     def wait(self) -> None:
         """Wait for what is under way, after ``stop`` was set; then others may have our regions."""

@@ -22,9 +22,13 @@ _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 
 
 def stamp(path: Path) -> object:
-    """What is another when the file was touched; None where there is none."""
-    found = path.stat() if path.exists() else None
-    return found and (found.st_mtime_ns, found.st_size, found.st_ino)
+    """What is another when the file was touched; None where there is none, or where nobody can look: on a network's
+    disk that is away, say, which is no reason for a loop to end."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def read_text(path: Path) -> str:

@@ -483,6 +483,28 @@ def test_a_loop_that_nobody_hears_any_more_ends_with_an_error(tmp_path: Path, mo
         ControlLoop(tmp_path / "fleet.yaml", [], print, silent).run(0.1, stop)
 
 
+def test_a_loop_that_ends_by_an_error_lets_what_is_under_way_end_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    begun, ended, stop = threading.Event(), list[str](), threading.Event()
+
+    def mind(minder: Minder, context: Any) -> None:
+        begun.set()
+        assert stop.wait(10)
+        ended.append(context.name)
+
+    def read_again(loop: ControlLoop) -> None:
+        assert begun.wait(10)
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr(Minder, "mind", mind)
+    monkeypatch.setattr(ControlLoop, "_read_again", read_again)
+    with pytest.raises(OSError, match="stale"):
+        ControlLoop(tmp_path / "fleet.yaml", ["home"], print, silent).run(0.1, stop)
+    assert ended == ["home"]
+
+
 def test_a_look_that_was_cut_off_by_the_end_of_the_loop_tells_nothing_and_begins_nothing(world: World) -> None:
     minder = Minder("home", world.tell, silent, stopping=lambda: True)
     world.plan = DEAD

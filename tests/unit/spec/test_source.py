@@ -12,7 +12,7 @@ import pytest
 
 from du_infra.errors import SpecError
 from du_infra.spec import check_spec, load_spec
-from du_infra.spec.source import MAX_BYTES, SMALLEST
+from du_infra.spec.source import MAX_BYTES, SMALLEST, stamp
 
 
 def message(path: Path) -> str:
@@ -133,3 +133,13 @@ def test_importing_the_spec_brings_nothing_that_only_a_command_needs() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"sqlalchemy", "jinja2", "ansible", "ansible_runner", "python_terraform", "rich", "click"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_what_nobody_can_look_at_has_no_stamp(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text(SMALLEST)
+    assert stamp(tmp_path / "fleet.yaml") is not None
+    assert stamp(tmp_path / "none.yaml") is None
+    assert stamp(tmp_path / "fleet.yaml" / "below") is None
+    assert stamp(tmp_path / ("x" * 300)) is None, "one that the system refuses to look at"
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    assert stamp(tmp_path / "round") is None
