@@ -20,6 +20,7 @@ def engine_of(path: Path) -> Engine:
     """The database in this file, which is made when it is first used."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     options: dict[str, Any] = {"connect_args": {"timeout": _LOCK_WAIT_SECONDS}, "poolclass": NullPool}
+    options["hide_parameters"] = True  # a service's env is among them, and errors go to pages and webhooks
     return create_engine(f"{PREFIX}{path}", **options)
 
 

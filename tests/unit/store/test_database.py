@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
+from sqlalchemy.exc import DBAPIError
 
 from du_infra.errors import DuError, Refused, SpecError
 from du_infra.pool.plan import PoolRecord
@@ -86,6 +87,14 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / ".du" / "state.db").write_bytes(b"not a database at all " * 100)
     with pytest.raises(DuError, match=r"state\.db"):
         Store(URL, tmp_path)
+
+
+def test_no_error_holds_what_was_to_be_written(opened: Opener) -> None:
+    store = opened()
+    with pytest.raises(DBAPIError) as caught, store._gate.begin() as connection:
+        connection.execute(text("INSERT INTO no_such_table VALUES (:env)"), {"env": "hunter2"})
+    assert "no_such_table" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_another_kind_of_store_is_a_mistake_in_the_fleet_file(tmp_path: Path) -> None:
