@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from du_infra.errors import Busy, DuError, Unreachable
+from du_infra.errors import Busy, DuError
 from du_infra.release.state import Holder
 from du_infra.store.gate import Fence, Gate
 from du_infra.store.owner import Owner, parse, this_process
@@ -52,10 +52,10 @@ class Lease:
             raise Busy(what, where=self._name, todo="see `du-infra release status`")
 
     def give_back(self) -> None:
-        """Free it for others. Where the store does not answer they wait until it is old."""
+        """Free it for others. Where the store does not do that they wait until it is old; how the work went counts."""
         self._over.set()
         self._thread.join()
-        with suppress(Unreachable), self._gate.begin(fenced=False) as connection:
+        with suppress(DBAPIError, DuError), self._gate.begin(fenced=False) as connection:
             connection.execute(delete(t).where(*self._mine))
 
     def _keep(self) -> None:

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from du_infra.errors import Busy
 from du_infra.store import owner as owners
@@ -175,6 +176,21 @@ def test_a_lease_outlives_many_beats(store: Store) -> None:
         lease.check()
         with pytest.raises(Busy), leases.held(NAME, "y"):
             pass
+
+
+def test_how_the_work_went_counts_though_the_lease_cannot_be_given_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("DELETE FROM leases", {}, Exception("database is locked"))
+
+    with store.leases.held(NAME, "it goes well"):
+        monkeypatch.setattr(store._gate, "begin", full)
+    monkeypatch.undo()
+    rewrite(store, owner=str(owners.Owner("ann", "desk", "gone", "1", 1, "1")), beat=0.0)
+    with pytest.raises(ValueError, match="why"), quick(store).held(NAME, "it does not"):
+        monkeypatch.setattr(store._gate, "begin", full)
+        raise ValueError("this is why")
 
 
 def test_a_process_id_that_is_used_again_is_not_the_holder() -> None:
