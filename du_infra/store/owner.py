@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SEPARATOR = " "
+_STAT = "/proc/{}/stat"
 _START_FIELD = 19  # starttime is field 22 of /proc/PID/stat (proc(5)); the third is the first after the name
 
 
@@ -44,7 +45,7 @@ class Owner:
     @property
     def vanished(self) -> bool:
         """The same among several machines, of which two may have one name: certain only within this boot."""
-        return self.boot == boot() != "" and self.space == _space() and self.start != _start(self.pid)
+        return self.boot == boot() != "" and self.space == _space() and not _runs(self.pid, self.start)
 
 
 def this_process() -> Owner:
@@ -71,9 +72,26 @@ def _space() -> str:
         return ""
 
 
+def _runs(pid: int, start: str) -> bool:
+    """Where /proc does not show other people's processes (hidepid) the kernel is asked, which knows no ``start``."""
+    if stat := _read(_STAT.format(pid)):
+        return _start_in(stat) == start
+    try:
+        os.kill(pid, 0)  # signal 0 is not sent
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def _start(pid: int) -> str:
+    return _start_in(_read(_STAT.format(pid)))
+
+
+def _start_in(stat: str) -> str:
     """Empty for a process that is not there, or has ended and only waits to be noticed."""
-    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    fields = stat.rpartition(")")[2].split()
     return fields[_START_FIELD] if len(fields) > _START_FIELD and fields[0] not in "ZX" else ""
 
 

@@ -193,6 +193,30 @@ def test_how_the_work_went_counts_though_the_lease_cannot_be_given_back(
         raise ValueError("this is why")
 
 
+@pytest.mark.parametrize(("answer", "vanished"), [(None, False), (PermissionError, False), (ProcessLookupError, True)])
+def test_where_proc_does_not_show_a_process_the_kernel_is_asked(
+    answer: type[OSError] | None, vanished: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me, read, asked = owners.this_process(), owners._read, list[tuple[int, int]]()
+
+    def kill(pid: int, number: int) -> None:
+        asked.append((pid, number))
+        if answer:
+            raise answer
+
+    monkeypatch.setattr(owners, "_read", lambda path: "" if path.endswith("/stat") else read(path))
+    monkeypatch.setattr(owners.os, "kill", kill)
+    assert (me.vanished, me.gone) == (vanished, vanished)
+    assert asked == [(me.pid, 0)] * 2
+
+
+def test_one_that_has_ended_and_only_waits_to_be_noticed_has_vanished() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        me = owners.this_process()
+        assert owners.Owner(me.user, me.host, me.boot, me.space, ended.pid, "1").vanished
+
+
 def test_a_process_id_that_is_used_again_is_not_the_holder() -> None:
     me = owners.this_process()
     assert owners.parse(str(me)) == me
