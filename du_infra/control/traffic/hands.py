@@ -100,7 +100,8 @@ class Hands:
             self._failed(name, trip, f"unforeseen: {type(error).__name__}: {error}")
         else:
             trip.trouble, trip.wait = "", _FIRST_WAIT
-        trip.order = None
+        finally:  # also where nobody hears of the trouble: a wave waits for who is at work
+            trip.order = None
 
     def _failed(self, name: str, trip: _Trip, why: str) -> None:
         trip.trouble = why
