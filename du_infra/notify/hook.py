@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -149,7 +150,8 @@ class Hook:
     def _complain(self, why: str) -> None:
         if why != self._seen.why:
             self._count(why=why)
-            self._say(f"{self.name}: {why}")
+            with suppress(Exception):  # that nobody hears it (a log on a full disk) stops no delivery
+                self._say(f"{self.name}: {why}")
 
     def _count(self, **changes: int | str) -> None:
         with self._changed:

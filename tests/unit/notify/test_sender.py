@@ -258,6 +258,26 @@ def test_what_nobody_foresaw_is_told_by_its_kind_alone_and_the_next_message_has_
     assert bed.said == ["ops: unforeseen: KeyError"]
 
 
+def test_a_log_that_takes_no_more_words_stops_no_delivery(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(event: Event) -> None:
+        bed.hear(event)
+        raise OSError(28, "No space left on device")
+
+    bed.sender = Sender(full, bed.tally, QUICK)
+    with receiving(Receiver(answers=[503, 200])) as receiver:
+        bed.use("nonsense")
+        wait_for(lambda: bed.said)
+        bed.use(receiver.url)
+        bed.sender.send(NOTE)
+        wait_for(lambda: bed.seen["ops"].delivered)
+        (bed.folder / "other").write_text("nonsense")
+        bed.use("nonsense", name="other")
+        wait_for(lambda: len(bed.said) > 2)
+        assert bed.sender._hooks["other"].alive
+        bed.sender.send(NOTE)
+        wait_for(lambda: bed.seen["other"].failed)
+
+
 def test_a_source_that_cannot_be_read_is_told_at_once_and_used_when_it_is_there(tmp_path: Path) -> None:
     bed = Bed(tmp_path, Rules(waits=(0.05,) * 400, limit=5))
     bed.sender.use("demo", tmp_path, {"ops": HookSpec(url=SecretSource(file="later"))})
