@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from du_infra.cluster.state import Observed
@@ -16,12 +17,12 @@ from du_infra.control.context import RegionContext
 from du_infra.control.release.words import failure_of, last_error, line_of
 from du_infra.engines import ssh
 from du_infra.engines.download import checksum
-from du_infra.errors import EngineFailed, NotReady, Refused
+from du_infra.errors import DuError, EngineFailed, NotReady, Refused
 from du_infra.pool.state import Node
 from du_infra.progress import Event, Reporter, stage
 
 DUE_SECONDS = 24 * 3600.0
-"""How old the newest backup gets before the loop that minds the region makes another."""
+"""How old the newest backup that was read back gets before the loop that minds the region makes another."""
 
 _SECONDS = 600.0
 
@@ -53,8 +54,18 @@ def region_backup(context: RegionContext, report: Reporter) -> BackupResult:
         if seen.observed.datastore == "external":
             todo = "back it up where it is; K3s's token is beside it in .du (docs/cluster.md)"
             raise Refused("the data is in an external datastore", where=f"region {context.name}", todo=todo)
-        made = verify(context, take(context, record.named(seen.api), seen.observed, report), report)
+        made = _made(context, record.named(seen.api), seen.observed, report)
         return BackupResult(context.name, str(vault.archive_of(context, made.name)), made, tidy(context))
+
+
+def _made(context: RegionContext, server: Node, observed: Observed, report: Reporter) -> Kept:
+    """One that was read back. What cannot be takes room, too: after it is tidied as well."""
+    try:
+        return verify(context, take(context, server, observed, report), report)
+    except DuError:
+        with suppress(OSError):  # there is a reason already
+            tidy(context)
+        raise
 
 
 def take(context: RegionContext, server: Node, observed: Observed, report: Reporter) -> Kept:
@@ -103,9 +114,12 @@ def tidy(context: RegionContext) -> tuple[str, ...]:
 
 
 def due(context: RegionContext) -> bool:
-    """Whether the newest backup of the region's cluster is older than a day, or there is none."""
+    """Whether the region's cluster has no backup of the last day that was read back.
+
+    One of the future, by a clock that was ahead, says nothing about the last day.
+    """
     known = context.store.clusters.known(context.name) if has_cluster(context) else None
     if known is None or known.datastore == "external":
         return False
-    there = vault.kept(context)
-    return not there or time.time() - there[0].made > DUE_SECONDS
+    now = time.time()
+    return not any(one.verified and 0 <= now - one.made <= DUE_SECONDS for one in vault.kept(context))

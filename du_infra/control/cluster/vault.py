@@ -15,7 +15,8 @@ from du_infra.control.context import RegionContext
 from du_infra.engines.private import write_private
 
 NEWEST, DAYS = 5, 7
-"""The newest so many are kept, and the last one of each of the last so many days that have one."""
+"""The newest so many are kept, and the last one of each of the last so many days that have one; first those that were
+read back."""
 
 ENDING = ".tar.gz"
 _DAY_SECONDS = 86400
@@ -88,12 +89,15 @@ def _sweep(folder: Path, now: float) -> None:
 
 
 def to_keep(there: Iterable[Kept], now: float) -> set[str]:
-    """Names of the :data:`NEWEST`, of the newest that was read back, of the last of each of :data:`DAYS` days. Pure."""
+    """Names of the :data:`NEWEST`, of the last of each of :data:`DAYS` days, and of the very newest. Pure.
+
+    One that was not read back, or has a time that is still to come, takes no other's place.
+    """
     ordered = sorted(there, key=lambda one: one.made, reverse=True)
-    keep = {one.name for one in ordered[:NEWEST]}
-    keep |= {one.name for one in [one for one in ordered if one.verified][:1]}
+    sure = sorted(ordered, key=lambda one: not one.verified or one.made > now)
+    keep = {one.name for one in sure[:NEWEST]} | {one.name for one in [one for one in ordered if one.made <= now][:1]}
     days: dict[int, str] = {}
-    for one in ordered:
+    for one in sure:
         age = int(now // _DAY_SECONDS) - int(one.made // _DAY_SECONDS)
         if age < DAYS:
             days.setdefault(age, one.name)

@@ -184,9 +184,41 @@ def test_a_look_at_the_cluster_tells_of_the_newest(home: RegionContext, monkeypa
 def test_the_loop_makes_one_a_day(home: RegionContext) -> None:
     assert backup.due(home)
     kept = take(home)
+    assert backup.due(home), "nobody has read it back"
+    kept = backup.verify(home, kept, silent)
     assert not backup.due(home)
     vault.note(home, replace(kept, made=kept.made - 1))
     assert backup.due(home), "one from before the cluster is none"
+
+
+def test_one_that_a_clock_ahead_has_dated_does_not_stop_backups(home: RegionContext) -> None:
+    kept = backup.verify(home, take(home), silent)
+    vault.note(home, replace(kept, made=kept.made + 3600))
+    assert backup.due(home)
+
+
+def test_after_one_that_cannot_be_read_back_it_is_tidied_and_what_was_is_kept(
+    home: RegionContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = [backup.verify(home, _named(home, take(home), f"good-{n}"), silent).name for n in range(vault.NEWEST)]
+    gives(home).update(bytes=packed(home.folder / "empty", rows=("/registry/minions/x",)))
+    monkeypatch.setattr(backup, "look", lambda *_: Look(Observed((Member(ONE),), datastore="sqlite"), apis=(ONE,)))
+    home.provider.__dict__["connect"] = lambda: None
+    for n in range(3):
+        with pytest.raises(EngineFailed, match="kube-system"):
+            backup.region_backup(home, silent)
+        _named(home, vault.kept(home)[0], f"bad-{n}")
+    kept = {one.name: one.verified for one in vault.kept(home)}
+    assert [name for name, read in kept.items() if read] == good[::-1]
+    assert [name for name, read in kept.items() if not read] == ["bad-2"], "the newest stays to be looked at"
+
+
+def _named(context: RegionContext, one: Kept, name: str) -> Kept:
+    """Several of one second have one name; a test's last for less."""
+    vault.archive_of(context, one.name).rename(vault.archive_of(context, name))
+    (vault.folder_of(context) / f"{one.name}.json").unlink()
+    vault.note(context, replace(one, name=name))
+    return replace(one, name=name)
 
 
 def test_where_there_is_no_cluster_or_no_answer_it_is_said(
@@ -218,6 +250,9 @@ def test_what_is_kept(ages: list[tuple[float, bool]]) -> None:
     for day in range(vault.DAYS):
         of_day = [one for one in there if int(_NOW // _DAY) - int(one.made // _DAY) == day]
         assert not of_day or any(one.name in keep for one in of_day)
+        assert not any(one.verified for one in of_day) or any(one.verified for one in of_day if one.name in keep)
+    read = [one.name for one in newest if one.verified]
+    assert keep.issuperset(read[: vault.NEWEST]), "one that was not read back takes no other's place"
 
 
 def test_what_a_kill_left_goes_after_a_day(home: RegionContext) -> None:
