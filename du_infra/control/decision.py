@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from du_infra.errors import DuError
 from du_infra.traffic.words import Kind as TrafficKind
 
 Kind: TypeAlias = (
@@ -51,3 +52,8 @@ class Decision:
 
 
 Teller: TypeAlias = Callable[[Decision], None]
+
+
+def in_words(error: DuError) -> str:
+    """All that an error says, in the one text of a decision."""
+    return "; ".join(part for part in (str(error), error.detail[-400:], error.todo) if part)

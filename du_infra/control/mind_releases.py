@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from du_infra.control.catch_up import Tries, bring_along, plan_late
 from du_infra.control.context import RegionContext
 from du_infra.control.cut_off import cut_off_releases, end_releases
+from du_infra.control.decision import Kind
 from du_infra.control.heal import Look
 from du_infra.errors import DuError
 from du_infra.progress import Reporter
@@ -19,7 +20,7 @@ from du_infra.release.cut_off import CutOff
 class Say(Protocol):
     """Tells a decision, of a node or of the region."""
 
-    def __call__(self, kind: Literal["left", "resume", "failed", "done"], text: str, node: str = "") -> None:
+    def __call__(self, kind: Kind, text: str, node: str = "") -> None:
         """Tell it."""
 
 

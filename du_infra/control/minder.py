@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping, Set
 
 from du_infra.control.autoscale import carry_out, plan_autoscale
-from du_infra.control.cluster.backup import due, region_backup
 from du_infra.control.context import RegionContext
 from du_infra.control.copies import scales, settle, unsettled
-from du_infra.control.decision import About, Decision, Kind, Teller
+from du_infra.control.decision import About, Decision, Kind, Teller, in_words
 from du_infra.control.heal import Look, heal, look, open_release, plan_heal, unfinished
 from du_infra.control.lock import locked
+from du_infra.control.mind_backups import BackupMinder
 from du_infra.control.mind_releases import ReleaseMinder
 from du_infra.control.resume import plan_unfinished, resume
 from du_infra.control.watch import Watcher
@@ -56,6 +56,7 @@ class Minder:
         self._settle_wait = _FIRST_WAIT
         self._settle_from = 0.0
         self._releases = ReleaseMinder(self._say, report, dry_run=dry_run)
+        self._backups = BackupMinder(self._say, report, dry_run=dry_run)
 
     def mind(self, context: RegionContext) -> DuError | None:
         """One pass. What goes wrong is told, and returned for who makes only one."""
@@ -65,7 +66,8 @@ class Minder:
         return error
 
     def _mind(self, context: RegionContext) -> DuError | None:
-        self._saying, self._about, self._releases.trouble = set(), "healing", None
+        self._saying, self._about = set(), "healing"
+        self._releases.trouble = self._backups.trouble = None
         try:
             self._pass(context)
         except Busy as error:
@@ -81,7 +83,7 @@ class Minder:
                 self._decide("well", self._well or "nothing is amiss any more")
             self._well = ""
             self._told = frozenset(self._saying)
-        return self._releases.trouble
+        return self._releases.trouble or self._backups.trouble
 
     def _pass(self, context: RegionContext) -> None:
         seen = look(context)
@@ -115,8 +117,18 @@ class Minder:
             return
         if self._resume(context, seen, plan.sightings.keys()) or plan.sightings or not seen.views:
             return
-        self._scale(context, seen)
-        self._settle(context, seen)
+        self._upkeep(context, seen)
+
+    def _upkeep(self, context: RegionContext, seen: Look) -> None:
+        """That there is no room for more nodes may last for days, and keeps nobody from a backup."""
+        try:
+            self._scale(context, seen)
+            self._settle(context, seen)
+        except Busy:
+            raise
+        except Exception:
+            self._back_up(context)
+            raise
         self._back_up(context)
 
     def _heal(self, context: RegionContext) -> bool:
@@ -189,18 +201,13 @@ class Minder:
 
     def _back_up(self, context: RegionContext) -> None:
         """Once a day, what the region's cluster keeps; only where nothing is amiss."""
-        if not due(context):
-            return
-        self._about = "upkeep"
-        self._say("backup", "the cluster has no backup of the last 24 hours")
-        if self._dry_run or time.monotonic() < self._not_before:
-            return
-        made = region_backup(context, self._report).backup
-        self._decide("done", f"backup {made.name}, read back")
+        about, self._about = self._about, "upkeep"
+        self._backups.mind(context)
+        self._about = about
 
     def _failed(self, error: DuError) -> DuError:
         """Told, and tried again later and later: a provider that is in trouble must not be asked for ever more."""
-        self._say("failed", "; ".join(part for part in (str(error), error.detail[-400:], error.todo) if part))
+        self._say("failed", in_words(error))
         self._not_before = time.monotonic() + self._wait
         self._wait = min(self._wait * 2, _LONGEST_WAIT)
         return error

@@ -16,7 +16,7 @@ import pytest
 
 from du_infra.autoscale.copies import Copies, Seen
 from du_infra.autoscale.state import Decision as Decided
-from du_infra.control import mind_releases
+from du_infra.control import mind_backups, mind_releases
 from du_infra.control import minder as minding
 from du_infra.control.decision import Decision
 from du_infra.control.heal import Healed, Look
@@ -72,14 +72,14 @@ class World:
         monkeypatch.setattr(mind_releases, "bring_along", self._bring_along)
         monkeypatch.setattr(minding, "plan_unfinished", lambda context, seen: self.half)
         monkeypatch.setattr(minding, "resume", self._resume)
-        monkeypatch.setattr(minding, "due", lambda context: False)
+        monkeypatch.setattr(mind_backups, "due", lambda context: False)
         monkeypatch.setattr(minding, "plan_autoscale", self._plan_autoscale)
         monkeypatch.setattr(minding, "carry_out", self._carry_out)
         monkeypatch.setattr(minding, "scales", lambda context: bool(self.copies))
         monkeypatch.setattr(minding, "unsettled", lambda context, reports: self.crowded)
         monkeypatch.setattr(minding, "settle", self._settle)
         monkeypatch.setattr(minding, "locked", lambda context, report: nullcontext())
-        for module in (minding, mind_releases):
+        for module in (minding, mind_releases, mind_backups):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def _heal(self, context: object, report: object) -> Healed:
@@ -521,8 +521,8 @@ def test_a_cluster_is_backed_up_once_a_day_where_nothing_is_amiss(
         made.append(1)
         return SimpleNamespace(backup=SimpleNamespace(name="b1"))
 
-    monkeypatch.setattr(minding, "due", lambda _: not made)
-    monkeypatch.setattr(minding, "region_backup", back_up)
+    monkeypatch.setattr(mind_backups, "due", lambda _: not made)
+    monkeypatch.setattr(mind_backups, "region_backup", back_up)
     world.minder(dry_run=True)()
     world.plan = WAITS
     mind = world.minder()
@@ -533,3 +533,63 @@ def test_a_cluster_is_backed_up_once_a_day_where_nothing_is_amiss(
     mind()
     assert made == [1]
     assert ("done", "backup b1, read back") in world.told
+
+
+def test_a_cluster_is_backed_up_though_scaling_goes_on_failing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[float] = []
+
+    def full(*_: object) -> Any:
+        raise EngineFailed("the provider has no room for another machine")
+
+    def back_up(*_: object) -> Any:
+        made.append(world.now)
+        return SimpleNamespace(backup=SimpleNamespace(name="b1"))
+
+    monkeypatch.setattr(mind_backups, "due", lambda _: not made or world.now - made[-1] > 86400)
+    monkeypatch.setattr(mind_backups, "region_backup", back_up)
+    monkeypatch.setattr(minding, "carry_out", full)
+    world.autoscale = object()
+    mind = world.minder()
+    error = mind()
+    assert (str(error), made) == ("the provider has no room for another machine", [1000.0])
+    for _ in range(600):
+        world.now += 300
+        mind()
+    assert len(made) == 3
+
+
+def test_a_backup_that_fails_is_tried_later_and_later_and_keeps_nobody_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+
+    def fail(*_: object) -> Any:
+        tries.append(world.now)
+        raise EngineFailed("the backup cannot be read back", detail="page 3", todo="make another")
+
+    monkeypatch.setattr(mind_backups, "due", lambda _: True)
+    monkeypatch.setattr(mind_backups, "region_backup", fail)
+    mind = world.minder()
+    error = mind()
+    assert isinstance(error, EngineFailed)
+    assert world.told[-1] == ("failed", "the backup cannot be read back; page 3; make another")
+    world.plan = DEAD
+    mind()
+    assert world.healed == 1, "healing waits for no backup"
+    world.plan = WELL
+    for _ in range(1500):
+        world.now += 1
+        mind()
+    waits = [round(later - earlier) for earlier, later in pairwise(tries)]
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_no_backup_is_tried_while_another_is_at_work(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: object) -> Any:
+        raise Busy("process 7 is at work")
+
+    monkeypatch.setattr(mind_backups, "due", lambda _: True)
+    monkeypatch.setattr(mind_backups, "region_backup", lambda *_: pytest.fail("no"))
+    monkeypatch.setattr(minding, "carry_out", busy)
+    world.autoscale = object()
+    assert isinstance(world.minder()(), Busy)
