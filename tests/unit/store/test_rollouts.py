@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from types import SimpleNamespace
+from typing import Any, get_args
 
 from sqlalchemy import insert
 
+from du_infra.control.release.resolve import kept
 from du_infra.release.aim import live_of
 from du_infra.release.state import Rollout, State
 from du_infra.store.database import Store
@@ -75,7 +77,8 @@ def test_which_release_serves_is_known_of_a_service_that_was_not_released_for_lo
     with store._gate.begin() as connection:
         connection.execute(insert(table), [_row(busy)] * 1000)
     store.rollouts.begin(rollout("web", "v8-dd", previous="v7-cc"))
-    assert live_of(store.rollouts.live("home")) == {"billing": "v1-aa", "web": "v7-cc"}
+    context: Any = SimpleNamespace(name="home", store=store)
+    assert kept(context).live == {"billing": "v1-aa", "web": "v7-cc"}
     assert [found.service for found in store.rollouts.live("home")].count("web") == 1
 
 
@@ -99,13 +102,13 @@ def _row(one: Rollout) -> dict[str, object]:
 
 def test_a_region_that_is_taken_down_leaves_no_history_and_no_lease(store: Store) -> None:
     store.rollouts.begin(rollout())
-    kept = store.rollouts.begin(rollout(region="away"))
+    stays = store.rollouts.begin(rollout(region="away"))
     with store.leases.held("home/hello", "a release"), store.leases.held("away/hello", "a release"):
         store.forget("home")
         assert store.leases.holder("home/hello") is None
         assert store.leases.holder("away/hello") is not None
     assert store.rollouts.history("home") == []
-    assert store.rollouts.history("away") == [kept]
+    assert store.rollouts.history("away") == [stays]
 
 
 def test_a_number_is_never_given_out_again(store: Store) -> None:
