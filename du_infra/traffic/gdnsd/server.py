@@ -19,10 +19,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 REPLACE_SECONDS = 15
+HOLD_SECONDS = 0.5
 LOCK = "lock"
 STATES = "states"
 
@@ -42,13 +44,21 @@ def main() -> None:
     request = json.load(sys.stdin)
     folder = Path(request["folder"])
     try:
-        answer = read(folder) if request["do"] == "read" else _change(folder, request)
+        answer = _look(folder) if request["do"] == "read" else _change(folder, request)
     except Stopped as stopped:
         answer = {"stopped": stopped.kind, "words": stopped.words, "detail": stopped.detail}
     except OSError as error:
         words = f"could not write gdnsd's files: {error.strerror}"
         answer = {"stopped": "failed", "words": words, "detail": str(error)}
     print(json.dumps(answer))
+
+
+def _look(folder: Path) -> dict[str, Any]:
+    """What ``read`` gives, with a token that fits nothing where somebody is in the middle of a change: gdnsd may still
+    answer with what was, while the files are what will be, and who goes by both would undo the change unseen."""
+    busy = _is_held(folder)
+    found = read(folder)
+    return {**found, "token": ""} if busy or _is_held(folder) else found
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -136,10 +146,28 @@ def _call(command: list[str], words: str) -> None:
 
 
 def _hold(descriptor: int) -> None:
+    """Who only looks holds it for a moment."""
+    deadline = time.monotonic() + HOLD_SECONDS
+    while not _taken(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            raise Stopped("busy", "another du-infra is changing this DNS server")
+        time.sleep(HOLD_SECONDS / 20)
+
+
+def _is_held(folder: Path) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (folder / LOCK).open() as lock:
+            return not _taken(lock.fileno(), fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _taken(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise Stopped("busy", "another du-infra is changing this DNS server") from None
+        return False
+    return True
 
 
 def _current(folder: Path) -> str:

@@ -191,12 +191,9 @@ def test_two_processes_that_write_at_once_end_with_one_of_both(daemon: Daemon) -
     assert words(daemon) == [()]
 
 
-@pytest.mark.parametrize("step", ["checkconf", "status", "replace"])
-def test_killed_between_the_steps_the_old_record_is_served_and_the_same_write_goes_on(
-    daemon: Daemon, tmp_path: Path, step: str
-) -> None:
-    """gdnsd's programs are stopped for ever at one step, and the writer is killed there."""
-    tools, at = tmp_path / "tools", tmp_path / "reached"
+def stopped_at(step: str, daemon: Daemon, folder: Path) -> subprocess.Popen[str]:
+    """A writer of 50 that stands for ever at one step of gdnsd's programs."""
+    tools, at = folder / "tools", folder / "reached"
     tools.mkdir()
     for name, real in (("gdnsd", "/usr/sbin/gdnsd"), ("gdnsdctl", "/usr/bin/gdnsdctl")):
         script = f'#!/bin/sh\ncase " $* " in *" {step} "*) touch {at}; exec sleep 600;; esac\nexec {real} "$@"\n'
@@ -207,6 +204,29 @@ def test_killed_between_the_steps_the_old_record_is_served_and_the_same_write_go
     while not at.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    return writer
+
+
+def test_who_looked_in_the_middle_of_a_change_does_not_undo_it_unseen(daemon: Daemon, tmp_path: Path) -> None:
+    """Then gdnsd answers with what was, and the files are what will be."""
+    writer = stopped_at("replace", daemon, tmp_path)
+    slow = backend(daemon)
+    standing = slow._standings()
+    os.killpg(writer.pid, signal.SIGKILL)
+    writer.wait()
+    slow._standings = lambda: standing  # type: ignore[method-assign]
+    with pytest.raises(Busy):
+        slow.write(record(40, 60), record(25, 75))
+    backend(daemon).write(record(40, 60), record(25, 75))
+    assert words(daemon) == [()]
+
+
+@pytest.mark.parametrize("step", ["checkconf", "status", "replace"])
+def test_killed_between_the_steps_the_old_record_is_served_and_the_same_write_goes_on(
+    daemon: Daemon, tmp_path: Path, step: str
+) -> None:
+    """gdnsd's programs are stopped for ever at one step, and the writer is killed there."""
+    writer = stopped_at(step, daemon, tmp_path)
     os.killpg(writer.pid, signal.SIGKILL)
     writer.wait()
     assert backend(daemon).read() == record(25, 75)
