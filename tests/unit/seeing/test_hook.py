@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import http.client
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -26,9 +26,9 @@ class Hooked:
     def __init__(self, port: int) -> None:
         self.port, self.pokes = port, 0
 
-    def ask(self, method: str = "POST", path: str = PATH, body: bytes = BODY, **headers: str) -> int:
+    def ask(self, headers: Mapping[str, str], method: str = "POST", path: str = PATH, body: bytes = BODY) -> int:
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        link.request(method, path, body=body or None, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        link.request(method, path, body=body or None, headers=headers)
         return link.getresponse().status
 
 
@@ -56,13 +56,13 @@ def signed(key: str, body: bytes = BODY) -> str:
     "headers",
     [
         {"Authorization": f"Bearer {TOKEN}"},
-        {"X_Gitlab_Token": TOKEN},
-        {"X_Hub_Signature_256": signed(TOKEN)},
+        {"X-Gitlab-Token": TOKEN},
+        {"X-Hub-Signature-256": signed(TOKEN)},
     ],
 )
 def test_who_knows_the_token_has_it_looked_at(headers: dict[str, str]) -> None:
     with hooked() as site:
-        assert site.ask(**headers) == 202
+        assert site.ask(headers) == 202
         assert site.pokes == 1
 
 
@@ -71,28 +71,28 @@ def test_who_knows_the_token_has_it_looked_at(headers: dict[str, str]) -> None:
     [
         {},
         {"Authorization": "Bearer no"},
-        {"X_Gitlab_Token": ""},
-        {"X_Hub_Signature_256": signed("another")},
-        {"X_Hub_Signature_256": signed(TOKEN, b"another body")},
-        {"X_Hub_Signature_256": "sha256=\u00e9"},
+        {"X-Gitlab-Token": ""},
+        {"X-Hub-Signature-256": signed("another")},
+        {"X-Hub-Signature-256": signed(TOKEN, b"another body")},
+        {"X-Hub-Signature-256": "sha256=\u00e9"},
     ],
 )
 def test_nobody_else_has(headers: dict[str, str]) -> None:
     with hooked() as site:
-        assert site.ask(**headers) == 401
+        assert site.ask(headers) == 401
         assert site.pokes == 0
 
 
 def test_without_a_token_nobody_has() -> None:
     with hooked("") as site:
-        assert site.ask(Authorization="Bearer ") == 403
+        assert site.ask({"Authorization": "Bearer "}) == 403
         assert site.pokes == 0
 
 
 def test_a_body_that_is_too_long_or_of_no_known_length_is_refused() -> None:
     with hooked() as site:
-        assert site.ask(body=b"x" * (LONGEST + 1), X_Gitlab_Token=TOKEN) == 413
-        assert site.ask(body=b"x" * LONGEST, X_Gitlab_Token=TOKEN) == 202
+        assert site.ask({"X-Gitlab-Token": TOKEN}, body=b"x" * (LONGEST + 1)) == 413
+        assert site.ask({"X-Gitlab-Token": TOKEN}, body=b"x" * LONGEST) == 202
         with socket.create_connection(("127.0.0.1", site.port), timeout=5) as link:
             head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nX-Gitlab-Token: {TOKEN}\r\n"
             link.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
@@ -109,7 +109,7 @@ def test_no_body_is_a_body_too() -> None:
 def test_everything_else_is_as_without_it() -> None:
     with hooked() as site:
         known = {"Authorization": f"Bearer {TOKEN}"}
-        assert site.ask("GET", "/api/status", b"", **known) == 200
-        assert site.ask("POST", "/", **known) == 405
-        assert site.ask("GET", PATH, b"", **known) == 404
+        assert site.ask(known, "GET", "/api/status", b"") == 200
+        assert site.ask(known, "POST", "/") == 405
+        assert site.ask(known, "GET", PATH, b"") == 404
         assert site.pokes == 0
