@@ -95,11 +95,11 @@ class ControlLoop:
             leaving = self._contexts.keys() & self._under_way()
             self._watcher.minded(self._contexts, ours | leaving, self._mistake)
             for name in ours - self._threads.keys():
-                self._begin(name, self._mind, name, interval, stop)
+                self._begin(name, stop, self._mind, name, interval, stop)
             if self._entrance and _TRAFFIC not in self._threads:
-                self._begin(_TRAFFIC, self._mind_traffic, stop)
+                self._begin(_TRAFFIC, stop, self._mind_traffic, stop)
             if self._entrance and _WAVES not in self._threads:
-                self._begin(_WAVES, self._mind_waves, stop)
+                self._begin(_WAVES, stop, self._mind_waves, stop)
             stop.wait(min(interval, _LONGEST_NAP))
             if time.monotonic() - read >= interval:
                 self._read_again()
@@ -137,38 +137,39 @@ class ControlLoop:
                 self._at_work.add(name)
             return token
 
-    def _begin(self, name: str, work: Callable[..., None], *given: object) -> None:
-        self._threads[name] = threading.Thread(target=work, args=given, daemon=True, name=name)
+    def _begin(self, name: str, stop: threading.Event, work: Callable[..., None], *given: object) -> None:
+        given = (name, stop, work, *given)
+        self._threads[name] = threading.Thread(target=self._in_a_thread, args=given, daemon=True, name=name)
         self._threads[name].start()
+
+    def _in_a_thread(self, name: str, stop: threading.Event, work: Callable[..., None], *given: object) -> None:
+        # What this thread starts inherits that: Ctrl-C in a terminal goes to the whole process group, and what is under
+        # way there is to come to its end.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            work(*given)
+        except Exception as error:  # nobody hears us any more; a loop that minds nothing must not seem to run
+            self._broken = error
+            stop.set()
+        self._threads.pop(name, None)
 
     def _mind_traffic(self, stop: threading.Event) -> None:
         """Quicker than regions: a dead one must be out of the answers within seconds."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         minder = self._traffic_minder()
         try:
             while not stop.is_set() and (entrance := self._entrance):
                 minder.mind(entrance)
                 stop.wait(minder.pause)
-        except Exception as error:
-            self._broken = error
-            stop.set()
         finally:
             minder.close()
             self._watcher.entrance(None)
-        self._threads.pop(_TRAFFIC, None)
 
     def _mind_waves(self, stop: threading.Event) -> None:
         """Releases through all regions that were cut off."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         minder = WaveMinder(self._tell_both, self._report, stop.is_set, dry_run=self._dry_run)
-        try:
-            while not stop.is_set() and (entrance := self._entrance):
-                minder.look(entrance)
-                stop.wait(PAUSE)
-        except Exception as error:
-            self._broken = error
-            stop.set()
-        self._threads.pop(_WAVES, None)
+        while not stop.is_set() and (entrance := self._entrance):
+            minder.look(entrance)
+            stop.wait(PAUSE)
 
     def _traffic_minder(self) -> TrafficMinder:
         return TrafficMinder(self._tell_both, self._report, dry_run=self._dry_run, saw=self._watcher.entrance)
@@ -178,9 +179,6 @@ class ControlLoop:
         self._watcher.told(decision)
 
     def _mind(self, name: str, interval: float, stop: threading.Event) -> None:
-        # What this thread starts inherits that: Ctrl-C in a terminal goes to the whole process group, and what is under
-        # way there is to come to its end.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         share = self._share
         token: str | None = None
 
@@ -188,20 +186,15 @@ class ControlLoop:
             return stop.is_set() or token is None or not share.holds(name, token)
 
         minder = self._minder(name, over)
-        try:
-            while not stop.is_set() and (context := self._contexts.get(name)):
-                if (token := self._turn(name)) is None:
-                    break
-                try:
-                    with share.fence(name, token):
-                        minder.mind(context)
-                finally:
-                    self._at_work.discard(name)
-                stop.wait(interval)
-        except Exception as error:  # nobody hears us any more; a loop that minds nothing must not seem to run
-            self._broken = error
-            stop.set()
-        self._threads.pop(name, None)
+        while not stop.is_set() and (context := self._contexts.get(name)):
+            if (token := self._turn(name)) is None:
+                break
+            try:
+                with share.fence(name, token):
+                    minder.mind(context)
+            finally:
+                self._at_work.discard(name)
+            stop.wait(interval)
 
     def _minder(self, name: str, stopping: Callable[[], bool] = lambda: False) -> Minder:
         report = self._watcher.listening(name, self._report)
