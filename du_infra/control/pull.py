@@ -123,6 +123,8 @@ class Pull:
 
     def _observe(self) -> Seen:
         ours, theirs = self._clone.ours(), self._clone.theirs()
+        if ours == theirs:
+            return Seen(ours, theirs, behind=True, ahead=True)
         return Seen(ours, theirs, behind=self._clone.holds(theirs, ours), ahead=self._clone.holds(ours, theirs))
 
     def _act(self, seen: Seen) -> None:

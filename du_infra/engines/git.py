@@ -25,10 +25,11 @@ class Clone:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         where = str(folder)
-        inside = self._git("rev-parse", "--is-inside-work-tree", fails=True)
-        if inside is None:
-            words = self._why("rev-parse", "--is-inside-work-tree")
-            raise SpecError("this folder is in no clone that Git can use", where=where, todo=_INTO, detail=words)
+        try:
+            self._git("rev-parse", "--is-inside-work-tree")
+        except EngineFailed as error:
+            what = "this folder is in no clone that Git can use"
+            raise SpecError(what, where=where, todo=_INTO, detail=error.detail) from error
         self.branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD", fails=True) or ""
         if not self.branch:
             raise SpecError("the clone is at a commit, not on a branch", where=where, todo="git switch main")
@@ -56,8 +57,7 @@ class Clone:
 
     def read(self, commit: str, name: str) -> bytes | None:
         """A file of this folder in a commit; None where it has none."""
-        argv = ["show", f"{commit}:./{name}"]
-        done = self._run(argv, _QUICK)
+        done = self._run(("show", f"{commit}:./{name}"), _QUICK)
         return None if done.returncode else done.stdout
 
     def forward(self, commit: str) -> None:
@@ -78,10 +78,7 @@ class Clone:
             return None
         raise failed(what or f"ask Git ({argv[0]})", "git", _SECRET.sub(b"://", done.stderr or done.stdout))
 
-    def _why(self, *argv: str) -> str:
-        return _SECRET.sub(b"://", self._run(argv, _QUICK).stderr).decode(errors="replace").strip()
-
-    def _run(self, argv: list[str] | tuple[str, ...], seconds: float) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, argv: tuple[str, ...], seconds: float) -> subprocess.CompletedProcess[bytes]:
         quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C.UTF-8"}
         env = {name: value for name, value in surroundings(quiet).items() if name not in _ELSEWHERE}
         command = ["git", "-C", os.fspath(self._folder), *argv]

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
-from du_infra.control.decision import Decision, Kind
+from du_infra.control.decision import Decision, Kind, in_words
 from du_infra.control.traffic.dns import Checked
 from du_infra.control.traffic.entrance import Entrance
 from du_infra.control.traffic.look import View
@@ -154,7 +154,7 @@ class TrafficMinder:
         """Told, and tried again later and later, but within half a minute: a region may die meanwhile."""
         if self._watcher and self._watcher.broken:
             self.close()
-        self._say("failed", "; ".join(part for part in (str(error), error.detail[-400:], error.todo) if part))
+        self._say("failed", in_words(error))
         self._not_before = time.monotonic() + self._wait
         self._wait = min(2 * self._wait, _LONGEST_WAIT)
         return error
